@@ -1,0 +1,1 @@
+"""TheEye's HTTP API; knows nothing of Prometheus."""

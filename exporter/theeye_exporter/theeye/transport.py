@@ -1,0 +1,238 @@
+"""GET requests to one TheEye: authentication, one deadline, size limit, bounded retries.
+
+Everything that can go wrong leaves as an `UpstreamError` whose text holds nothing that the server or the network
+sent: error bodies carry stacks and e-mail addresses, exceptions of `requests` carry URLs with tokens.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Final, Literal, Protocol
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.auth import AuthBase
+
+from theeye_exporter.theeye.deadline import DeadlineAdapter, deadline
+from theeye_exporter.theeye.errors import Reason, UpstreamError
+from theeye_exporter.theeye.failures import failure_of, http_date, refusal_of
+
+__all__ = ["Answer", "Observer", "TokenSource", "Transport", "TransportSettings", "fixed_token", "token_from_file"]
+
+TokenSource = Callable[[], str]
+"""Returns the token to send now, or raises `UpstreamError` with `Reason.TOKEN_UNREADABLE`."""
+
+_ATTEMPTS: Final = 3
+_BACKOFF: Final = 0.25  # seconds, upper bound of the first pause; doubles with each attempt
+_CHUNK: Final = 256 * 1024
+_REDIRECTS: Final = 3
+_RETRIED: Final = frozenset({Reason.UNREACHABLE, Reason.SERVER_ERROR, Reason.RATE_LIMITED, Reason.TRUNCATED})
+
+
+class Observer(Protocol):
+    """Is told of every request that was made."""
+
+    def __call__(self, endpoint: str, status: str, seconds: float, size: int) -> None:
+        """Take note of one request.
+
+        Args:
+            endpoint: the path's template, such as `/{customer}/job/{id}`.
+            status: HTTP status, or the failure's reason where there was no complete answer.
+            seconds: from sending to the last byte.
+            size: bytes of the body after decompression, 0 if incomplete.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer of status 200.
+
+    Attributes:
+        body: the body after decompression.
+        date: the server's Unix time, in seconds, by its Date header; None without a valid one.
+    """
+
+    body: bytes | bytearray
+    date: float | None
+
+
+def fixed_token(token: str) -> TokenSource:
+    """Return a source of a token that never changes."""
+    return lambda: token
+
+
+def token_from_file(path: Path) -> TokenSource:
+    """Return a source that reads the token anew each time, so that a rotated one works without a restart."""
+
+    def read() -> str:
+        try:
+            token = path.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not plain text"
+            raise UpstreamError(Reason.TOKEN_UNREADABLE, f"cannot read token file {path}: {why}") from None
+        if not token or not token.isprintable() or " " in token:
+            raise UpstreamError(Reason.TOKEN_UNREADABLE, f"token file {path} holds no valid token")
+        return token
+
+    return read
+
+
+class _BearerAuth(AuthBase):
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportSettings:
+    """How to talk to one TheEye.
+
+    Attributes:
+        url: base URL of TheEye's supervisor, without a slash at the end.
+        auth: send the token as `Authorization: Bearer` header or as `access_token` in the query, never both
+            (TheEye answers 401 to two tokens).
+        timeout: seconds for a request as a whole: connecting, retries and pauses included.
+        max_bytes: size limit of a body after decompression.
+        user_agent: value of the User-Agent header.
+    """
+
+    url: str
+    auth: Literal["header", "query"]
+    timeout: float
+    max_bytes: int
+    user_agent: str
+
+
+class Transport:
+    """One pooled HTTP session. Safe for threads.
+
+    Args:
+        settings: how to talk.
+        token: where the token comes from, asked at each attempt.
+        observer: is told of every attempt.
+    """
+
+    def __init__(self, settings: TransportSettings, token: TokenSource, observer: Observer) -> None:
+        self._settings = settings
+        self._token = token
+        self._observer = observer
+        self._closing = threading.Event()
+        self._session = requests.Session()
+        self._session.headers.update(
+            {"User-Agent": settings.user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
+        )
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        adapter = DeadlineAdapter(pool_maxsize=64)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def current_token(self) -> str:
+        """Return the token as it is now; raises `UpstreamError` if it cannot be read."""
+        return self._token()
+
+    def close(self) -> None:
+        """Close idle connections and end pauses between retries."""
+        self._closing.set()
+        self._session.close()
+
+    def get(self, endpoint: str, path: str, query: Mapping[str, str | list[str]] | None = None) -> Answer:
+        """Fetch a path below the base URL.
+
+        Args:
+            endpoint: the path's template, for the observer.
+            path: the path, starting with a slash, already percent-encoded.
+            query: parameters, as TheEye's qs parser takes them.
+
+        Raises:
+            UpstreamError: no complete answer of status 200 within the deadline and the retries.
+        """
+        until = time.monotonic() + self._settings.timeout
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._attempt(endpoint, path, query or {}, until)
+            except UpstreamError as error:
+                pause = error.retry_after
+                if pause is None:
+                    pause = random.uniform(0, _BACKOFF * 2**attempt)  # noqa: S311 - jitter, no secret
+                exhausted = error.reason not in _RETRIED or attempt == _ATTEMPTS
+                if exhausted or time.monotonic() + pause >= until or self._closing.wait(pause):
+                    raise
+
+    def _attempt(self, endpoint: str, path: str, query: Mapping[str, str | list[str]], until: float) -> Answer:
+        started = time.monotonic()
+        outcome = str(Reason.INTERNAL)
+        size = 0
+        try:
+            try:
+                with deadline(until), self._send(path, query, until) as response:
+                    body = self._read(response)
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                raise failure_of(error) from None
+            outcome, size = str(response.status_code), len(body)
+        except UpstreamError as error:
+            outcome = error.reason
+            raise
+        finally:
+            self._observer(endpoint, outcome, time.monotonic() - started, size)
+        if (refusal := refusal_of(response, body)) is not None:
+            raise refusal
+        return Answer(body=body, date=http_date(response.headers.get("Date", "")))
+
+    def _send(self, path: str, query: Mapping[str, str | list[str]], until: float) -> requests.Response:
+        token = self._token()
+        params = {**query, "access_token": token} if self._settings.auth == "query" else query
+        # An auth object of our own also keeps `requests` from putting ~/.netrc's entry in its place.
+        auth = _BearerAuth(token if self._settings.auth == "header" else None)
+        url = self._settings.url + path
+        for _ in range(_REDIRECTS):
+            left = until - time.monotonic()
+            if left <= 0:
+                raise UpstreamError(Reason.TIMEOUT, "no time was left to send the request")
+            response = self._session.get(
+                url,
+                params=params,
+                auth=auth,
+                allow_redirects=False,
+                stream=True,
+                # Half, since a host with two addresses (IPv6 and IPv4) gets the timeout for each.
+                timeout=(left / 2, left),
+            )
+            if not response.is_redirect:
+                return response
+            target = urljoin(url, response.headers["Location"])
+            response.close()
+            if _origin(target) != _origin(url):
+                raise UpstreamError(Reason.REDIRECTED, f"TheEye redirects to {_origin(target)}")
+            url, params = target, {"access_token": token} if self._settings.auth == "query" else {}
+        raise UpstreamError(Reason.REDIRECTED, "TheEye redirects in circles")
+
+    def _read(self, response: requests.Response) -> bytearray:
+        body = bytearray()
+        for chunk in _chunks(response):
+            body += chunk
+            if len(body) > self._settings.max_bytes:
+                raise UpstreamError(Reason.TOO_LARGE, f"the answer has more than {self._settings.max_bytes} bytes")
+        return body
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    # `read` with a size decompresses no more than that at once, so a small bomb cannot become a large chunk.
+    while chunk := response.raw.read(_CHUNK, decode_content=True):
+        yield chunk
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"

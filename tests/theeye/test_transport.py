@@ -1,0 +1,318 @@
+"""Requests over real sockets: deadlines, limits, retries, redirects, and what leaks from them (nothing)."""
+
+import gzip
+import socket
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from playback import T0, TOKEN, Asked, Reply, http_server, raw_server
+from theeye_exporter.theeye.errors import Reason, UpstreamError
+from theeye_exporter.theeye.transport import TokenSource, Transport, TransportSettings, fixed_token, token_from_file
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@contextmanager
+def transport(
+    url: str,
+    *,
+    auth: Literal["header", "query"] = "header",
+    timeout: float = 20,
+    max_bytes: int = 10**6,
+    token: TokenSource | None = None,
+    observed: list[tuple[str, str, int]] | None = None,
+) -> Iterator[Transport]:
+    def observe(endpoint: str, status: str, seconds: float, size: int) -> None:
+        assert seconds >= 0
+        if observed is not None:
+            observed.append((endpoint, status, size))
+
+    made = Transport(
+        TransportSettings(url=url, auth=auth, timeout=timeout, max_bytes=max_bytes, user_agent="tests/1"),
+        token or fixed_token(TOKEN),
+        observe,
+    )
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def failure(made: Transport, path: str = "/demo/job") -> UpstreamError:
+    with pytest.raises(UpstreamError) as caught:
+        made.get("/{customer}/job", path)
+    assert TOKEN not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return caught.value
+
+
+def test_the_token_goes_into_the_header_and_nowhere_else() -> None:
+    with http_server(lambda _: Reply(b"[]")) as server, transport(server.url) as made:
+        made.get("/monitor", "/monitor", {"limit": "1"})
+        (asked,) = server.asked
+    assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert asked.query == "limit=1"
+    assert asked.headers["User-Agent"] == "tests/1"
+    assert asked.headers["Accept-Encoding"] == "gzip"
+
+
+def test_the_token_goes_into_the_query_and_nowhere_else_if_told_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with http_server(lambda _: Reply(b"[]")) as server, transport(server.url, auth="query") as made:
+        made.get("/monitor", "/monitor", {"where[lifecycle][$in][]": ["ready", "onhold"]})
+        (asked,) = server.asked
+    assert "Authorization" not in asked.headers
+    assert asked.query == (
+        f"where%5Blifecycle%5D%5B%24in%5D%5B%5D=ready&where%5Blifecycle%5D%5B%24in%5D%5B%5D=onhold&access_token={TOKEN}"
+    )
+
+
+def test_connections_are_kept_and_cookies_are_not() -> None:
+    cookies: list[str] = []
+
+    def answer(asked: Asked) -> Reply:
+        cookies.append(asked.headers.get("Cookie", ""))
+        return Reply(b"[]", headers={"Set-Cookie": "session=1"})
+
+    with http_server(answer) as server, transport(server.url) as made:
+        for _ in range(3):
+            made.get("/monitor", "/monitor")
+        pools = made._session.get_adapter(server.url).poolmanager.pools  # type: ignore[attr-defined] # of requests
+        assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118 - no dict
+    assert cookies == ["", "", ""]
+
+
+def drip_body(connection: socket.socket, ending: threading.Event) -> None:
+    connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n[")
+    while not ending.wait(0.02):
+        connection.sendall(b" ")
+
+
+def drip_chunks(connection: socket.socket, ending: threading.Event) -> None:
+    connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    while not ending.wait(0.02):
+        connection.sendall(b"1\r\n \r\n")
+
+
+def drip_chunk_size(connection: socket.socket, ending: threading.Event) -> None:
+    connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    while not ending.wait(0.02):
+        connection.sendall(b"0")
+
+
+def drip_headers(connection: socket.socket, ending: threading.Event) -> None:
+    connection.sendall(HEAD + b"X-Long: ")
+    while not ending.wait(0.02):
+        connection.sendall(b"x")
+
+
+def never_answer(connection: socket.socket, ending: threading.Event) -> None:
+    assert connection.fileno() >= 0
+    ending.wait()
+
+
+@pytest.mark.parametrize("talk", [drip_body, drip_chunks, drip_chunk_size, drip_headers, never_answer])
+def test_an_answer_that_never_ends_is_cut_at_the_deadline(
+    talk: Callable[[socket.socket, threading.Event], None],
+) -> None:
+    observed: list[tuple[str, str, int]] = []
+    with raw_server(talk) as url, transport(url, timeout=0.5, observed=observed) as made:
+        assert failure(made).reason is Reason.TIMEOUT
+    assert observed == [("/{customer}/job", "timeout", 0)]
+
+
+def bomb(size: int) -> bytes:
+    compressor = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    block = b" " * 2**20
+    return b"".join(compressor.compress(block) for _ in range(size // 2**20)) + compressor.flush()
+
+
+def test_a_gzip_bomb_is_cut() -> None:
+    reply = Reply(bomb(256 * 2**20), headers={"Content-Encoding": "gzip"})
+    with http_server(lambda _: reply) as server, transport(server.url, max_bytes=10**6) as made:
+        error = failure(made)
+    assert (error.reason, error.detail) == (Reason.TOO_LARGE, "the answer has more than 1000000 bytes")
+    assert len(server.asked) == 1
+
+
+def test_a_body_at_the_limit_passes_compressed_or_not() -> None:
+    body = b"[" + b" " * 998 + b"]"
+    replies = [Reply(body), Reply(gzip.compress(body), headers={"Content-Encoding": "gzip"})]
+    with http_server(lambda _: replies.pop()) as server, transport(server.url, max_bytes=1000) as made:
+        assert made.get("/monitor", "/monitor").body == body
+        assert made.get("/monitor", "/monitor").body == body
+
+
+def truncate(connection: socket.socket, _ending: threading.Event) -> None:
+    connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n[{}")
+
+
+def truncate_chunk(connection: socket.socket, _ending: threading.Event) -> None:
+    connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n10\r\n[{}")
+
+
+def close_at_once(connection: socket.socket, _ending: threading.Event) -> None:
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def speak_something_else(connection: socket.socket, _ending: threading.Event) -> None:
+    connection.sendall(b"220 mail ready\r\n\r\n")
+
+
+def break_compression(connection: socket.socket, _ending: threading.Event) -> None:
+    connection.sendall(HEAD + b"Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\nnot gzip!")
+
+
+@pytest.mark.parametrize(
+    ("talk", "reason", "attempts"),
+    [
+        (truncate, Reason.TRUNCATED, 3),
+        (truncate_chunk, Reason.TRUNCATED, 3),
+        (close_at_once, Reason.UNREACHABLE, 3),
+        (speak_something_else, Reason.INVALID_RESPONSE, 1),
+        (break_compression, Reason.INVALID_RESPONSE, 1),
+    ],
+)
+def test_broken_answers(talk: Callable[[socket.socket, threading.Event], None], reason: Reason, attempts: int) -> None:
+    observed: list[tuple[str, str, int]] = []
+    with raw_server(talk) as url, transport(url, observed=observed) as made:
+        assert failure(made).reason is reason
+    assert observed == [("/{customer}/job", reason, 0)] * attempts
+
+
+def test_a_closed_port_is_unreachable_and_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with transport(f"http://127.0.0.1:{port}") as made:
+        error = failure(made)
+    assert (error.reason, error.detail) == (Reason.UNREACHABLE, "connection refused")
+    assert error.reason.concerns_everything
+
+
+def test_a_name_that_does_not_resolve_is_unreachable() -> None:
+    with transport("http://theeye.invalid") as made:
+        error = failure(made)
+    assert (error.reason, error.detail) == (Reason.UNREACHABLE, "the host name does not resolve")
+
+
+def test_plain_http_where_tls_is_expected() -> None:
+    with (
+        http_server(lambda _: Reply(b"[]")) as server,
+        transport(server.url.replace("http:", "https:")) as made,
+    ):
+        error = failure(made)
+    assert error.reason is Reason.UNREACHABLE
+    assert error.detail.startswith("TLS: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (401, (T0 / "error_bad_token.json").read_bytes(), Reason.UNAUTHORIZED),
+        (401, (T0 / "error_no_token.json").read_bytes(), Reason.UNAUTHORIZED),
+        (403, b'"forbidden"', Reason.FORBIDDEN),
+        (404, (T0 / "wrong_customer_job.json").read_bytes(), Reason.ORGANIZATION_NOT_FOUND),
+        (404, (T0 / "error_unknown_path.json").read_bytes(), Reason.NOT_FOUND),
+        (404, (T0 / "error_job_unknown.json").read_bytes(), Reason.NOT_FOUND),
+        (409, b'{"message":"Incorrect Organizations. Session conflict","stack":"x"}', Reason.ORGANIZATION_CONFLICT),
+        (400, b'"host is required"', Reason.AGENT_TOKEN),
+        (400, (T0 / "error_job_bad_id.json").read_bytes(), Reason.REJECTED),
+        (406, b"", Reason.REJECTED),
+        (418, b"<html>", Reason.REJECTED),
+    ],
+)
+def test_refusals_are_told_apart_and_not_repeated(status: int, body: bytes, reason: Reason) -> None:
+    observed: list[tuple[str, str, int]] = []
+    with http_server(lambda _: Reply(body, status)) as server, transport(server.url, observed=observed) as made:
+        error = failure(made)
+    assert error.reason is reason
+    assert error.detail.startswith("TheEye answered")
+    assert error.reason.advice
+    assert observed == [("/{customer}/job", str(status), len(body))]
+
+
+def test_a_passing_fault_is_retried() -> None:
+    replies = [Reply(b"[1]"), Reply(b"", 500), Reply(b'"x"', 503, {"Retry-After": "0"})]
+    observed: list[tuple[str, str, int]] = []
+    with http_server(lambda _: replies.pop()) as server, transport(server.url, observed=observed) as made:
+        assert made.get("/monitor", "/monitor").body == b"[1]"
+    assert [status for _, status, _ in observed] == ["503", "500", "200"]
+
+
+def test_a_lasting_fault_ends_after_three_attempts() -> None:
+    with http_server(lambda _: Reply(b"", 500)) as server, transport(server.url) as made:
+        assert failure(made).reason is Reason.SERVER_ERROR
+    assert len(server.asked) == 3
+
+
+def test_retry_after_beyond_the_deadline_is_handed_on_instead_of_waited_for() -> None:
+    with (
+        http_server(lambda _: Reply(b"", 429, {"Retry-After": "120"})) as server,
+        transport(server.url, timeout=5) as made,
+    ):
+        error = failure(made)
+    assert (error.reason, error.retry_after) == (Reason.RATE_LIMITED, 120)
+    assert len(server.asked) == 1
+
+
+def test_another_host_is_not_followed_and_never_sees_the_token() -> None:
+    with http_server(lambda _: Reply(b"[]")) as other:
+        away = Reply(b"", 302, {"Location": f"{other.url}/demo/job"})
+        with http_server(lambda _: away) as server, transport(server.url) as made:
+            error = failure(made)
+        assert not other.asked
+    assert (error.reason, error.detail) == (Reason.REDIRECTED, f"TheEye redirects to {other.url}")
+
+
+def test_a_redirect_on_the_same_host_is_followed_with_the_token() -> None:
+    def answer(asked: Asked) -> Reply:
+        return Reply(b"[2]") if asked.path == "/api/job" else Reply(b"", 307, {"Location": "/api/job"})
+
+    with http_server(answer) as server, transport(server.url) as made:
+        assert made.get("/{customer}/job", "/demo/job").body == b"[2]"
+    assert [asked.headers["Authorization"] for asked in server.asked] == [f"Bearer {TOKEN}"] * 2
+
+
+def test_a_circle_of_redirects_ends() -> None:
+    with http_server(lambda _: Reply(b"", 302, {"Location": "/demo/job"})) as server, transport(server.url) as made:
+        assert failure(made).reason is Reason.REDIRECTED
+    assert len(server.asked) == 3
+
+
+def test_a_token_file_is_read_anew_for_each_request(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("first\n")
+    with http_server(lambda _: Reply(b"[]")) as server, transport(server.url, token=token_from_file(path)) as made:
+        made.get("/monitor", "/monitor")
+        path.write_text("second\n")
+        made.get("/monitor", "/monitor")
+        assert [asked.headers["Authorization"] for asked in server.asked] == ["Bearer first", "Bearer second"]
+        for content, words in ((b"", "holds no valid token"), (b"two words", "valid"), (b"\xff\xfe", "not plain text")):
+            path.write_bytes(content)
+            error = failure(made)
+            assert error.reason is Reason.TOKEN_UNREADABLE
+            assert words in error.detail
+        path.unlink()
+        assert "No such file" in failure(made).detail
+
+
+def test_the_date_header_is_the_servers_clock() -> None:
+    dates = ["no date", "Sun, 22 Nov 2026 13:09:04 GMT"]
+    with (
+        http_server(lambda _: Reply(b"[]", headers={"Date": dates.pop()})) as server,
+        transport(server.url) as made,
+    ):
+        assert made.get("/monitor", "/monitor").date == 1795352944.0
+        assert made.get("/monitor", "/monitor").date is None
