@@ -1,0 +1,1 @@
+"""Prometheus and OpenMetrics exposition; knows nothing of TheEye's API."""
