@@ -1,0 +1,1 @@
+"""Collectors: TheEye's objects in, samples out; one module per kind of object."""

@@ -1,0 +1,144 @@
+"""One attempt of a collector from the request to the snapshot, and what is recorded of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from theeye_exporter.collectors.base import Collection, Collector
+from theeye_exporter.exposition.render import render_segment
+from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.status import Attempt, StatusBoard
+from theeye_exporter.telemetry import Telemetry
+from theeye_exporter.theeye.client import TheEyeClient
+from theeye_exporter.theeye.errors import Reason, UpstreamError
+
+__all__ = ["EMPTY_ADVICE", "Clocks", "CollectorRunner", "Sinks"]
+
+EMPTY_ADVICE: Final = "a token below level admin sees only what is shared with its user; an integration token sees all"
+
+_log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The clocks of a process, in seconds.
+
+    Attributes:
+        wall: Unix time.
+        monotonic: for ages and durations.
+    """
+
+    wall: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Where the results of all collectors go."""
+
+    store: SnapshotStore
+    board: StatusBoard
+    telemetry: Telemetry
+
+
+class CollectorRunner:
+    """Runs one collector of one organisation. Attempts must not overlap.
+
+    Args:
+        collector: the collector.
+        client: the organisation's client.
+        max_age: seconds for which samples are served after the attempt that brought them.
+        max_series: series limit of each family.
+        sinks: where results go.
+        clocks: what time it is.
+    """
+
+    def __init__(  # noqa: PLR0913 - the one place where everything meets
+        self,
+        collector: Collector,
+        client: TheEyeClient,
+        *,
+        max_age: float,
+        max_series: int,
+        sinks: Sinks,
+        clocks: Clocks,
+    ) -> None:
+        self.collector = collector
+        self.client = client
+        self._max_age = max_age
+        self._max_series = max_series
+        self._sinks = sinks
+        self._clocks = clocks
+        self._not_before = 0.0
+        self._last_reason: Reason | None = None
+        self._succeeded = False
+        self._log = _log.bind(organization=client.organization, collector=collector.name)
+        sinks.telemetry.register(client.organization, collector.name)
+
+    def run(self) -> None:
+        """Make an attempt, unless TheEye asked to be left alone until later. Never raises."""
+        started = self._clocks.monotonic()
+        if started < self._not_before:
+            return
+        try:
+            collection = self.collector.collect(self.client, self._clocks.wall())
+            self._publish(collection)
+        except UpstreamError as error:
+            if error.retry_after is not None:
+                self._not_before = self._clocks.monotonic() + error.retry_after
+            self._record_failure(started, error.reason, error.detail)
+        except Exception:  # noqa: BLE001 - a bug in one collector must neither end it nor blank the others
+            self._log.error("collector failed", reason=Reason.INTERNAL, exc_info=True)
+            self._record_failure(started, Reason.INTERNAL, "the collector met an error of its own")
+        else:
+            self._record_success(started, collection)
+
+    def _publish(self, collection: Collection) -> None:
+        owner = (self.client.organization, self.collector.name)
+        started = self._clocks.monotonic()
+        segments = {
+            family: render_segment(family, rows, limit=self._max_series) for family, rows in collection.samples.items()
+        }
+        self._sinks.store.publish(owner, segments, self._clocks.monotonic() + self._max_age)
+        self._sinks.telemetry.rendered(*owner, self._clocks.monotonic() - started)
+
+    def _record_success(self, started: float, collection: Collection) -> None:
+        organization, name = self.client.organization, self.collector.name
+        self._sinks.telemetry.collected(organization, name, skipped=collection.skipped, dropped=collection.dropped)
+        self._sinks.board.record(
+            Attempt(
+                organization=organization,
+                collector=name,
+                ended=self._clocks.wall(),
+                duration=self._clocks.monotonic() - started,
+                objects=collection.objects,
+                skipped=collection.skipped.total(),
+            )
+        )
+        if not self._succeeded and not collection.objects:
+            self._log.warning("collector found nothing", advice=EMPTY_ADVICE)
+        self._succeeded = True
+        if self._last_reason is not None:
+            self._log.info("collector recovered", after=self._last_reason)
+            self._last_reason = None
+
+    def _record_failure(self, started: float, reason: Reason, detail: str) -> None:
+        organization, name = self.client.organization, self.collector.name
+        self._sinks.telemetry.failed(organization, name, reason)
+        self._sinks.board.record(
+            Attempt(
+                organization=organization,
+                collector=name,
+                ended=self._clocks.wall(),
+                duration=self._clocks.monotonic() - started,
+                reason=reason,
+                error=f"{detail}; {reason.advice}",
+            )
+        )
+        # One line when it starts and when the reason changes: a night's outage is not thousands of lines.
+        if reason is not self._last_reason:
+            self._log.warning("collector failed", reason=reason, detail=detail, advice=reason.advice)
+            self._last_reason = reason

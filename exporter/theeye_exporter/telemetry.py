@@ -1,0 +1,209 @@
+"""The exporter's own metrics, kept and rendered by prometheus_client."""
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, disable_created_metrics
+from prometheus_client import exposition as text_exposition
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.openmetrics import exposition as openmetrics_exposition
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from theeye_exporter import __version__
+from theeye_exporter.exposition.render import Format
+from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.status import CollectorStatus, StatusBoard
+from theeye_exporter.theeye.errors import Reason
+from theeye_exporter.theeye.transport import Observer
+
+__all__ = ["Telemetry"]
+
+_PER_COLLECTOR: Final = ("organization", "collector")
+
+
+class Telemetry:
+    """Counts what the exporter does.
+
+    Args:
+        board: where `theeye_up` and the collectors' gauges are read at each scrape.
+        store: likewise the snapshot's size.
+    """
+
+    def __init__(self, board: StatusBoard, store: SnapshotStore) -> None:
+        # Creation times would add a series to each of our counters and tell nothing that a restart does not.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._failures = Counter(
+            "theeye_collector_failures",
+            "Failed attempts of a collector, by reason.",
+            (*_PER_COLLECTOR, "reason"),
+            registry=self.registry,
+        )
+        self._skipped = Counter(
+            "theeye_collector_skipped_objects",
+            "Objects of TheEye's lists that were left out, by reason; one that stays is counted at every poll.",
+            (*_PER_COLLECTOR, "reason"),
+            registry=self.registry,
+        )
+        self._dropped = Counter(
+            "theeye_collector_dropped_values",
+            "Values that gave no sample, by reason: null, stale (the monitor is silent or disabled) or impossible; "
+            "one that stays is counted at every poll.",
+            (*_PER_COLLECTOR, "reason"),
+            registry=self.registry,
+        )
+        self._requests = Counter(
+            "theeye_api_requests",
+            "Requests to TheEye, by route and HTTP status, or by the failure's reason where no answer was complete.",
+            ("organization", "endpoint", "status"),
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "theeye_api_request_duration_seconds",
+            "Time from sending a request to TheEye to the last byte of the answer.",
+            ("organization", "endpoint"),
+            buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            unit="seconds",
+            registry=self.registry,
+        )
+        self._received = Counter(
+            "theeye_api_received_bytes",
+            "Bytes of TheEye's complete answers, after decompression.",
+            ("organization", "endpoint"),
+            unit="bytes",
+            registry=self.registry,
+        )
+        self._render_seconds = Summary(
+            "theeye_exporter_render_duration_seconds",
+            "Time to render and compress a collector's samples.",
+            _PER_COLLECTOR,
+            unit="seconds",
+            registry=self.registry,
+        )
+        Gauge(
+            "theeye_exporter_build_info",
+            "The running exporter; always 1.",
+            ("version", "python_version"),
+            registry=self.registry,
+        ).labels(__version__, platform.python_version()).set(1)
+        self.registry.register(_Snapshot(store))
+        self.registry.register(_Board(board))
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def observer(self, organization: str) -> Observer:
+        """Return the observer for an organisation's transport."""
+
+        def observe(endpoint: str, status: str, seconds: float, size: int) -> None:
+            self._requests.labels(organization, endpoint, status).inc()
+            self._request_seconds.labels(organization, endpoint).observe(seconds)
+            self._received.labels(organization, endpoint).inc(size)
+
+        return observe
+
+    def register(self, organization: str, collector: str) -> None:
+        """Let a collector's counters start at 0, so that their first increase is seen."""
+        for reason in Reason:
+            self._failures.labels(organization, collector, reason)
+
+    def failed(self, organization: str, collector: str, reason: Reason) -> None:
+        """Count a failed attempt."""
+        self._failures.labels(organization, collector, reason).inc()
+
+    def collected(
+        self, organization: str, collector: str, *, skipped: Mapping[str, int], dropped: Mapping[str, int]
+    ) -> None:
+        """Count what a successful attempt left out."""
+        for reason, count in skipped.items():
+            self._skipped.labels(organization, collector, reason).inc(count)
+        for reason, count in dropped.items():
+            self._dropped.labels(organization, collector, reason).inc(count)
+
+    def rendered(self, organization: str, collector: str, seconds: float) -> None:
+        """Take note of the time that rendering took."""
+        self._render_seconds.labels(organization, collector).observe(seconds)
+
+    def exposition(self, fmt: Format) -> bytes:
+        """Render the metrics as the end of a response (OpenMetrics has its end marker here)."""
+        if fmt is Format.OPENMETRICS_1_0_0:
+            return bytes(openmetrics_exposition.generate_latest(self.registry))  # type: ignore[no-untyped-call]
+        return text_exposition.generate_latest(self.registry)
+
+
+class _Snapshot(Collector):
+    def __init__(self, store: SnapshotStore) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        snapshot = self._store.current()
+        yield GaugeMetricFamily(
+            "theeye_exporter_snapshot_series", "Samples of TheEye's objects in a response.", snapshot.series
+        )
+        yield GaugeMetricFamily(
+            "theeye_exporter_snapshot_bytes",
+            "Size of the samples of TheEye's objects, uncompressed.",
+            snapshot.size,
+            unit="bytes",
+        )
+        cut = GaugeMetricFamily(
+            "theeye_exporter_cut_series",
+            "Samples left out because their family reached the limit (limits.max_series_per_family).",
+            labels=("family",),
+        )
+        for family, count in snapshot.cut.items():
+            cut.add_metric((family,), count)
+        yield cut
+
+
+class _Board(Collector):
+    def __init__(self, board: StatusBoard) -> None:
+        self._board = board
+
+    def collect(self) -> Iterator[Metric]:
+        organizations = self._board.organizations
+        up = GaugeMetricFamily(
+            "theeye_up",
+            "Whether TheEye answers and accepts the organisation's token, as of the last attempts.",
+            labels=("organization",),
+        )
+        for organization in organizations:
+            if organization.up is not None:
+                up.add_metric((organization.name,), organization.up)
+        yield up
+        statuses = [status for organization in organizations for status in organization.collectors]
+        yield _gauge(
+            "success",
+            "Whether the collector's last attempt succeeded.",
+            ((status, status.success) for status in statuses),
+        )
+        yield _gauge(
+            "last_success_timestamp",
+            "Unix time of the collector's last successful attempt; its data is as old as that.",
+            ((status, status.last_success) for status in statuses),
+            unit="seconds",
+        )
+        yield _gauge(
+            "duration",
+            "Time that the collector's last attempt took.",
+            ((status, status.duration) for status in statuses),
+            unit="seconds",
+        )
+        yield _gauge(
+            "objects",
+            "Objects that the collector's last successful attempt delivered.",
+            ((status, status.objects) for status in statuses),
+        )
+
+
+def _gauge(
+    name: str, text: str, values: Iterable[tuple[CollectorStatus, float | None]], *, unit: str = ""
+) -> GaugeMetricFamily:
+    suffix = f"_{unit}" if unit else ""
+    family = GaugeMetricFamily(f"theeye_collector_{name}{suffix}", text, labels=_PER_COLLECTOR, unit=unit)
+    for status, value in values:
+        if value is not None:
+            family.add_metric((status.organization, status.collector), value)
+    return family
