@@ -268,6 +268,7 @@ MONITORS = msgspec.json.Decoder(list[Monitor])
         (b'[{"id":"a","name":"1"},{"id":"b"},{"id":"a","name":"2"}]', ["a", "b"], {"duplicate": 1}),
         (b'[{"id":"a","name":"\\ud83d"},{"id":"b"}]', ["a", "b"], {}),
         (b'[{"id":"a","name":"\xff"},{"id":"b"}]', ["a", "b"], {}),
+        (b'[{"id":"a","name":"\\ud83d","last_event":{"data":{"ps":[{"pid":"1"},7]}}}]', ["a"], {}),
         (b'[{"id":"a","fails_count":NaN},{"id":"b"}]', ["a", "b"], {}),
         (b'[{"id":"a","monitor":"x","last_event":[1],"resource":7,"state":{}}]', ["a"], {}),
         (b'[{"id":"a","last_event":{"data":{"times":3,"response":"x","ps":{"a":1}}}}]', ["a"], {}),

@@ -36,8 +36,10 @@ def add_usage(samples: Samples, labels: str, data: EventData, checks: Checks) ->
         if not device:
             checks.dropped["impossible"] += 1
         elif (ratio := checks.ratio(disk.get("value"))) is not None:
-            checks.dropped["duplicate"] += device in used
-            used[escape_label_value(device)] = ratio
+            label = escape_label_value(device)
+            if label in used:
+                checks.dropped["duplicate"] += 1
+            used[label] = ratio
     samples[HOST_DISK] += [(f'{labels},device="{device}"', ratio) for device, ratio in used.items()]
 
 

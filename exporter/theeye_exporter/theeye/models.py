@@ -21,6 +21,7 @@ __all__ = [
     "Monitor",
     "MonitorConfig",
     "MonitorSettings",
+    "ProcessMatch",
     "Reference",
     "Resource",
     "Schedule",
@@ -55,6 +56,10 @@ class Times(msgspec.Struct, gc=False):
         return (seconds * 10**9 + nanoseconds) / 10**9
 
 
+class ProcessMatch(msgspec.Struct, gc=False):
+    """A process that a process monitor found; only that it is there counts."""
+
+
 class EventData(msgspec.Struct, gc=False):
     """`last_event.data` of dstat, script, scraper and process monitors in one.
 
@@ -69,7 +74,7 @@ class EventData(msgspec.Struct, gc=False):
     code: Any = None
     times: Times | Junk = None
     response: HttpResponse | Junk = None
-    ps: list[msgspec.Raw] | dict[str, Any] | str | float | bool | None = None
+    ps: list[ProcessMatch | Junk] | dict[str, Any] | str | float | bool | None = None
 
 
 class Event(msgspec.Struct, gc=False):

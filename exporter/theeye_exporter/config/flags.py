@@ -1,0 +1,95 @@
+"""The flags that every command shares, in Prometheus style."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from theeye_exporter.config.addresses import ListenAddress, parse_listen_address, parse_telemetry_path
+from theeye_exporter.config.problems import Report, attempt
+from theeye_exporter.config.schema import parse_log_format, parse_log_level, parse_series_limit
+from theeye_exporter.config.settings import CollectorsSettings
+from theeye_exporter.config.text import Plain
+
+__all__ = ["Flags", "add_flags", "read_flags"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says; None where it says nothing, or nothing that can be used."""
+
+    config_file: Path | None
+    listen_addresses: tuple[ListenAddress, ...] | None
+    telemetry_path: str | None
+    log_level: str | None
+    log_format: str | None
+    max_series_per_family: int | None
+    collectors: dict[str, bool]
+    """Collectors that are switched on or off for all organizations."""
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags to a parser. Flags that are not given are None; values are checked by ``load``."""
+    parser.add_argument("--config.file", dest="config_file", metavar="FILE", help="configuration file (YAML)")
+    parser.add_argument(
+        "--web.listen-address",
+        dest="web_listen_address",
+        metavar="ADDRESS",
+        action="append",
+        help="where to listen: :9855 (all addresses, the default), 127.0.0.1:9855 or [::1]:9855; may be repeated",
+    )
+    parser.add_argument(
+        "--web.telemetry-path",
+        dest="web_telemetry_path",
+        metavar="PATH",
+        help="path of the metrics page (default /metrics)",
+    )
+    parser.add_argument(
+        "--log.level", dest="log_level", metavar="LEVEL", help="debug, info (the default), warn or error"
+    )
+    parser.add_argument("--log.format", dest="log_format", metavar="FORMAT", help="logfmt (the default) or json")
+    for name in CollectorsSettings.model_fields:
+        parser.add_argument(
+            f"--collector.{name}",
+            dest=f"collector_{name}",
+            action=argparse.BooleanOptionalAction,
+            default=None,
+            help=f"collect {name}, for all organizations, whatever the file says",
+        )
+    parser.add_argument(
+        "--limits.max-series-per-family",
+        dest="limits_max_series_per_family",
+        metavar="COUNT",
+        help="series of one metric family at most; the rest is cut and counted (default 1000000)",
+    )
+
+
+def read_flags(namespace: argparse.Namespace, report: Report) -> Flags:
+    """Return what the command line says, noting what is wrong with it."""
+
+    def read(flag: str, parse: Callable[[object], T], text: object) -> T | None:
+        value = Plain(text) if isinstance(text, str) else text
+        return attempt(parse, value, lambda message, hint: report.add_flag(flag, message, hint))
+
+    def read_single(flag: str, parse: Callable[[object], T]) -> T | None:
+        text = getattr(namespace, flag.removeprefix("--").replace(".", "_").replace("-", "_"), None)
+        return None if text is None else read(flag, parse, text)
+
+    addresses = [
+        read("--web.listen-address", parse_listen_address, text)
+        for text in getattr(namespace, "web_listen_address", None) or ()
+    ]
+    config_file = getattr(namespace, "config_file", None)
+    switches = {name: getattr(namespace, f"collector_{name}", None) for name in CollectorsSettings.model_fields}
+    return Flags(
+        config_file=None if config_file is None else Path(config_file),
+        listen_addresses=tuple(address for address in addresses if address is not None) or None,
+        telemetry_path=read_single("--web.telemetry-path", parse_telemetry_path),
+        log_level=read_single("--log.level", parse_log_level),
+        log_format=read_single("--log.format", parse_log_format),
+        max_series_per_family=read_single("--limits.max-series-per-family", parse_series_limit),
+        collectors={name: enabled for name, enabled in switches.items() if enabled is not None},
+    )

@@ -1,0 +1,261 @@
+"""Monitor in, expected lines out."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samples import lines
+from theeye_exporter.collectors.base import server_time
+from theeye_exporter.collectors.monitors import MonitorsCollector
+from theeye_exporter.theeye.client import TheEyeClient
+from theeye_exporter.theeye.decode import Listing
+from theeye_exporter.theeye.errors import Reason, UpstreamError
+from theeye_exporter.theeye.models import Monitor
+
+NOW = 1795352944.0  # 2026-11-22T13:09:04Z
+FRESH = "2026-11-22T13:09:00.500Z"
+
+
+class FakeTheEye(TheEyeClient):
+    """Lists what it is given."""
+
+    def __init__(self, *objects: dict[str, Any], date: float | None = NOW) -> None:
+        self.listing = Listing(
+            [msgspec.convert(o, Monitor).flat() for o in objects],
+            date=date,
+        )
+
+    def monitors(self) -> Listing[Monitor]:
+        return self.listing
+
+
+def collect(*objects: dict[str, Any], **settings: Any) -> tuple[list[str], dict[str, int]]:
+    collection = MonitorsCollector("demo", **settings).collect(FakeTheEye(*objects), NOW)
+    return lines(collection.samples), dict(collection.dropped)
+
+
+def monitor(kind: str, data: Any = None, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": "6b",
+        "name": "m",
+        "type": kind,
+        "state": "normal",
+        "hostname": "bot-1",
+        "last_update": FRESH,
+        "monitor": {"looptime": 10_000},
+        "last_event": {"state": "normal", "data": data},
+        **fields,
+    }
+
+
+def measured(*objects: dict[str, Any]) -> list[str]:
+    """Return the lines of values that a report measured."""
+    prefixes = ("theeye_host_", "theeye_monitor_script", "theeye_monitor_http", "theeye_monitor_processes")
+    return [
+        line.partition("{")[0] + " " + line.rpartition(" ")[2]
+        for line in collect(*objects)[0]
+        if line.startswith(prefixes)
+    ]
+
+
+LABELS = 'organization="demo",monitor_id="6b",monitor="m",hostname="bot-1"'
+
+
+def test_a_whole_monitor() -> None:
+    found, dropped = collect(
+        monitor(
+            "script",
+            {"code": 3, "times": {"seconds": 1, "nanoseconds": 5 * 10**8}},
+            enable=True,
+            alerts=False,
+            fails_count=2,
+            recovery_count=7,
+            failure_severity="HIGH",
+            last_check=FRESH,
+            monitor={"looptime": 15_000, "tags": ["prod", "db", ""]},
+        )
+    )
+    assert found == [
+        f"theeye_monitor_consecutive_failures{{{LABELS}}} 2",
+        f"theeye_monitor_enabled{{{LABELS}}} 1",
+        f'theeye_monitor_info{{{LABELS},monitor_type="script",severity="HIGH",tags="db,prod",alerts="false"}} 1',
+        f"theeye_monitor_interval_seconds{{{LABELS}}} 15.0",
+        f"theeye_monitor_last_check_timestamp_seconds{{{LABELS}}} 1795352940.5",
+        f"theeye_monitor_last_update_timestamp_seconds{{{LABELS}}} 1795352940.5",
+        f"theeye_monitor_recoveries_total{{{LABELS}}} 7",
+        f"theeye_monitor_script_duration_seconds{{{LABELS}}} 1.5",
+        f"theeye_monitor_script_exit_code{{{LABELS}}} 3",
+        f'theeye_monitor_state{{{LABELS},state="failure"}} 0',
+        f'theeye_monitor_state{{{LABELS},state="normal"}} 1',
+        f'theeye_monitor_state{{{LABELS},state="unknown"}} 0',
+        f'theeye_monitor_state{{{LABELS},state="updates_stopped"}} 0',
+    ]
+    assert dropped == {}
+
+
+def test_a_bare_monitor_has_only_what_is_known() -> None:
+    found, dropped = collect({"id": "6b", "monitor": None})
+    labels = 'organization="demo",monitor_id="6b",monitor="",hostname=""'
+    assert found == [
+        f'theeye_monitor_info{{{labels},monitor_type="",severity="",tags="",alerts=""}} 1',
+        f'theeye_monitor_state{{{labels},state="failure"}} 0',
+        f'theeye_monitor_state{{{labels},state="normal"}} 0',
+        f'theeye_monitor_state{{{labels},state="unknown"}} 1',
+        f'theeye_monitor_state{{{labels},state="updates_stopped"}} 0',
+    ]
+    assert dropped == {}
+
+
+def test_tags_can_be_left_out() -> None:
+    found, _ = collect(monitor("host", monitor={"tags": ["a"]}), with_tags=False)
+    assert [line for line in found if 'tags="' in line] == [line for line in found if 'tags=""' in line]
+
+
+@pytest.mark.parametrize("state", ["error", "changed", "", None, 3, ["normal"]])
+def test_any_other_state_is_unknown(state: Any) -> None:
+    found, _ = collect(monitor("host", state=state))
+    assert f'theeye_monitor_state{{{LABELS},state="unknown"}} 1' in found
+    assert len([line for line in found if line.startswith("theeye_monitor_state") and line.endswith(" 1")]) == 1
+
+
+DSTAT = {"cpu": 3, "mem": 50.5, "cache": None, "disk": [{"name": "vda", "value": 12.5}, {"name": "C: ", "value": 0}]}
+
+
+def test_dstat_values_are_ratios_and_null_swap_has_none() -> None:
+    found, dropped = collect(
+        monitor("dstat", DSTAT, monitor={"looptime": 10_000, "config": {"limit": {"cpu": 90, "disk": 1, "mem": None}}})
+    )
+    labels = 'organization="demo",monitor_id="6b",hostname="bot-1"'
+    assert [line for line in found if line.startswith("theeye_host")] == [
+        f"theeye_host_cpu_usage_ratio{{{labels}}} 0.03",
+        f'theeye_host_disk_usage_ratio{{{labels},device="C:"}} 0.0',
+        f'theeye_host_disk_usage_ratio{{{labels},device="vda"}} 0.125',
+        f"theeye_host_memory_usage_ratio{{{labels}}} 0.505",
+        f'theeye_host_usage_threshold_ratio{{{labels},resource="cpu"}} 0.9',
+        f'theeye_host_usage_threshold_ratio{{{labels},resource="disk"}} 0.01',
+    ]
+    assert dropped == {"null": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "dropped"),
+    [
+        ({"cpu": 104, "mem": 0, "cache": 0}, ["cpu_usage_ratio 1.0", "memory_usage_ratio 0.0", "cache_usage_ratio 0.0"], {}),
+        ({"cpu": 111, "mem": 101, "cache": -1}, [], {"impossible": 3}),
+        ({"cpu": "97", "mem": True, "cache": [1]}, [], {"impossible": 3}),
+        ({"error": {"message": "worker", "code": "X"}}, [], {"null": 3}),
+        (
+            {"cpu": 0, "mem": 0, "cache": 0, "disk": [{"name": "a", "value": 1}, {"name": "a ", "value": 2}]},
+            ["cpu_usage_ratio 0.0", "memory_usage_ratio 0.0", "cache_usage_ratio 0.0", "disk_usage_ratio 0.02"],
+            {"duplicate": 1},
+        ),
+        (
+            {"cpu": 0, "mem": 0, "cache": 0, "disk": [None, {}, {"name": "b", "value": None}, {"name": "", "value": 1}]},
+            ["cpu_usage_ratio 0.0", "memory_usage_ratio 0.0", "cache_usage_ratio 0.0"],
+            {"impossible": 3, "null": 1},
+        ),
+        ({"cpu": 1, "mem": 1, "cache": 1, "disk": {"vda": 1}}, ["cpu_usage_ratio 0.01", "memory_usage_ratio 0.01", "cache_usage_ratio 0.01"], {}),
+    ],
+)  # fmt: skip
+def test_impossible_statistics_are_dropped_and_counted(data: Any, expected: list[str], dropped: dict[str, int]) -> None:
+    report = monitor("dstat", data)
+    assert measured(report) == sorted(f"theeye_host_{line}" for line in expected)
+    assert collect(report)[1] == dropped
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "expected"),
+    [
+        ("script", {"code": None, "times": {"seconds": 8, "nanoseconds": 29259650}}, ["script_duration_seconds 8.02925965"]),
+        ("script", {"lastline": "x", "log": "download failed"}, []),
+        ("script", {"code": 0, "times": {"seconds": -1, "nanoseconds": 0}}, ["script_exit_code 0"]),
+        ("script", {"code": 0, "times": {"seconds": 1}}, ["script_exit_code 0"]),
+        ("scraper", {"response": {"status_code": 404}}, ["http_status_code 404"]),
+        ("scraper", {"message": "connect ECONNREFUSED"}, []),
+        ("scraper", {"response": {}}, []),
+        ("process", {"ps": [{"pid": "1"}, {"pid": "2"}]}, ["processes 2"]),
+        ("process", {"ps": []}, ["processes 0"]),
+        ("process", {}, []),
+        ("host", {"cpu": 3, "code": 1, "ps": []}, []),
+        ("script", "not an object", []),
+        ("script", ["not an object"], []),
+        ("file", {"stats": {"size": 3}}, []),
+    ],
+)  # fmt: skip
+def test_values_of_the_other_types(kind: str, data: Any, expected: list[str]) -> None:
+    assert measured(monitor(kind, data)) == [f"theeye_monitor_{line}" for line in expected]
+
+
+@pytest.mark.parametrize(
+    ("fields", "silent"),
+    [
+        ({}, False),
+        ({"state": "failure"}, False),
+        ({"state": "updates_stopped"}, True),
+        ({"enable": False}, True),
+        ({"enable": None}, False),
+        ({"last_update": "2026-11-22T13:07:34.000Z"}, False),  # 90 s: three intervals and a minute, exactly
+        ({"last_update": "2026-11-22T13:07:33.900Z"}, True),
+        ({"last_update": "2026-11-22T13:07:33.900Z", "monitor": {"looptime": 15_000}}, False),
+        ({"last_update": None}, False),
+        ({"last_update": "yesterday"}, False),
+        ({"last_update": "2026-11-22T10:00:00.000Z", "monitor": None}, False),
+        ({"last_update": "2026-11-22T14:09:00.000Z"}, False),  # a clock that is ahead
+    ],
+)
+def test_a_silent_monitor_has_state_and_times_but_no_measured_values(fields: dict[str, Any], silent: bool) -> None:
+    report = monitor("dstat", DSTAT, **fields)
+    found, dropped = collect(report)
+    assert bool([line for line in found if "_usage_ratio" in line]) is not silent
+    assert dropped.get("stale", 0) == int(silent)
+    assert [line for line in found if line.startswith("theeye_monitor_state")]
+
+
+@pytest.mark.parametrize(
+    ("now", "date", "newest", "judged"),
+    [
+        (100, 101, 99, 100),  # all agree, more or less
+        (5000, 101, 99, 101),  # this machine is ahead
+        (-5000, 101, 99, 99),  # this machine is behind
+        (100, 9000, 99, 100),  # a proxy's clock in the Date header
+        (100, 101, 50, 100),  # nothing was checked for long: it is that old
+        (100, None, 99, 100),
+        (5000, 101, None, 101),
+    ],
+)
+def test_one_wrong_clock_decides_nothing(now: float, date: float | None, newest: float | None, judged: float) -> None:
+    assert server_time(now, date, newest) == judged
+
+
+def test_an_empty_list_is_doubted_twice_and_then_believed() -> None:
+    collector, theeye = MonitorsCollector("demo"), FakeTheEye(monitor("host"))
+    assert collector.collect(theeye, NOW).objects == 1
+    empty = FakeTheEye()
+    for _ in range(2):
+        with pytest.raises(UpstreamError) as caught:
+            collector.collect(empty, NOW)
+        assert caught.value.reason is Reason.EMPTY_LIST
+    assert collector.collect(empty, NOW).objects == 0
+    assert collector.collect(empty, NOW).objects == 0
+    assert collector.collect(theeye, NOW).objects == 1
+    with pytest.raises(UpstreamError):
+        collector.collect(empty, NOW)
+
+
+def test_an_empty_list_at_the_start_is_believed() -> None:
+    assert MonitorsCollector("demo").collect(FakeTheEye(), NOW).objects == 0
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(list(Monitor.__struct_fields__)),
+        st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.lists(st.integers(), max_size=2),
+    )
+)
+def test_no_field_of_any_kind_breaks_a_collection(fields: dict[str, Any]) -> None:
+    found, _ = collect({**fields, "id": "6b"})
+    assert len([line for line in found if line.startswith("theeye_monitor_state") and line.endswith(" 1")]) == 1
+    assert not [line for line in found if line.endswith(("nan", "inf"))]

@@ -1,0 +1,62 @@
+"""The effective configuration as people see it."""
+
+from pathlib import Path
+
+from config.configurations import CANARY, configure
+from theeye_exporter.config import describe
+
+EFFECTIVE = """\
+organizations:
+- name: 'yes'
+  token: <redacted>
+  url: https://supervisor.theeye.io
+  auth: header
+  timeout: 2s500ms
+  collectors:
+    monitors:
+      enabled: true
+      interval: 30s
+      max_age: 2m30s
+    tasks:
+      enabled: false
+      interval: 1m
+      max_age: 5m
+    jobs:
+      enabled: true
+      interval: 15s
+      max_age: 1m15s
+      max_details_per_cycle: 200
+      detail_concurrency: 4
+web:
+  listen_address:
+  - :9855
+  telemetry_path: /metrics
+log:
+  level: debug
+  format: logfmt
+limits:
+  max_series_per_family: 1000000
+  max_response_bytes: 512MiB
+labels:
+  tags: true
+"""
+
+
+def test_description_is_complete_and_without_secrets(tmp_path: Path) -> None:
+    text = f"theeye: {{timeout: 2500ms}}\norganizations: [{{name: yes, token: {CANARY}}}]\n"
+    settings = configure("--log.level=debug", "--no-collector.tasks", file=tmp_path / "exporter.yml", text=text)
+    assert describe(settings) == EFFECTIVE
+
+
+def test_description_loads_to_the_same_settings(tmp_path: Path) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_text(CANARY, encoding="utf-8")
+    file = tmp_path / "exporter.yml"
+    text = f"""\
+organizations:
+  - {{name: "007 \U0001f600", token_file: {token_file}, url: "http://[::1]:1/x", auth: query}}
+web: {{listen_address: ["[::1]:1", ":2"], telemetry_path: /x}}
+limits: {{max_response_bytes: 1025}}
+"""
+    settings = configure(file=file, text=text)
+    assert configure(file=file, text=describe(settings)) == settings

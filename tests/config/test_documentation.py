@@ -1,0 +1,69 @@
+"""The reference for users is complete, and its example works."""
+
+import argparse
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from config.configurations import configure
+from theeye_exporter.config import (
+    CollectorsSettings,
+    LabelsSettings,
+    LimitsSettings,
+    LogSettings,
+    WebSettings,
+    add_flags,
+)
+from theeye_exporter.config.schema import FileSettings
+
+REFERENCE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding="utf-8")
+
+
+def keys_of(section: type[BaseModel]) -> Iterator[str]:
+    for key, field in section.model_fields.items():
+        yield key
+        yield from keys_within(field.annotation)
+
+
+def keys_within(annotation: object) -> Iterator[str]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from keys_of(annotation)
+    for argument in get_args(annotation):
+        yield from keys_within(argument)
+
+
+def test_example_loads_and_shows_the_defaults(tmp_path: Path) -> None:
+    (example,) = re.findall("```yaml\n(.*?)```", REFERENCE, re.DOTALL)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/demo").write_text("token", encoding="utf-8")
+
+    settings = configure(file=tmp_path / "config.yml", text=example)
+
+    demo, factory = settings.organizations
+    assert (demo.name, demo.token, demo.token_file) == ("demo", None, tmp_path / "secrets/demo")
+    assert (demo.url, demo.auth, demo.timeout) == ("https://supervisor.theeye.io", "header", 10.0)
+    assert demo.collectors == CollectorsSettings()
+    assert (factory.name, factory.token) == ("factory", SecretStr("3f1c8a90-replace-me"))
+    assert (factory.url, factory.auth, factory.timeout) == ("https://theeye.factory.example.com", "query", 30.0)
+    assert (factory.collectors.monitors.interval, factory.collectors.monitors.max_age) == (60.0, 150.0)
+    assert factory.collectors.tasks.enabled is False
+    assert settings.web == WebSettings()
+    assert settings.log == LogSettings()
+    assert settings.limits == LimitsSettings()
+    assert settings.labels == LabelsSettings()
+
+
+@pytest.mark.parametrize("key", sorted(set(keys_of(FileSettings))))
+def test_every_key_is_described(key: str) -> None:
+    assert f"`{key}`" in REFERENCE
+
+
+def test_exactly_the_flags_that_exist_are_described() -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    add_flags(parser)
+    described = set(re.findall(r"`(--[a-z]+[a-z.-]*\.[a-z-]+)`", REFERENCE))
+    assert described == set(parser._option_string_actions)
