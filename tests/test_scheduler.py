@@ -1,0 +1,54 @@
+"""Polls start at once, side by side, never overlap, and go on."""
+
+import threading
+
+from theeye_exporter.scheduler import Polling, Scheduler
+
+DEADLINE = 30
+
+
+def test_the_first_round_starts_at_once_and_side_by_side() -> None:
+    together = threading.Barrier(3)
+    scheduler = Scheduler(Polling(f"p{n}", 3600, lambda: (together.wait(DEADLINE), None)[1]) for n in range(2))
+    scheduler.start()
+    together.wait(DEADLINE)
+    scheduler.stop()
+    assert not together.broken
+
+
+def test_a_poll_repeats_and_never_overlaps_itself() -> None:
+    running = threading.Lock()
+    overlapped: list[bool] = []
+    enough = threading.Event()
+    runs: list[int] = []
+
+    def run() -> None:
+        if not running.acquire(blocking=False):
+            overlapped.append(True)
+            return
+        runs.append(1)
+        threading.Event().wait(0.05)  # longer than the interval
+        running.release()
+        if len(runs) == 4:
+            enough.set()
+
+    scheduler = Scheduler([Polling("p", 0.01, run)])
+    scheduler.start()
+    assert enough.wait(DEADLINE)
+    scheduler.stop()
+    assert not overlapped
+
+
+def test_stopping_does_not_wait_for_a_poll() -> None:
+    started, release = threading.Event(), threading.Event()
+
+    def run() -> None:
+        started.set()
+        release.wait(DEADLINE)
+
+    scheduler = Scheduler([Polling("p", 1, run)])
+    scheduler.start()
+    assert started.wait(DEADLINE)
+    scheduler.stop()
+    assert not release.is_set()
+    release.set()

@@ -1,0 +1,73 @@
+"""When TheEye counts as up."""
+
+import pytest
+
+from theeye_exporter.status import Attempt, CollectorStatus, StatusBoard
+from theeye_exporter.theeye.errors import Reason
+
+
+def board() -> StatusBoard:
+    made = StatusBoard()
+    for organization in ("a", "b"):
+        made.register(
+            f"http://{organization}",
+            [
+                CollectorStatus(organization=organization, collector=name, interval=1, max_age=5)
+                for name in ("monitors", "jobs")
+            ],
+        )
+    return made
+
+
+def record(made: StatusBoard, collector: str, reason: Reason | None = None, *, organization: str = "a") -> None:
+    made.record(
+        Attempt(
+            organization=organization, collector=collector, ended=1, duration=1, reason=reason, error=reason and "words"
+        )
+    )
+
+
+def test_nothing_is_known_before_the_first_attempt_and_readiness_waits_for_all() -> None:
+    made = board()
+    assert [organization.up for organization in made.organizations] == [None, None]
+    assert list(made.waiting) == ["a/monitors", "a/jobs", "b/monitors", "b/jobs"]
+    record(made, "monitors")
+    record(made, "jobs", Reason.TIMEOUT)
+    assert list(made.waiting) == ["b/monitors", "b/jobs"]
+    assert [organization.up for organization in made.organizations] == [True, None]
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.UNREACHABLE, Reason.UNAUTHORIZED, Reason.ORGANIZATION_NOT_FOUND, Reason.AGENT_TOKEN]
+)
+def test_what_concerns_every_request_takes_it_down_at_once(reason: Reason) -> None:
+    made = board()
+    record(made, "jobs")
+    record(made, "monitors", reason)
+    assert made.up("a") is False
+    record(made, "jobs")
+    assert made.up("a") is True
+
+
+@pytest.mark.parametrize("reason", [Reason.TIMEOUT, Reason.SERVER_ERROR, Reason.FORBIDDEN, Reason.INVALID_RESPONSE])
+def test_one_failing_route_does_not_take_it_down_but_all_do(reason: Reason) -> None:
+    made = board()
+    record(made, "jobs")
+    record(made, "monitors", reason)
+    assert made.up("a") is True
+    record(made, "jobs", reason)
+    assert made.up("a") is False
+
+
+def test_a_doubted_empty_list_is_an_answer() -> None:
+    made = board()
+    record(made, "monitors", Reason.EMPTY_LIST)
+    assert made.up("a") is True
+    assert made.organizations[0].collectors[0].success is False
+
+
+def test_organizations_do_not_touch_each_other() -> None:
+    made = board()
+    record(made, "monitors")
+    record(made, "monitors", Reason.UNREACHABLE, organization="b")
+    assert (made.up("a"), made.up("b")) == (True, False)
