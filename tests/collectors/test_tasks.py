@@ -79,14 +79,16 @@ def test_the_host_names_the_task_that_has_no_hostname() -> None:
 def test_the_directory_knows_the_tasks_of_the_last_list_that_was_believed() -> None:
     directory = TaskDirectory(expected=True)
     collector = TasksCollector("demo", directory)
-    assert not directory.names
+    assert directory.listed.names is None
     collector.collect(FakeTheEye({"id": "t1", "name": "backup", "hostname": "bot-1"}), 0)
-    assert directory.names
-    assert {key: (names.task, names.hostname) for key, names in directory.names.items()} == {"t1": ("backup", "bot-1")}
+    first = directory.listed
+    assert {key: (names.task, names.hostname) for key, names in (first.names or {}).items()} == {
+        "t1": ("backup", "bot-1")
+    }
     with pytest.raises(UpstreamError) as caught:
         collector.collect(FakeTheEye(), 0)
     assert caught.value.reason is Reason.EMPTY_LIST
-    assert list(directory.names) == ["t1"]
+    assert directory.listed is first
 
 
 def test_who_waits_for_the_directory_goes_on_after_a_failure() -> None:
@@ -99,4 +101,4 @@ def test_who_waits_for_the_directory_goes_on_after_a_failure() -> None:
     with pytest.raises(UpstreamError):
         TasksCollector("demo", directory).collect(Down(), 0)
     directory.wait(3600)
-    assert directory.names is None
+    assert directory.listed.names is None

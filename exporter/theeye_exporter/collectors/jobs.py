@@ -63,13 +63,13 @@ class JobsCollector:
         self._runs = LastRuns()
         self._cursor: float | None = None
         self._lifecycles_seen: defaultdict[str, set[str]] = defaultdict(set)
-        self._first_version: dict[str, int] = {}
-        self._version_at_fetch = 0
+        self._unlisted_since: dict[str, int] = {}
+        self._tasks = directory.listed
         self._labels = LabelCache(f.TASK_LABELS)
 
     def collect(self, client: TheEyeClient, now: float) -> Collection:  # noqa: ARG002 - only TheEye's times count here
         """See `Collector`."""
-        self._version_at_fetch = self._directory.version
+        version_before = self._directory.listed.version
         changed = client.jobs(None if self._cursor is None else self._cursor - _OVERLAP)
         open_jobs = client.open_jobs()
         self._runs.take(changed.items)
@@ -78,7 +78,8 @@ class JobsCollector:
         self._cursor = max(newest, self._cursor or 0) or None
         self._fetch_results(client)
         self._directory.wait(self._budget.seconds)
-        self._forget_gone_tasks(open_jobs.items)
+        self._tasks = self._directory.listed
+        self._forget_gone_tasks(open_jobs.items, version_before)
         samples, checks = Samples(), Checks()
         self._add_open(samples, open_jobs.items)
         for task_id, run in self._runs.by_task.items():
@@ -117,23 +118,23 @@ class JobsCollector:
         with ThreadPoolExecutor(self._budget.concurrency, thread_name_prefix="job-results") as pool:
             list(pool.map(fetch, wanted[: self._budget.per_cycle]))
 
-    def _forget_gone_tasks(self, open_jobs: Iterable[Job]) -> None:
+    def _forget_gone_tasks(self, open_jobs: Iterable[Job], version_before: int) -> None:
         """Forget tasks that a list of tasks lacks; a list from before the task's first job says nothing of it."""
-        names = self._directory.names
-        if names is None:
+        if self._tasks.names is None:
             return
-        known = {*self._runs.by_task, *self._lifecycles_seen, *map(task_id_of, open_jobs)}
-        for task_id in known - names.keys():
-            if self._directory.version > self._first_version.setdefault(task_id, self._version_at_fetch):
+        seen = {*self._runs.by_task, *self._lifecycles_seen, *map(task_id_of, open_jobs)}
+        unlisted = seen - self._tasks.names.keys()
+        self._unlisted_since = {task_id: self._unlisted_since.get(task_id, version_before) for task_id in unlisted}
+        for task_id, version in self._unlisted_since.items():
+            if self._tasks.version > version:
                 self._runs.forget(task_id)
                 self._lifecycles_seen.pop(task_id, None)
-        self._first_version = {task: v for task, v in self._first_version.items() if task in known - names.keys()}
 
     def _task_labels(self, task_id: str, job_name: str) -> str | None:
         """Return a task's rendered labels, None for a task that is not listed."""
-        if self._directory.names is None:
+        if self._tasks.names is None:
             return self._labels.get(self._organization, task_id, job_name, "")
-        names = self._directory.names.get(task_id)
+        names = self._tasks.names.get(task_id)
         return None if names is None else self._labels.get(self._organization, task_id, names.task, names.hostname)
 
     def _add_open(self, samples: Samples, jobs: Iterable[Job]) -> None:

@@ -18,7 +18,7 @@ from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.models import Host, Schedule, Task, number, text, timestamp
 
-__all__ = ["TaskDirectory", "TasksCollector"]
+__all__ = ["TaskDirectory", "TaskList", "TasksCollector"]
 
 _DEFAULT_TIMEOUT: Final = 600_000
 """Milliseconds that TheEye gives a job whose task sets no timeout."""
@@ -32,6 +32,19 @@ class TaskNames:
     hostname: str
 
 
+@dataclass(frozen=True, slots=True)
+class TaskList:
+    """The tasks at one moment.
+
+    Attributes:
+        version: grows with each list.
+        names: by task id; None while no list has arrived.
+    """
+
+    version: int
+    names: Mapping[str, TaskNames] | None
+
+
 class TaskDirectory:
     """The names of an organisation's tasks as last listed, for jobs, which do not carry them all. Safe for threads.
 
@@ -43,15 +56,13 @@ class TaskDirectory:
         self._attempted = threading.Event()
         if not expected:
             self._attempted.set()
-        self.names: Mapping[str, TaskNames] | None = None
-        """Names by task id; None while they are not known."""
-        self.version = 0
-        """Grows with each list."""
+        self.listed = TaskList(version=0, names=None)
+        """The last list; a new one is a new object."""
 
     def update(self, tasks: Iterable[Task]) -> None:
         """Take over a list of all tasks."""
-        self.names = {task.id: TaskNames(text(task.name), _hostname(task)) for task in tasks}
-        self.version += 1
+        names = {task.id: TaskNames(text(task.name), _hostname(task)) for task in tasks}
+        self.listed = TaskList(version=self.listed.version + 1, names=names)
         self._attempted.set()
 
     def give_up(self) -> None:

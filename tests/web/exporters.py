@@ -1,0 +1,109 @@
+"""An exporter with samples of its own choosing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from theeye_exporter.exposition.families import MONITOR_ENABLED, MONITOR_INFO, MONITOR_RECOVERIES, Family
+from theeye_exporter.exposition.render import Segment, format_labels, render_segment
+from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.status import Attempt, CollectorStatus, StatusBoard
+from theeye_exporter.telemetry import Telemetry
+from theeye_exporter.theeye.errors import Reason
+from theeye_exporter.web.app import create_app
+
+NOW = 1_795_412_345.0
+"""2026-11-23 05:39:05 UTC."""
+
+Serve = Callable[[ASGIApp], str]
+
+
+class Listen(NamedTuple):
+    """An address to listen on."""
+
+    host: str
+    port: int
+
+
+def monitor_segments(value: float, monitors: int = 3, padding: int = 0) -> dict[Family, Segment]:
+    """Render a few families in which every number is `value`, with labels that are longer by `padding`."""
+    return {
+        family: render_segment(
+            family,
+            [
+                (
+                    format_labels(family.labels, (f'{label} {number} "ä\\{"x" * padding}' for label in family.labels)),
+                    value,
+                )
+                for number in range(monitors)
+            ],
+            limit=1_000_000,
+        )
+        for family in (MONITOR_INFO, MONITOR_ENABLED, MONITOR_RECOVERIES)
+    }
+
+
+@dataclass
+class Exporter:
+    """What the application shows, within reach of the test."""
+
+    now: float = NOW
+    store: SnapshotStore = field(init=False)
+    board: StatusBoard = field(default_factory=StatusBoard)
+    telemetry: Telemetry = field(init=False)
+    app: Starlette = field(init=False)
+    telemetry_path: str = "/metrics"
+
+    def __post_init__(self) -> None:
+        self.store = SnapshotStore(lambda: self.now)
+        self.telemetry = Telemetry(self.board, self.store)
+        self.app = create_app(
+            store=self.store,
+            telemetry=self.telemetry,
+            board=self.board,
+            telemetry_path=self.telemetry_path,
+            clock=lambda: self.now,
+            started=NOW - 3600,
+        )
+
+    @classmethod
+    def ready(cls) -> Self:
+        """Return one with samples and an organisation that is up."""
+        exporter = cls()
+        exporter.publish()
+        exporter.register("demo", "monitors", "jobs")
+        exporter.record("demo", "monitors")
+        exporter.record("demo", "jobs")
+        return exporter
+
+    def register(self, organization: str, *collectors: str, url: str = "https://supervisor.theeye.io") -> None:
+        self.board.register(
+            url,
+            [
+                CollectorStatus(organization=organization, collector=collector, interval=30.0, max_age=150.0)
+                for collector in collectors
+            ],
+        )
+
+    def record(self, organization: str, collector: str, reason: Reason | None = None, error: str | None = None) -> None:
+        self.board.record(
+            Attempt(
+                organization=organization,
+                collector=collector,
+                ended=self.now,
+                duration=0.25,
+                objects=0 if reason else 1234,
+                reason=reason,
+                error=error,
+            )
+        )
+
+    def publish(self, value: float = 1, monitors: int = 3, padding: int = 0) -> None:
+        self.store.publish(("demo", "monitors"), monitor_segments(value, monitors, padding), self.now + 150)
+
+    def publish_much(self) -> None:
+        """Publish more than the buffers of a connection hold: some 20 MB."""
+        self.publish(monitors=3_000, padding=400)
