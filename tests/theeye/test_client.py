@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -51,9 +52,9 @@ def monitor(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("served", "asked"),
     [
-        ("demo__resource", ["/demo/resource"]),
-        ("monitor", ["/demo/resource", "/monitor"]),
-        ("demo__monitor", ["/demo/resource", "/monitor", "/demo/monitor"]),
+        ("demo__resource", ["/demo/job", "/demo/resource"]),
+        ("monitor", ["/demo/job", "/demo/resource", "/monitor"]),
+        ("demo__monitor", ["/demo/job", "/demo/resource", "/monitor", "/demo/monitor"]),
     ],
 )
 def test_monitors_come_from_the_first_route_that_exists_and_it_is_remembered(served: str, asked: list[str]) -> None:
@@ -108,7 +109,7 @@ def test_tasks_are_not_asked_for_before_the_token_is_known_to_be_of_the_organiza
             with pytest.raises(UpstreamError) as caught:
                 client.tasks()
             assert caught.value.reason is Reason.ORGANIZATION_CONFLICT
-        assert [a.path for a in server.asked] == ["/demo/job"]
+        assert [a.path for a in server.asked] == ["/demo/job"] * 2
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,20 @@ def test_a_bots_token_is_refused_for_everything(answer: Reply) -> None:
             assert caught.value.reason is Reason.AGENT_TOKEN
         assert {a.path for a in server.asked} == {"/demo/job"}
         assert not [a for a in server.asked if "hostname" in a.query]
+
+
+def test_the_look_at_the_token_does_not_read_all_jobs_of_a_server_without_limit() -> None:
+    sizes: list[int] = []
+    jobs = json.dumps([job(n, 1) for n in range(50_000)]).encode()
+    settings = TransportSettings(url="", auth="header", timeout=20, max_bytes=10**8, user_agent="tests/1")
+    with http_server(lambda asked: Reply(jobs if asked.path == "/demo/job" else b"[]")) as server:
+        transport = Transport(
+            replace(settings, url=server.url), fixed_token(TOKEN), lambda *observed: sizes.append(observed[3])
+        )
+        client = TheEyeClient(transport, "demo")
+        client.tasks()
+        client.close()
+    assert [0 < size < len(jobs) / 4 for size in sizes] == [True, True]
 
 
 def test_a_failing_list_of_jobs_does_not_hide_monitors_and_tasks() -> None:

@@ -4,6 +4,8 @@ Never sent: `include[]`, which changes values on today's servers, and `hostname`
 jobs off the queue.
 """
 
+import re
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,7 +23,7 @@ from theeye_exporter.theeye.transport import Answer, Transport
 __all__ = ["TheEyeClient"]
 
 _PAGE: Final = 1000
-_VERDICTS: Final = frozenset({Reason.AGENT_TOKEN, Reason.ORGANIZATION_CONFLICT, Reason.ORGANIZATION_NOT_FOUND})
+_BOTS_JOBS: Final = re.compile(rb'\s*\{\s*"jobs"')
 
 _monitors: Final = msgspec.json.Decoder(list[Monitor])
 _tasks: Final = msgspec.json.Decoder(list[Task])
@@ -42,8 +44,8 @@ class TheEyeClient:
         self._transport = transport
         self._path = "/" + quote(organization, safe="")
         self._monitor_route: str | None = None
-        self._accepted: str | None = None
-        self._refused: tuple[str, UpstreamError] | None = None
+        self._judged: str | None = None
+        self._verifying = threading.Lock()
 
     def close(self) -> None:
         """Close the session."""
@@ -55,7 +57,7 @@ class TheEyeClient:
         `/{customer}/resource` checks the organisation, `/monitor` takes it from the token, and `/{customer}/monitor`
         is what servers before 2.0 have. The first that exists is remembered.
         """
-        self._ask_verdict()
+        self._verify_token()
         routes = [self._monitor_route] if self._monitor_route else self._MONITOR_ROUTES
         for route in routes:
             try:
@@ -65,8 +67,6 @@ class TheEyeClient:
                     raise
                 continue
             self._monitor_route = route
-            if route == self._MONITOR_ROUTES[0] and self._refused is None:
-                self._judge(None)
             return self._own(answer)
         # The server may have been replaced by one of another version.
         self._monitor_route = None
@@ -74,11 +74,8 @@ class TheEyeClient:
 
     def tasks(self) -> Listing[Task]:
         """List all tasks that can run."""
-        # TheEye ignores the organisation in this path and takes the token's: one of another organisation would list
-        # that one's tasks under this one's name. The list of jobs checks, and it tells a bot's token.
-        self._ask_verdict()
-        if self._accepted != self._transport.current_token():
-            self._probe()
+        # TheEye ignores the organisation in this path and takes the token's.
+        self._verify_token()
         answer = self._transport.get("/{customer}/task", f"{self._path}/task")
         items, skipped = decode_list(answer.body, _tasks)
         return Listing(items, skipped, answer.date)
@@ -142,13 +139,6 @@ class TheEyeClient:
         self._judge(None)
         return items, skipped, answer.date
 
-    def _probe(self) -> None:
-        try:
-            self._get_jobs({"limit": "1"})
-        except UpstreamError as error:
-            if error.reason not in {Reason.NOT_FOUND, Reason.SERVER_ERROR, Reason.INVALID_RESPONSE}:
-                raise  # otherwise there is no verdict, and the list that is asked for speaks for itself
-
     def _own(self, answer: Answer) -> Listing[Monitor]:
         monitors, skipped = decode_list(answer.body, _monitors, Monitor.flat)
         # Where a token of another organisation lists monitors of that one, they must not get this one's name.
@@ -157,18 +147,36 @@ class TheEyeClient:
         return Listing(own, +skipped, answer.date)
 
     def _judge(self, verdict: UpstreamError | None) -> None:
-        """Remember what a route that checks the organisation said of the token."""
+        """Remember what the list of jobs says of the token."""
         if verdict is None:
-            self._accepted, self._refused = self._transport.current_token(), None
-        elif verdict.reason in _VERDICTS:
-            self._refused = (self._transport.current_token(), verdict)
+            self._judged = self._transport.current_token()
+        elif verdict.reason.concerns_everything:
+            self._judged = None
 
-    def _ask_verdict(self) -> None:
-        """Raise if the token is known to be refused, for lists that do not check it themselves."""
-        if self._refused is not None:
-            token, verdict = self._refused
-            if token == self._transport.current_token():
-                raise UpstreamError(verdict.reason, verdict.detail)
+    def _verify_token(self) -> None:
+        """Make sure that the token is of the organisation and no bot's, before a list that does not check it.
+
+        Some lists take the organisation from the token and say nothing of a wrong one; the list of jobs checks it,
+        and tells a bot's token, without harm as long as no hostname is sent. It is asked once per token. If it gives
+        no verdict, the list that is asked for has to speak for itself.
+        """
+        with self._verifying:
+            token = self._transport.current_token()
+            if self._judged == token:
+                return
+            try:
+                # A server that knows no limit answers with all jobs, of which the beginning will do.
+                answer = self._transport.get("/{customer}/job", f"{self._path}/job", {"limit": "1"}, peek=True)
+            except UpstreamError as error:
+                if error.reason.concerns_everything:
+                    raise
+                if error.reason is Reason.TIMEOUT:
+                    self._judged = token
+                    raise  # the time for this attempt is spent
+            else:
+                if _BOTS_JOBS.match(answer.body):
+                    raise UpstreamError(Reason.AGENT_TOKEN, "TheEye answered as it does to bots: an object of jobs")
+            self._judged = token
 
 
 def _iso(seconds: float) -> str:

@@ -144,13 +144,16 @@ class Transport:
         self._closing.set()
         self._session.close()
 
-    def get(self, endpoint: str, path: str, query: Mapping[str, str | list[str]] | None = None) -> Answer:
+    def get(
+        self, endpoint: str, path: str, query: Mapping[str, str | list[str]] | None = None, *, peek: bool = False
+    ) -> Answer:
         """Fetch a path below the base URL.
 
         Args:
             endpoint: the path's template, for the observer.
             path: the path, starting with a slash, already percent-encoded.
             query: parameters, as TheEye's qs parser takes them.
+            peek: be content with the beginning of a body that is longer than expected.
 
         Raises:
             UpstreamError: no complete answer of status 200 within the deadline and the retries.
@@ -160,7 +163,7 @@ class Transport:
         while True:
             attempt += 1
             try:
-                return self._attempt(endpoint, path, query or {}, until)
+                return self._attempt(endpoint, path, query or {}, until, peek=peek)
             except UpstreamError as error:
                 pause = error.retry_after
                 if pause is None:
@@ -169,14 +172,16 @@ class Transport:
                 if exhausted or time.monotonic() + pause >= until or self._closing.wait(pause):
                     raise
 
-    def _attempt(self, endpoint: str, path: str, query: Mapping[str, str | list[str]], until: float) -> Answer:
+    def _attempt(
+        self, endpoint: str, path: str, query: Mapping[str, str | list[str]], until: float, *, peek: bool
+    ) -> Answer:
         started = time.monotonic()
         outcome = str(Reason.INTERNAL)
         size = 0
         try:
             try:
                 with deadline(until), self._send(path, query, until) as response:
-                    body = self._read(response)
+                    body = self._read(response, peek=peek)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 raise failure_of(error) from None
             outcome, size = str(response.status_code), len(body)
@@ -217,10 +222,12 @@ class Transport:
             url, params = target, {"access_token": token} if self._settings.auth == "query" else {}
         raise UpstreamError(Reason.REDIRECTED, "TheEye redirects in circles")
 
-    def _read(self, response: requests.Response) -> bytearray:
+    def _read(self, response: requests.Response, *, peek: bool) -> bytearray:
         body = bytearray()
         for chunk in _chunks(response):
             body += chunk
+            if peek:
+                break
             if len(body) > self._settings.max_bytes:
                 raise UpstreamError(Reason.TOO_LARGE, f"the answer has more than {self._settings.max_bytes} bytes")
         return body

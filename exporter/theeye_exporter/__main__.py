@@ -1,0 +1,34 @@
+"""Entry point of the process."""
+
+import logging
+import os
+import sys
+
+from theeye_exporter.cli import main
+
+__all__ = ["run"]
+
+
+def run() -> None:
+    """Run the command line and leave the process at once.
+
+    A poll that waits for a slow TheEye runs in a thread that Python would wait for; there is nothing in it that must
+    not be cut off.
+    """
+    try:
+        code = main()
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except KeyboardInterrupt:
+        code = 130
+    logging.shutdown()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or 1
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    run()

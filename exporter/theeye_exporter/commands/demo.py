@@ -1,0 +1,165 @@
+"""The exporter with a simulated TheEye, for those who have none at hand: `theeye-exporter demo`."""
+
+import argparse
+import os
+import signal
+from collections.abc import Mapping
+from typing import Final, TextIO
+
+from theeye_exporter.commands import CommandError
+from theeye_exporter.commands.serve import serve
+from theeye_exporter.config import Settings, load
+from theeye_exporter.config.addresses import parse_listen_address
+from theeye_exporter.demo import FAULTS, DemoSettings, SimulatedTheEye, parse_fault
+from theeye_exporter.logs import configure_logging
+
+__all__ = ["add_demo_flags", "demo"]
+
+_DEFAULTS: Final = DemoSettings()
+_LISTEN: Final = "127.0.0.1:60080"
+_INTERVALS: Final = {"monitors": 5.0, "tasks": 10.0, "jobs": 5.0}
+"""Seconds between polls: the simulated TheEye does not mind, and who watches a demo does not want to wait."""
+
+
+def add_demo_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the simulated TheEye."""
+    group = parser.add_argument_group("the simulated TheEye")
+    group.add_argument("--demo.monitors", dest="monitors", type=int, default=_DEFAULTS.monitors, metavar="COUNT")
+    group.add_argument("--demo.tasks", dest="tasks", type=int, default=_DEFAULTS.tasks, metavar="COUNT")
+    group.add_argument(
+        "--demo.speed",
+        dest="speed",
+        type=float,
+        default=_DEFAULTS.speed,
+        metavar="FACTOR",
+        help="simulated seconds for each second",
+    )
+    group.add_argument(
+        "--demo.shape",
+        dest="shape",
+        choices=("new", "old"),
+        default=_DEFAULTS.shape,
+        help="API of servers since 2.0 (new) or before (old)",
+    )
+    group.add_argument(
+        "--demo.fault",
+        dest="faults",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="FAULT",
+        help="what goes wrong, such as latency=2s, error=503, drip or jobs:hang; may be repeated",
+    )
+    group.add_argument(
+        "--demo.listen-address",
+        dest="demo_listen_address",
+        default=_LISTEN,
+        metavar="ADDRESS",
+        help=f"where the simulated TheEye listens (default {_LISTEN})",
+    )
+    group.add_argument("--demo.only", dest="only", action="store_true", help="run the simulated TheEye alone")
+
+
+def demo(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> int:
+    """Run a simulated TheEye and, unless told not to, an exporter for it, until SIGTERM or SIGINT.
+
+    Returns:
+        The exit code: 0 after a signal.
+
+    Raises:
+        CommandError: a flag of the simulated TheEye is wrong, or an address is in use.
+        ConfigError: a flag of the exporter is wrong.
+    """
+    try:
+        listen = parse_listen_address(flags.demo_listen_address)
+        settings = DemoSettings(
+            monitors=flags.monitors,
+            tasks=flags.tasks,
+            speed=flags.speed,
+            shape=flags.shape,
+            faults=tuple(flags.faults),
+            host=listen.host or "0.0.0.0",  # noqa: S104 - asked for by an address without a host
+            port=listen.port,
+        )
+        theeye = SimulatedTheEye(settings)
+        theeye.start()
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        where = flags.demo_listen_address
+        raise CommandError(f"--demo.listen-address: cannot listen on {where}: {_why(error)}") from None
+    try:
+        if flags.only:
+            print(_how_to_use(theeye), file=out, flush=True)
+            signal.sigwait({signal.SIGTERM, signal.SIGINT})
+            return 0
+        exporter = _exporter_settings(flags, environ, theeye)
+        configure_logging(exporter.log.level, exporter.log.format)
+        print(_where_to_look(exporter, theeye), file=out, flush=True)
+        return serve(exporter)
+    finally:
+        theeye.stop()
+
+
+def _exporter_settings(flags: argparse.Namespace, environ: Mapping[str, str], theeye: SimulatedTheEye) -> Settings:
+    kept = {name: value for name, value in environ.items() if not name.startswith("THEEYE_")}
+    settings = load(
+        flags,
+        {
+            **kept,
+            "THEEYE_ORGANIZATION_NAME": theeye.settings.organization,
+            "THEEYE_TOKEN": theeye.settings.token,
+            "THEEYE_SUPERVISOR_URL": theeye.url,
+        },
+    )
+    if settings.config_file is not None:
+        return settings
+    organizations = []
+    for organization in settings.organizations:
+        collectors = organization.collectors
+        faster = {
+            name: getattr(collectors, name).model_copy(update={"interval": interval, "max_age": 5 * interval})
+            for name, interval in _INTERVALS.items()
+        }
+        organizations.append(
+            organization.model_copy(update={"collectors": collectors.model_copy(update=faster)}),
+        )
+    return settings.model_copy(update={"organizations": tuple(organizations)})
+
+
+def _why(error: OSError) -> str:
+    # A server may have put the address into strerror, which the line has already.
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()
+
+
+def _fault(text: str) -> object:
+    try:
+        return parse_fault(text)
+    except ValueError as error:
+        first, several_lines, _ = str(error).partition("\n")
+        raise argparse.ArgumentTypeError(f"{first} {', '.join(FAULTS)}" if several_lines else first) from None
+
+
+def _where_to_look(settings: Settings, theeye: SimulatedTheEye) -> str:
+    address = settings.web.listen_addresses[0]
+    host = f"[{address.host}]" if ":" in address.host else address.host or "localhost"
+    base = f"http://{host}:{address.port}"
+    return (
+        f"A simulated TheEye with {theeye.settings.monitors} monitors and {theeye.settings.tasks} tasks "
+        f"runs at {theeye.url}\n"
+        f"  page       {base}/\n"
+        f"  metrics    {base}{settings.web.telemetry_path}\n"
+        f"  break it   curl -X PUT --data error=503 {theeye.url}/-/faults\n"
+        f"  mend it    curl -X DELETE {theeye.url}/-/faults\n"
+        "Ctrl-C ends it."
+    )
+
+
+def _how_to_use(theeye: SimulatedTheEye) -> str:
+    return (
+        f"A simulated TheEye with {theeye.settings.monitors} monitors and {theeye.settings.tasks} tasks "
+        f"runs at {theeye.url}\n"
+        f"  THEEYE_SUPERVISOR_URL={theeye.url} THEEYE_ORGANIZATION_NAME={theeye.settings.organization} "
+        f"THEEYE_TOKEN={theeye.settings.token} theeye-exporter\n"
+        "Ctrl-C ends it."
+    )

@@ -1,0 +1,59 @@
+"""Polling and serving, the default command."""
+
+from typing import Final
+
+import structlog
+
+from theeye_exporter import __version__
+from theeye_exporter.assembly import Exporter
+from theeye_exporter.commands import CommandError
+from theeye_exporter.config import Settings
+from theeye_exporter.web.app import create_app
+from theeye_exporter.web.server import BindError, bind
+from theeye_exporter.web.server import serve as serve_http
+
+__all__ = ["serve"]
+
+_DRAIN_SECONDS: Final = 5.0
+
+_log: Final = structlog.get_logger(__name__)
+
+
+def serve(settings: Settings) -> int:
+    """Poll TheEye and serve metrics until SIGTERM or SIGINT.
+
+    Returns:
+        The exit code: 0 after a signal.
+
+    Raises:
+        CommandError: an address cannot be listened on.
+    """
+    try:
+        sockets = bind(settings.web.listen_addresses)
+    except BindError as error:
+        raise CommandError(str(error)) from None
+    exporter = Exporter(settings)
+    app = create_app(
+        store=exporter.store,
+        telemetry=exporter.telemetry,
+        board=exporter.board,
+        telemetry_path=settings.web.telemetry_path,
+        clock=exporter.clocks.wall,
+        started=exporter.clocks.wall(),
+    )
+    exporter.start()
+    for sock in sockets:
+        host, port = sock.getsockname()[:2]
+        _log.info(
+            "serving",
+            version=__version__,
+            address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            path=settings.web.telemetry_path,
+            organizations=len(settings.organizations),
+        )
+    try:
+        serve_http(app, sockets, drain_seconds=_DRAIN_SECONDS)
+    finally:
+        exporter.stop()
+    _log.info("stopped")
+    return 0

@@ -1,0 +1,122 @@
+"""A real Prometheus scrapes the exporter, which polls the recordings or the simulated TheEye."""
+
+import json
+import math
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from playback import T0, TOKEN, Recording, http_server
+from processes import eventually, exporter_command, free_port, running
+from tools import require_tool
+
+pytestmark = pytest.mark.e2e
+
+
+@contextmanager
+def prometheus(scraped: str, tmp_path: Path) -> Iterator[str]:
+    """Run a Prometheus that scrapes an address each second; yields its URL."""
+    port = free_port()
+    (tmp_path / "prometheus.yml").write_text(
+        json.dumps(
+            {
+                "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+                "scrape_configs": [{"job_name": "theeye", "static_configs": [{"targets": [scraped]}]}],
+            }
+        )
+    )
+    command = [
+        require_tool("prometheus"),
+        f"--config.file={tmp_path}/prometheus.yml",
+        f"--storage.tsdb.path={tmp_path}/tsdb",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with running(command, tmp_path / "prometheus.log"):
+        yield f"http://127.0.0.1:{port}"
+
+
+def scraped_target(url: str) -> dict[str, Any] | None:
+    """Return the one target once it was scraped."""
+    (target,) = requests.get(f"{url}/api/v1/targets", timeout=5).json()["data"]["activeTargets"] or [{}]
+    return target if target.get("health") not in {None, "unknown"} else None
+
+
+def query(url: str, expression: str) -> list[dict[str, Any]]:
+    answer = requests.get(f"{url}/api/v1/query", params={"query": expression}, timeout=5).json()
+    assert answer["status"] == "success", answer
+    result: list[dict[str, Any]] = answer["data"]["result"]
+    return result
+
+
+def ready(address: str) -> bool:
+    return requests.get(f"http://{address}/-/ready", timeout=5).status_code == 200
+
+
+def test_recorded_monitors_tasks_and_jobs_arrive_in_prometheus(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with http_server(Recording(T0)) as theeye:
+        env = {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN": TOKEN, "THEEYE_SUPERVISOR_URL": theeye.url}
+        command = exporter_command(f"--web.listen-address={address}", "--log.level=debug")
+        with running(command, tmp_path / "exporter.log", env=env) as exporter, prometheus(address, tmp_path) as url:
+            eventually(lambda: ready(address), "the exporter is ready")
+            eventually(lambda: query(url, "theeye_job_last_outcome"), "samples in Prometheus")
+            target = scraped_target(url)
+            assert target is not None
+            assert (target["health"], target["lastError"]) == ("up", "")
+            monitors = json.loads((T0 / "monitor.json").read_text())
+            states = query(url, "theeye_monitor_state == 1")
+            assert {(s["metric"]["monitor_id"], s["metric"]["state"]) for s in states} == {
+                (m["id"], m["state"]) for m in monitors
+            }
+            memory = query(url, "theeye_host_memory_usage_ratio")
+            assert {s["metric"]["monitor_id"]: float(s["value"][1]) for s in memory} == {
+                m["id"]: m["last_event"]["data"]["mem"] / 100
+                for m in monitors
+                if m["type"] == "dstat" and m["state"] != "updates_stopped"
+            }
+            names = {s["metric"]["task"] for s in query(url, "theeye_task_info")}
+            assert 'tricky "name"\\ with\nnewline ñ 🙂' in names
+            assert [s["value"][1] for s in query(url, "theeye_up")] == ["1"]
+            exporter.terminate()
+            assert exporter.wait(30) == 0
+        log = (tmp_path / "exporter.log").read_text()
+        assert TOKEN not in log
+        assert "Traceback" not in log
+
+
+# Servers before 2.0 do not list the one monitor that has lost its other half.
+@pytest.mark.parametrize(("shape", "monitors"), [("new", "200"), ("old", "199")])
+def test_the_demo_is_scraped_without_errors_and_passes_promtool(shape: str, monitors: str, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    command = exporter_command(
+        "demo",
+        f"--web.listen-address={address}",
+        f"--demo.listen-address=127.0.0.1:{free_port()}",
+        f"--demo.shape={shape}",
+    )
+    with running(command, tmp_path / "demo.log") as demo, prometheus(address, tmp_path) as url:
+        eventually(lambda: ready(address), "the demo is ready")
+        eventually(lambda: query(url, "theeye_job_last_outcome"), "samples in Prometheus")
+        target = scraped_target(url)
+        assert target is not None
+        assert (target["health"], target["lastError"]) == ("up", "")
+        assert [s["value"][1] for s in query(url, "count(theeye_monitor_info)")] == [monitors]
+        assert [s["value"][1] for s in query(url, "sum(theeye_monitor_state)")] == [monitors]
+        assert not query(url, "theeye_host_cpu_usage_ratio > 1 or theeye_host_memory_usage_ratio > 1")
+        ages = query(url, "time() - theeye_collector_last_success_timestamp_seconds")
+        assert len(ages) == 3
+        assert all(math.isfinite(float(age["value"][1])) for age in ages)
+        for accept in ("text/plain;version=0.0.4", "text/plain;version=1.0.0"):
+            exposition = requests.get(f"http://{address}/metrics", headers={"Accept": accept}, timeout=10).content
+            ran = subprocess.run(
+                [require_tool("promtool"), "check", "metrics"], input=exposition, capture_output=True, check=False
+            )
+            assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")
+        demo.terminate()
+        assert demo.wait(30) == 0
+    assert "Traceback" not in (tmp_path / "demo.log").read_text()

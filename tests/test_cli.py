@@ -1,0 +1,252 @@
+"""Commands as a person types them: what they print, and with which exit code."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from playback import T0, TOKEN, Asked, Recording, Reply, Server, http_server
+from processes import eventually, exporter_command, free_port, running
+from theeye_exporter import __version__
+from theeye_exporter.cli import main
+from theeye_exporter.exposition.families import CATALOGUE
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("THEEYE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def theeye() -> Iterator[Server]:
+    with http_server(Recording(T0)) as server:
+        yield server
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, url: str, **changes: str) -> None:
+    values = {"ORGANIZATION_NAME": "demo", "TOKEN": TOKEN, "SUPERVISOR_URL": url} | changes
+    for name, value in values.items():
+        monkeypatch.setenv(f"THEEYE_{name}", value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--web.listen-adress=:1"], "unknown flag --web.listen-adress; did you mean --web.listen-address?"),
+        (["chek"], 'unknown command "chek"; did you mean "check"?'),
+        (["whatever"], 'unknown command "whatever"; there are serve, check, demo, metrics'),
+        (["--xyz"], "unknown flag --xyz; --help lists the flags"),
+        (["serve", "something"], "unknown argument something; --help lists the flags"),
+        (["--log.level"], "argument --log.level: expected one argument"),
+        (["metrics", "--format=html"], "argument --format: invalid choice: 'html' (choose from"),
+        (["demo", "--demo.monitors=many"], "argument --demo.monitors: invalid int value: 'many'"),
+    ],
+)
+def test_a_mistyped_command_line_is_one_line_and_exit_code_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith(f"theeye-exporter: error: {message}")
+
+
+@pytest.mark.parametrize("command", [["--help"], ["check", "--help"], ["demo", "--help"], ["metrics", "--help"]])
+def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 0
+    assert "usage: theeye-exporter" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"theeye-exporter {__version__}\n"
+
+
+def test_all_configuration_errors_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "exporter.yml"
+    path.write_text("organizations:\n  - name: demo\n    tokn: s3cret\ncollectors:\n  monitors: {intervall: 5s}\n")
+    assert main([f"--config.file={path}", "--log.level=loud"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [line.removeprefix("theeye-exporter: error: ") for line in err.splitlines()]
+    assert [line.partition(" ")[0] for line in lines] == [f"{path}:3:", f"{path}:5:", "command"]
+    assert "s3cret" not in err
+
+
+def test_without_an_organization_it_says_what_to_set(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "THEEYE_ORGANIZATION_NAME" in line
+    assert "THEEYE_TOKEN" in line
+    assert "demo" in line
+
+
+@pytest.mark.parametrize("command", [[], ["demo", "--demo.listen-address=127.0.0.1:0"]])
+def test_a_port_in_use_is_one_line_and_exit_code_2(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_environment(monkeypatch, "http://127.0.0.1:1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert main([*command, f"--web.listen-address={address}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"theeye-exporter: error: cannot listen on {address}: address already in use"
+
+
+def test_the_demos_own_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert main(["demo", f"--demo.listen-address={address}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"theeye-exporter: error: --demo.listen-address: cannot listen on {address}: address already in use"
+
+
+def test_an_unreadable_token_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("THEEYE_ORGANIZATION_NAME", "demo")
+    monkeypatch.setenv("THEEYE_TOKEN_FILE", "/nowhere/token")
+    assert main(["check"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "THEEYE_TOKEN_FILE" in line
+
+
+def test_check_of_a_working_theeye(
+    theeye: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_environment(monkeypatch, theeye.url)
+    assert main(["check"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    table = [line.split() for line in out.splitlines() if line.startswith(("demo", "organization"))]
+    assert [row[:5] for row in table] == [
+        ["organization", "collector", "result", "objects", "skipped"],
+        ["demo", "monitors", "ok", "17", "0"],
+        ["demo", "tasks", "ok", "14", "0"],
+        ["demo", "jobs", "ok", "41", "0"],
+    ]
+    assert "Everything works" in out
+    assert TOKEN not in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"TOKEN": "wrong"}, "TheEye answered 401; the token is wrong, expired or its user disabled"),
+        ({"SUPERVISOR_URL": "http://127.0.0.1:1"}, "connection refused; check the URL, DNS, the network"),
+        ({"SUPERVISOR_URL": "http://theeye.invalid"}, "the host name does not resolve; check the URL"),
+        ({"ORGANIZATION_NAME": "other"}, "other (monitors"),
+    ],
+)
+def test_check_says_what_is_wrong_and_what_to_do(
+    changes: dict[str, str],
+    words: str,
+    theeye: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_environment(monkeypatch, theeye.url, **changes)
+    assert main(["check"]) == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert words in out
+    assert out.count("problem:") <= 2
+    assert "Traceback" not in out
+
+
+def test_check_warns_of_a_token_that_sees_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with http_server(lambda _: Reply(b"[]")) as server:
+        set_environment(monkeypatch, server.url)
+        assert main(["check"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("warning: demo/") == 3
+    assert "sees only what is shared" in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"SUPERVISOR_URL": "http://127.0.0.1:1"}, "unreachable"),
+        ({"TOKEN": "wrong"}, "unauthorized"),
+    ],
+)
+def test_serving_goes_on_when_theeye_is_not_to_be_had(
+    changes: dict[str, str], reason: str, theeye: Server, tmp_path: Path
+) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    env = {
+        "THEEYE_ORGANIZATION_NAME": "demo",
+        "THEEYE_TOKEN": TOKEN,
+        "THEEYE_SUPERVISOR_URL": theeye.url,
+        **{f"THEEYE_{name}": value for name, value in changes.items()},
+    }
+    log = tmp_path / "log"
+    with running(exporter_command(f"--web.listen-address={address}"), log, env=env) as process:
+        eventually(lambda: requests.get(f"http://{address}/-/ready", timeout=5).ok, "ready though TheEye is not")
+        metrics = requests.get(f"http://{address}/metrics", timeout=5).text
+        assert 'theeye_up{organization="demo"} 0.0' in metrics
+        page = requests.get(f"http://{address}/", timeout=5).text
+        assert TOKEN not in page
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    lines = [line for line in log.read_text().splitlines() if "level=warning" in line]
+    assert len(lines) == 3
+    assert all(f"reason={reason}" in line for line in lines)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_poll_that_waits_does_not_delay_the_exit(signal_number: int, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    demo = exporter_command(
+        "demo",
+        "--demo.fault=hang",
+        f"--web.listen-address={address}",
+        f"--demo.listen-address=127.0.0.1:{free_port()}",
+    )
+    with running(demo, tmp_path / "log") as process:
+        eventually(lambda: requests.get(f"http://{address}/-/healthy", timeout=5).ok, "healthy")
+        assert requests.get(f"http://{address}/-/ready", timeout=5).status_code == 503
+        process.send_signal(signal_number)
+        assert process.wait(8) == 0  # well before the poll's deadline of ten seconds
+
+
+def test_no_secret_in_the_logs_at_debug_nor_on_the_page(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    recording = Recording(T0)
+
+    def answer(asked: Asked) -> Reply:
+        return recording(asked) if "task" not in asked.path else Reply(b'{"message":"s3cret","stack":"s3cret"}', 500)
+
+    with http_server(answer) as theeye:
+        env = {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN": TOKEN, "THEEYE_SUPERVISOR_URL": theeye.url}
+        log = tmp_path / "log"
+        command = exporter_command(f"--web.listen-address={address}", "--log.level=debug")
+        with running(command, log, env=env):
+            eventually(lambda: requests.get(f"http://{address}/-/ready", timeout=5).ok, "ready")
+            shown = [requests.get(f"http://{address}{path}", timeout=5).text for path in ("/", "/metrics", "/-/ready")]
+    shown.append(log.read_text())
+    secrets = [TOKEN, "s3cret", "8b61d63ee22031d5b2618894b1a0a8055938b88dafd5d72ff4b82520b8a2abe9"]
+    assert secrets[-1] in (T0 / "job_list.json").read_text()
+    assert not [secret for secret in secrets for text in shown if secret in text]
+
+
+def test_the_documented_metrics_are_those_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["metrics", "--format=markdown"]) == 0
+    printed = capsys.readouterr().out
+    assert printed == (ROOT / "docs" / "metrics.md").read_text(), "run `make docs`"
+    for family in CATALOGUE:
+        assert f"| `{family.name}` | {family.type} |" in printed
+    assert main(["metrics"]) == 0
+    assert "theeye_up (gauge) {organization}" in capsys.readouterr().out
