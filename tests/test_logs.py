@@ -58,7 +58,7 @@ def test_an_exception_is_its_type_and_place() -> None:
     stream = io.StringIO()
     configure_logging("info", "logfmt", [], stream)
     try:
-        _ = {}["a secret key"]
+        _ = {"a key": 1}["a secret key"]
     except KeyError:
         logging.getLogger("uvicorn.error").exception("it broke")
     (line,) = stream.getvalue().splitlines()

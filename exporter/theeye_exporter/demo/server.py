@@ -1,0 +1,233 @@
+"""A TheEye to talk to: the world behind a real HTTP port."""
+
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import parse_qsl, urlencode
+
+from theeye_exporter.demo.access import auth_used
+from theeye_exporter.demo.answers import Answer, Body, json_answer
+from theeye_exporter.demo.api import Api, Request
+from theeye_exporter.demo.faults import Fault, FaultSwitch, parse_faults
+from theeye_exporter.demo.mischief import afflicted, delay_of
+from theeye_exporter.demo.query import parse_query
+from theeye_exporter.demo.settings import DemoSettings
+from theeye_exporter.demo.wire import Sender, read_request
+from theeye_exporter.demo.world import World
+
+__all__ = ["RequestRecord", "SimulatedTheEye"]
+
+_REMEMBERED: Final = 10_000
+_BACKLOG: Final = 512
+_FAULTS_PATH: Final = "/-/faults"
+_EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A request that came in, answered or not.
+
+    Attributes:
+        method: GET, HEAD, …
+        path: Its path, still encoded.
+        query: Its query string, without the token.
+        auth: How it authenticated: header, query, both or none.
+        kind: The kind of endpoint, as faults name it; empty for no endpoint.
+    """
+
+    method: str
+    path: str
+    query: str
+    auth: str
+    kind: str
+
+
+class SimulatedTheEye:
+    """A simulated TheEye server; a context manager that listens inside.
+
+    Attributes:
+        settings: What it is like.
+        world: What it serves; tests change it.
+        requests: The last requests but those for `/-/faults`, oldest first.
+        concurrent: Requests being answered.
+        most_concurrent: The most there ever were.
+        drip_seconds: Pause between two bytes of a dripping answer.
+    """
+
+    def __init__(self, settings: DemoSettings | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.settings = settings or DemoSettings()
+        self.world = World(self.settings, clock)
+        self.requests: deque[RequestRecord] = deque(maxlen=_REMEMBERED)
+        self.concurrent = 0
+        self.most_concurrent = 0
+        self.drip_seconds = 1.0
+        self._api = Api(self.world, self.settings)
+        self._switch = FaultSwitch(self.settings.faults, self.settings.seed)
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._listener: socket.socket | None = None
+        self._accepting: threading.Thread | None = None
+        self._connections: dict[socket.socket, threading.Thread] = {}
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults that are on; may be set while running."""
+        return self._switch.faults
+
+    @faults.setter
+    def faults(self, faults: Iterable[Fault]) -> None:
+        self._switch.faults = tuple(faults)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on.
+
+        Raises:
+            RuntimeError: It does not listen.
+        """
+        if self._listener is None:
+            raise RuntimeError("the simulated TheEye is not started")
+        return int(self._listener.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where to reach it, without a slash at the end.
+
+        Raises:
+            RuntimeError: It does not listen.
+        """
+        host = self.settings.host
+        if host in _EVERY_ADDRESS:
+            host = "127.0.0.1"
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def start(self) -> None:
+        """Listens and answers, in threads of its own.
+
+        Raises:
+            OSError: The address is not to be had.
+            RuntimeError: It is started already.
+        """
+        if self._listener is not None:
+            raise RuntimeError("the simulated TheEye is started already")
+        host, port = self.settings.host, self.settings.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        self._stopping.clear()
+        self._accepting = threading.Thread(target=self._accept, args=(self._listener,), name="theeye", daemon=True)
+        self._accepting.start()
+
+    def stop(self) -> None:
+        """Stops listening and ends every connection, however slow its answer; does nothing when not started."""
+        if self._listener is None or self._accepting is None:
+            return
+        host = "::1" if ":" in self.settings.host else "127.0.0.1"
+        self._stopping.set()
+        own = self.settings.host if self.settings.host not in _EVERY_ADDRESS else host
+        with socket.create_connection((own, self.port)):  # accept() waits for somebody: here one comes
+            self._accepting.join()
+        self._listener.close()
+        with self._lock:
+            connections = dict(self._connections)
+        for connection in connections:
+            _shut(connection)
+        for thread in connections.values():
+            thread.join()
+        self._listener = self._accepting = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # Connections.
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            connection, _ = listener.accept()
+            if self._stopping.is_set():
+                connection.close()
+                return
+            thread = threading.Thread(target=self._converse, args=(connection,), name="theeye-answer", daemon=True)
+            with self._lock:
+                self._connections[connection] = thread
+            thread.start()
+
+    def _converse(self, connection: socket.socket) -> None:
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sender = Sender(connection, self._wait, self._date, self.drip_seconds)
+            with connection.makefile("rb") as stream:
+                while (came := read_request(stream)) is not None and not self._stopping.is_set():
+                    request, go_on = came
+                    if not self._answer(request, sender, go_on=go_on):
+                        break
+        except (OSError, ValueError):
+            pass  # the other side went away, or never spoke HTTP: a server hangs up
+        finally:
+            with self._lock:
+                self._connections.pop(connection, None)
+            _shut(connection)
+            connection.close()
+
+    def _answer(self, request: Request, sender: Sender, *, go_on: bool) -> bool:
+        if request.path == _FAULTS_PATH:
+            return sender.send(self._change_faults(request), request, go_on=go_on)
+        found = self._api.find(request)
+        kind = found.route.kind if found is not None else ""
+        with self._lock:
+            self.requests.append(_record(request, kind))
+            self.concurrent += 1
+            self.most_concurrent = max(self.most_concurrent, self.concurrent)
+        try:
+            faults = self._switch.hits(kind or None)
+            delay = delay_of(faults)
+            if delay and self._wait(delay):
+                return False
+            answer = afflicted(faults, lambda: self._api.answer(request, found))
+            return sender.send(answer, request, go_on=go_on)
+        finally:
+            with self._lock:
+                self.concurrent -= 1
+
+    def _change_faults(self, request: Request) -> Answer:
+        try:
+            if request.method == "PUT":
+                self.faults = parse_faults(request.body.decode())
+            elif request.method == "DELETE":
+                self.faults = ()
+            elif request.method != "GET":
+                return json_answer(HTTPStatus.METHOD_NOT_ALLOWED, "GET, PUT or DELETE", ("Allow", "GET, PUT, DELETE"))
+        except ValueError as error:
+            return Answer(HTTPStatus.BAD_REQUEST, Body([f"{error}\n".encode()]), content_type="text/plain")
+        text = "".join(f"{fault}\n" for fault in self.faults)
+        return Answer(HTTPStatus.OK, Body([text.encode()]), content_type="text/plain")
+
+    def _wait(self, seconds: float) -> bool:
+        return self._stopping.wait(seconds)
+
+    def _date(self) -> str:
+        return formatdate(self.world.now, usegmt=True)
+
+
+def _record(request: Request, kind: str) -> RequestRecord:
+    pairs = [pair for pair in parse_qsl(request.query, keep_blank_values=True) if pair[0] != "access_token"]
+    auth = auth_used(request.headers, parse_query(request.query))
+    return RequestRecord(request.method, request.path, urlencode(pairs), auth, kind)
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # closed already
+        connection.shutdown(socket.SHUT_RDWR)

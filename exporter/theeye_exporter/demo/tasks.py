@@ -1,0 +1,249 @@
+"""Tasks: what can be run, by whom, and its JSON."""
+
+from typing import Any, Final
+
+from theeye_exporter.demo.basics import Organization, iso
+from theeye_exporter.demo.monitors import Host
+
+__all__ = ["BOT_USER", "HUMAN", "KEPT_JOBS", "Task", "User"]
+
+Document = dict[str, Any]
+
+KEPT_JOBS: Final = 5
+"""How many of a task's newest jobs survive when another one is created; the server's default."""
+
+
+class User:
+    """Somebody who starts or approves jobs, or a bot that reports them."""
+
+    __slots__ = ("email", "id", "username")
+
+    def __init__(self, user_id: str, username: str) -> None:
+        self.id = user_id
+        self.username = username
+        self.email = f"{username}@example.com"
+
+    def document(self) -> Document:
+        """As it stands in results and environments."""
+        return {"email": self.email, "username": self.username, "id": self.id}
+
+
+HUMAN: Final = User("5bf81d18ca5e7e000f80f8e1", "operator")
+BOT_USER: Final = User("5bf81d18ca5e7e000f80f8e2", "agent")
+
+
+class Task:
+    """Something that can be run; times are milliseconds since the epoch.
+
+    Attributes:
+        id: Its object id.
+        name: Not unique.
+        type: script, scraper, approval, dummy, notification or nodejs.
+        host: Whose bot runs its jobs; None for those the server ends itself, and for a script nobody has placed yet.
+        timeout_ms: After which a run is killed; None is the default, 600 000.
+        interval_s: Seconds between two scheduled runs; None without a schedule.
+        next_run_ms: The next scheduled run.
+        last_run_ms: The last scheduled run; None before the first.
+        seconds: Shortest and longest usual run.
+        failing: Share of runs that fail.
+        tags: Its tags.
+        workflow_id: The workflow it is a step of.
+        execution_count: Runs started since it exists; the server's own count.
+        jobs: Its jobs that still exist, oldest first.
+    """
+
+    __slots__ = (
+        "creation_ms",
+        "execution_count",
+        "failing",
+        "fingerprint",
+        "host",
+        "id",
+        "interval_s",
+        "jobs",
+        "last_run_ms",
+        "last_update_ms",
+        "name",
+        "next_run_ms",
+        "schedule_id",
+        "script_id",
+        "seconds",
+        "secret",
+        "tags",
+        "timeout_ms",
+        "type",
+        "workflow_id",
+    )
+
+    def __init__(self, task_id: str, name: str, kind: str, host: Host | None, creation_ms: int) -> None:
+        self.id = task_id
+        self.name = name
+        self.type = kind
+        self.host = host
+        self.creation_ms = self.last_update_ms = creation_ms
+        self.timeout_ms: int | None = None
+        self.interval_s: int | None = None
+        self.next_run_ms = 0
+        self.last_run_ms: int | None = None
+        self.seconds = (0.1, 1.0)
+        self.failing = 0.0
+        self.tags: tuple[str, ...] = ()
+        self.workflow_id: str | None = None
+        self.execution_count = 0
+        self.jobs: list[Any] = []
+        self.fingerprint = self.secret = self.script_id = self.schedule_id = ""
+
+    @property
+    def hostname(self) -> str | None:
+        """Name of its host."""
+        return self.host.hostname if self.host is not None else None
+
+    @property
+    def listed(self) -> bool:
+        """The list leaves out scripts and scrapers that have no host."""
+        return self.host is not None or self.type not in {"script", "scraper"}
+
+    def document(self, owner: Organization) -> Document:
+        """Its JSON in lists and by itself."""
+        document = self._common(owner)
+        host = self.host
+        if self.type in {"script", "scraper"}:
+            found = None if host is None else {"_id": host.id, "hostname": host.hostname, "id": host.id}
+            document["host"] = found
+        if self.type == "script":
+            script = {"_type": "Script", "_id": self.script_id, "filename": self._filename, "id": self.script_id}
+            document |= {"script": script, "script_name": self._filename}
+        if host is not None:
+            document["hostname"] = host.hostname
+        document["schedules"] = [self._schedule(owner)] if self.interval_s is not None else []
+        return document
+
+    def embedded(self, owner: Organization) -> Document:
+        """Its JSON inside a job, as it was before the job counted."""
+        document = self._common(owner) | {"customer": None, "host": None}
+        document["execution_count"] = max(0, self.execution_count - 1)
+        if self.type == "script":
+            document["script"] = self.script_id
+        return document
+
+    def unresolved(self, owner: Organization) -> Document:
+        """Its JSON inside a workflow's job: as the database holds it, secret included."""
+        document = self._common(owner)
+        del document["id"]
+        document |= {"_id": self.id, "secret": self.secret, "__v": 0}
+        if self.host is not None:
+            document["host"] = self.host.id
+        if self.type == "script":
+            document["script"] = self.script_id
+        return document
+
+    def brief(self) -> Document:
+        """Its JSON inside the jobs that are running."""
+        document: Document = {"id": self.id, "_type": self._type, "type": self.type}
+        if self.type == "approval":
+            document["approvers"] = [HUMAN.id]
+        return document | {"task_arguments": [], "output_parameters": []}
+
+    def script(self, owner: Organization) -> Document:
+        """Its script's JSON inside a job."""
+        filename = self._filename
+        made = iso(self.creation_ms)
+        return {
+            "order": 0,
+            "enable": True,
+            "acl": [],
+            "tags": [],
+            "description": "",
+            "md5": self.secret[:32],
+            "_type": "Script",
+            "_id": self.script_id,
+            "filename": filename,
+            "mimetype": "text/x-sh",
+            "extension": "sh",
+            "customer": owner.id,
+            "customer_id": owner.id,
+            "customer_name": owner.name,
+            "last_update": made,
+            "creation_date": made,
+            "keyname": f"{filename}[ts:{self.creation_ms}]",
+            "id": self.script_id,
+        }
+
+    @property
+    def _type(self) -> str:
+        return f"{self.type.capitalize()}Task"
+
+    @property
+    def _filename(self) -> str:
+        return f"task_{self.script_id[-6:]}.sh"
+
+    def _common(self, owner: Organization) -> Document:
+        document: Document = {
+            "order": 0,
+            "enable": True,
+            "type": self.type,
+            "public": False,
+            "tags": list(self.tags),
+            "triggers": [],
+            "grace_time": 0,
+            "task_arguments": [],
+            "arguments_type": "legacy",
+            "output_parameters": [],
+            "register_body": False,
+            "execution_count": self.execution_count,
+            "multitasking": True,
+            "show_result": False,
+            "assigned_users": [],
+            "user_inputs": False,
+            "user_inputs_members": [],
+            "acl": [],
+            "empty_viewers": False,
+            "cancellable": True,
+            "autoremove_completed_jobs_limit": KEPT_JOBS,
+            "version": 1,
+            "fingerprint": self.fingerprint,
+            "stack_scheduled_executions": False,
+            "_type": self._type,
+            "creation_date": iso(self.creation_ms),
+            "last_update": iso(self.last_update_ms),
+            "name": self.name,
+            "customer": owner.id,
+            "customer_id": owner.id,
+            "allows_dynamic_settings": False,
+            "id": self.id,
+        }
+        if self.timeout_ms is not None:
+            document["timeout"] = self.timeout_ms
+        if self.host is not None:
+            document["host_id"] = self.host.id
+        if self.workflow_id is not None:
+            document |= {"workflow_id": self.workflow_id, "workflow": self.workflow_id}
+        return document | self._by_type()
+
+    def _by_type(self) -> Document:
+        match self.type:
+            case "script":
+                runs = {"agent_logging": False, "script_runas": "/bin/bash %script%"}
+                return runs | {"script_id": self.script_id}
+            case "scraper":
+                return {"url": f"https://{self.hostname}.example.com/health", "method": "GET", "status_code": 200}
+            case "approval":
+                buttons = dict.fromkeys(("success", "failure", "cancel", "ignore"), True)
+                return {f"{name}_enabled": on for name, on in buttons.items()} | {"approvers": [HUMAN.id]}
+            case _:
+                return {}
+
+    def _schedule(self, owner: Organization) -> Document:
+        every = f"{self.interval_s} seconds"
+        data = {
+            "task_id": self.id,
+            "customer_id": owner.id,
+            "customer_name": owner.name,
+            "origin": "scheduler",
+            "scheduleData": {"runDate": iso(self.creation_ms), "repeatEvery": every, "timezone": "Etc/UTC"},
+        }
+        schedule: Document = {"_id": self.schedule_id, "name": "task", "data": data, "type": "normal", "priority": 0}
+        schedule |= {"repeatInterval": every, "repeatTimezone": "Etc/UTC", "nextRunAt": iso(self.next_run_ms)}
+        if self.last_run_ms is not None:
+            schedule |= {"lastRunAt": iso(self.last_run_ms), "lastFinishedAt": iso(self.last_run_ms + 30)}
+        return schedule
