@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import traceback
 
 from theeye_exporter.cli import main
 
@@ -21,6 +22,13 @@ def run() -> None:
         code = error.code if isinstance(error.code, int) else 1
     except KeyboardInterrupt:
         code = 130
+    except Exception as error:  # noqa: BLE001 - nobody wants a traceback, and it could quote a secret
+        places = traceback.extract_tb(error.__traceback__)
+        where = f"{places[-1].filename}:{places[-1].lineno}"
+        sys.stderr.write(
+            f"theeye-exporter: error: internal error, please report it: {type(error).__name__} at {where}\n"
+        )
+        code = 70
     logging.shutdown()
     try:
         sys.stdout.flush()

@@ -21,6 +21,9 @@ from theeye_exporter.theeye.transport import Observer
 
 __all__ = ["Telemetry"]
 
+SKIPPED_REASONS: Final = ("malformed", "duplicate", "other_organization")
+DROPPED_REASONS: Final = ("null", "stale", "impossible", "duplicate")
+
 _PER_COLLECTOR: Final = ("organization", "collector")
 
 
@@ -50,8 +53,8 @@ class Telemetry:
         )
         self._dropped = Counter(
             "theeye_collector_dropped_values",
-            "Values that gave no sample, by reason: null, stale (the monitor is silent or disabled) or impossible; "
-            "one that stays is counted at every poll.",
+            "Values that gave no sample, by reason: null, stale (the monitor is silent or disabled), impossible, "
+            "or duplicate (a device named twice); one that stays is counted at every poll.",
             (*_PER_COLLECTOR, "reason"),
             registry=self.registry,
         )
@@ -108,6 +111,10 @@ class Telemetry:
         """Let a collector's counters start at 0, so that their first increase is seen."""
         for reason in Reason:
             self._failures.labels(organization, collector, reason)
+        for skipped in SKIPPED_REASONS:
+            self._skipped.labels(organization, collector, skipped)
+        for dropped in DROPPED_REASONS:
+            self._dropped.labels(organization, collector, dropped)
 
     def failed(self, organization: str, collector: str, reason: Reason) -> None:
         """Count a failed attempt."""

@@ -30,6 +30,7 @@ class FakeTheEye(TheEyeClient):
         self.failing: set[str] = set()
         self.pruned: set[str] = set()
         self.results_in_list = False
+        self.date: float | None = None
 
     def put(self, job_id: str, **fields: Any) -> None:
         job = self.jobs_by_id.setdefault(
@@ -50,7 +51,8 @@ class FakeTheEye(TheEyeClient):
     def jobs(self, since: float | None = None) -> Listing[Job]:
         kept = [j for j in self.jobs_by_id.values() if (timestamp(j["last_update"]) or 0) >= (since or 0)]
         hidden = () if self.results_in_list else ("result",)
-        return Listing([msgspec.convert({k: v for k, v in j.items() if k not in hidden}, Job) for j in kept])
+        listed = [msgspec.convert({k: v for k, v in j.items() if k not in hidden}, Job) for j in kept]
+        return Listing(listed, date=self.date)
 
     def open_jobs(self) -> Listing[Job]:
         return Listing([j for j in self.jobs().items if text(j.lifecycle) in OPEN_LIFECYCLES])
@@ -133,6 +135,18 @@ def test_organization_wide_jobs_are_counted_with_and_without_a_task() -> None:
             ("assigned", 0), ("locked", 0), ("onhold", 0), ("ready", 2), ("started", 1), ("syncing", 0),
         )
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("future", ["2099-01-01T00:00:00.000Z", "9999-12-31T23:59:59-23:59"])
+def test_a_job_dated_in_the_future_does_not_hide_the_next_ones(future: str) -> None:
+    theeye = FakeTheEye()
+    theeye.date = timestamp(minute(2))
+    theeye.put("odd", task_id="t2", last_update=future)
+    poller = Poller(theeye)
+    poller.poll()
+    theeye.date = timestamp(minute(4))
+    theeye.put("a", last_update=minute(3), result=result(1))
+    assert poller.last("duration_seconds") == ["1.0"]
 
 
 def test_an_edit_of_a_finished_job_is_no_run() -> None:

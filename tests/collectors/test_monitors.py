@@ -146,6 +146,7 @@ def test_dstat_values_are_ratios_and_null_swap_has_none() -> None:
         ({"cpu": 104, "mem": 0, "cache": 0}, ["cpu_usage_ratio 1.0", "memory_usage_ratio 0.0", "cache_usage_ratio 0.0"], {}),
         ({"cpu": 111, "mem": 101, "cache": -1}, [], {"impossible": 3}),
         ({"cpu": "97", "mem": True, "cache": [1]}, [], {"impossible": 3}),
+        ({"cpu": 10**400, "mem": 10**400, "cache": -(10**400)}, [], {"impossible": 3}),
         ({"error": {"message": "worker", "code": "X"}}, [], {"null": 3}),
         (
             {"cpu": 0, "mem": 0, "cache": 0, "disk": [{"name": "a", "value": 1}, {"name": "a ", "value": 2}]},

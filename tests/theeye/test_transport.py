@@ -276,6 +276,12 @@ def test_another_host_is_not_followed_and_never_sees_the_token() -> None:
     assert (error.reason, error.detail) == (Reason.REDIRECTED, f"TheEye redirects to {other.url}")
 
 
+def test_a_redirect_to_nowhere() -> None:
+    nowhere = Reply(b"", 302, {"Location": "http://[::1:99999/"})
+    with http_server(lambda _: nowhere) as server, transport(server.url) as made:
+        assert failure(made).reason is Reason.REDIRECTED
+
+
 def test_a_redirect_on_the_same_host_is_followed_with_the_token() -> None:
     def answer(asked: Asked) -> Reply:
         return Reply(b"[2]") if asked.path == "/api/job" else Reply(b"", 307, {"Location": "/api/job"})

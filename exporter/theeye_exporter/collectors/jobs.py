@@ -75,6 +75,8 @@ class JobsCollector:
         self._runs.take(changed.items)
         self._runs.reopened(open_jobs.items)
         newest = max((timestamp(job.last_update) or 0 for job in changed.items), default=0)
+        if changed.date is not None:
+            newest = min(newest, changed.date)  # a job dated in the future must not hide those until then
         self._cursor = max(newest, self._cursor or 0) or None
         self._fetch_results(client)
         self._directory.wait(self._budget.seconds)

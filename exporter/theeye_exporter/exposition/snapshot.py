@@ -115,11 +115,6 @@ class SnapshotStore:
             self._published[owner] = (segments, valid_until)
             self._assemble()
 
-    def segments(self, owner: Hashable) -> Mapping[Family, Segment]:
-        """Return what `owner` published last, expired or not, so that unchanged segments can be kept."""
-        with self._lock:
-            return self._published.get(owner, ({}, 0.0))[0]
-
     def current(self) -> Snapshot:
         """Return the snapshot to serve now."""
         snapshot = self._snapshot

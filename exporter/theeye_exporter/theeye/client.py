@@ -92,7 +92,7 @@ class TheEyeClient:
         date = None
         for page in self._job_pages(since):
             jobs |= {job.id: job for job in page.items}
-            skipped = page.skipped  # pages overlap, so that adding up would count some twice
+            skipped += page.skipped
             date = page.date
         kept = [job for job in jobs.values() if since is None or (timestamp(job.last_update) or 0) >= since]
         return Listing(kept, skipped, date)

@@ -6,7 +6,7 @@ its object nor the list. `number`, `text` and `timestamp` make a checked value o
 
 import math
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -220,11 +220,18 @@ class Job(msgspec.Struct, gc=False):
     result: JobResult | Junk = None
 
 
+_END_OF_TIME: Final = 253_402_214_400.0
+"""9999-12-31: with a day to spare, any offset from UTC is still a date."""
+
+
 def number(value: object) -> float | None:
     """Return a finite number, None for anything else; a bool is no number."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return value
-    return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # an integer beyond what a sample can hold
+        return None
 
 
 def text(value: object) -> str:
@@ -245,7 +252,7 @@ def timestamp(value: object) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     seconds = moment.timestamp()
-    return seconds if seconds > 0 else None
+    return seconds if 0 < seconds < _END_OF_TIME else None
 
 
 def _first(*values: object) -> object:

@@ -1,7 +1,7 @@
 """GET requests to one TheEye: authentication, one deadline, size limit, bounded retries.
 
-Everything that can go wrong leaves as an `UpstreamError` whose text holds nothing that the server or the network
-sent: error bodies carry stacks and e-mail addresses, exceptions of `requests` carry URLs with tokens.
+Everything that can go wrong leaves as an `UpstreamError` whose text holds nothing that the server sent, but for the
+host of a redirect: error bodies carry stacks and e-mail addresses, exceptions of `requests` carry URLs with tokens.
 """
 
 import random
@@ -175,12 +175,13 @@ class Transport:
     def _attempt(
         self, endpoint: str, path: str, query: Mapping[str, str | list[str]], until: float, *, peek: bool
     ) -> Answer:
+        token = self._token()
         started = time.monotonic()
         outcome = str(Reason.INTERNAL)
         size = 0
         try:
             try:
-                with deadline(until), self._send(path, query, until) as response:
+                with deadline(until), self._send(path, query, token, until) as response:
                     body = self._read(response, peek=peek)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 raise failure_of(error) from None
@@ -194,8 +195,7 @@ class Transport:
             raise refusal
         return Answer(body=body, date=http_date(response.headers.get("Date", "")))
 
-    def _send(self, path: str, query: Mapping[str, str | list[str]], until: float) -> requests.Response:
-        token = self._token()
+    def _send(self, path: str, query: Mapping[str, str | list[str]], token: str, until: float) -> requests.Response:
         params = {**query, "access_token": token} if self._settings.auth == "query" else query
         # An auth object of our own also keeps `requests` from putting ~/.netrc's entry in its place.
         auth = _BearerAuth(token if self._settings.auth == "header" else None)
@@ -215,10 +215,8 @@ class Transport:
             )
             if not response.is_redirect:
                 return response
-            target = urljoin(url, response.headers["Location"])
             response.close()
-            if _origin(target) != _origin(url):
-                raise UpstreamError(Reason.REDIRECTED, f"TheEye redirects to {_origin(target)}")
+            target = _same_origin(url, response.headers["Location"])
             url, params = target, {"access_token": token} if self._settings.auth == "query" else {}
         raise UpstreamError(Reason.REDIRECTED, "TheEye redirects in circles")
 
@@ -237,6 +235,17 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
     # `read` with a size decompresses no more than that at once, so a small bomb cannot become a large chunk.
     while chunk := response.raw.read(_CHUNK, decode_content=True):
         yield chunk
+
+
+def _same_origin(url: str, location: str) -> str:
+    try:
+        target = urljoin(url, location)
+        there = _origin(target)
+    except ValueError:
+        raise UpstreamError(Reason.REDIRECTED, "TheEye redirects to an address that is none") from None
+    if there != _origin(url):
+        raise UpstreamError(Reason.REDIRECTED, f"TheEye redirects to {there}")
+    return target
 
 
 def _origin(url: str) -> str:
