@@ -276,6 +276,15 @@ def test_another_host_is_not_followed_and_never_sees_the_token() -> None:
     assert (error.reason, error.detail) == (Reason.REDIRECTED, f"TheEye redirects to {other.url}")
 
 
+def test_the_body_of_a_redirect_is_not_read() -> None:
+    def talk(connection: socket.socket, ending: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2/\r\nContent-Length: 1000000\r\n\r\n")
+        ending.wait()
+
+    with raw_server(talk) as url, transport(url) as made:
+        assert failure(made).reason is Reason.REDIRECTED
+
+
 def test_a_redirect_to_nowhere() -> None:
     nowhere = Reply(b"", 302, {"Location": "http://[::1:99999/"})
     with http_server(lambda _: nowhere) as server, transport(server.url) as made:

@@ -82,6 +82,12 @@ def token_from_file(path: Path) -> TokenSource:
     return read
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature of requests
+        # Told of a target, requests reads the redirect's body, of any size, even if it is not to follow.
+        return None
+
+
 class _BearerAuth(AuthBase):
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -126,7 +132,7 @@ class Transport:
         self._token = token
         self._observer = observer
         self._closing = threading.Event()
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers.update(
             {"User-Agent": settings.user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
         )
