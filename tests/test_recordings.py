@@ -32,6 +32,13 @@ class Playback:
         assert not failed
         return parse(body(self.exporter.store.current(), Format.OPENMETRICS_1_0_0))
 
+    def at_once(self) -> dict[tuple[str, Labels], float]:
+        """Return what a second exporter shows that has seen nothing else."""
+        fresh = Playback(self.recording, self.server, Exporter(self.exporter.settings, self.exporter.clocks))
+        found = fresh.poll()
+        fresh.exporter.stop()
+        return found
+
 
 @pytest.fixture
 def playback() -> Iterator[Playback]:
@@ -231,14 +238,78 @@ def test_from_t0_to_t1_what_is_gone_disappears_and_what_is_new_shows(playback: P
     playback.recording.folder = T1
     after = playback.poll()
     assert not of_ghost(after)
-    fresh = Playback(
-        playback.recording, playback.server, Exporter(playback.exporter.settings, playback.exporter.clocks)
+    at_once = playback.at_once()
+    # What was counted since t0, and open jobs' lifecycles of t0, are there besides; all else is as if t1 were all.
+    history = {key for key in after if key[0].startswith(COUNTED)}
+    history |= {key for key in after.keys() - at_once.keys() if key[0] == "theeye_task_jobs" and after[key] == 0}
+    assert {key: value for key, value in after.items() if key not in history} == {
+        key: value for key, value in at_once.items() if not key[0].startswith(COUNTED)
+    }
+
+
+COUNTED = (
+    "theeye_job_runs",
+    "theeye_job_duration",
+    "theeye_job_turnaround",
+    "theeye_workflow_runs",
+    "theeye_workflow_turnaround",
+    "theeye_other_job_runs",
+    "theeye_task_unseen",
+)
+
+
+def counted(found: dict[tuple[str, Labels], float]) -> dict[tuple[str, str, str, str], float]:
+    """Return counters of runs that are not 0 by family, name, host and outcome."""
+    return {
+        (sample, by.get("task") or by.get("workflow") or by["job_type"], by.get("hostname", ""), by["outcome"]): value
+        for (sample, key), value in found.items()
+        if sample.endswith("_runs_total") and "unseen" not in sample and value
+        for by in [dict(key)]
+    }
+
+
+def test_from_t0_to_t1_every_run_is_counted_once(playback: Playback) -> None:
+    assert counted(playback.poll()) == {}
+    playback.recording.folder = T1
+    expected_runs = {
+        ("theeye_job_runs_total", "ok task", "bot-1", "success"): 3,
+        ("theeye_job_runs_total", "failing task", "bot-1", "failure"): 2,
+        ("theeye_job_runs_total", "backup", "bot-2", "success"): 2,
+        ("theeye_job_runs_total", "dummy", "", "success"): 1,
+        ("theeye_job_runs_total", "web task", "bot-1", "failure"): 1,
+        ("theeye_job_runs_total", "extract", "bot-2", "success"): 1,
+        ("theeye_job_runs_total", "load", "bot-2", "failure"): 1,
+        ("theeye_job_runs_total", "slow task", "bot-1", "timeout"): 1,
+        ("theeye_workflow_runs_total", "ETL", "", "failure"): 1,
+        ("theeye_other_job_runs_total", "AgentUpdateJob", "", "success"): 1,
+    }
+    for _ in range(3):  # however often it is looked at
+        found = playback.poll()
+        assert counted(found) == expected_runs
+        assert set(of_family(found, "theeye_task_unseen_runs_total").values()) == {0}
+    jobs = [load(playback.recording, path.name) for path in sorted(T1.glob("job_*.json")) if len(path.stem) == 28]
+    new = [j for j in jobs if j["creation_date"] > "2026-11-22T13:09:05" and j["lifecycle"] != "assigned"]
+    assert len(new) == 14
+    timed = [j["result"]["times"] for j in new if "times" in j.get("result", {})]
+    assert sum(of_family(found, "theeye_job_duration_seconds_count").values()) == len(timed)
+    assert sum(of_family(found, "theeye_job_duration_seconds_sum").values()) == pytest.approx(
+        sum(times["seconds"] + times["nanoseconds"] / 1e9 for times in timed)
     )
-    at_once = fresh.poll()
-    fresh.exporter.stop()
-    # An open job was seen in another lifecycle at t0, which stays visible at 0; all else is as if t1 were all there is.
-    seen_before = {key for key in after.keys() - at_once.keys() if key[0] == "theeye_task_jobs" and after[key] == 0}
-    assert {key: value for key, value in after.items() if key not in seen_before} == at_once
+    waited = [unix(j["last_update"]) - unix(j["creation_date"]) for j in new if j.get("task_id")]
+    assert sum(of_family(found, "theeye_job_turnaround_seconds_count").values()) == len(waited)
+    assert sum(of_family(found, "theeye_job_turnaround_seconds_sum").values()) == pytest.approx(sum(waited))
+
+
+def test_starting_at_t1_nothing_is_counted_and_every_last_run_is_shown(playback: Playback) -> None:
+    playback.recording.folder = T1
+    found = playback.poll()
+    runs = of_family(found, "theeye_job_runs_total")
+    assert len(runs) == 14 * 6
+    assert set(runs.values()) == {0}
+    assert set(of_family(found, "theeye_job_duration_seconds_count").values()) == {0}
+    assert len(of_family(found, "theeye_job_last_finish_timestamp_seconds")) == 14
+    (finish,) = of_family(found, "theeye_workflow_last_finish_timestamp_seconds").values()
+    assert finish == unix("2026-11-22T13:09:42.393Z")
 
 
 def test_a_hostile_task_name_survives(playback: Playback) -> None:
@@ -255,11 +326,12 @@ def test_only_what_is_needed_is_asked(playback: Playback) -> None:
         "/monitor",
         "/demo/task",
         "/demo/job",
+        "/workflows",
     }
     asked_before = len(playback.server.asked)
     playback.poll()
     again = [asked.path for asked in playback.server.asked[asked_before:]]
-    assert sorted(again) == ["/demo/job", "/demo/job", "/demo/task", "/monitor"]
+    assert sorted(again) == ["/demo/job", "/demo/job", "/demo/task", "/monitor", "/workflows"]
 
 
 def test_no_secret_is_exported(playback: Playback) -> None:

@@ -5,12 +5,17 @@ from typing import Final
 
 from theeye_exporter import __version__
 from theeye_exporter.collectors.base import Collector
-from theeye_exporter.collectors.jobs import DetailBudget, JobsCollector
+from theeye_exporter.collectors.directory import Directory
+from theeye_exporter.collectors.jobs import JobsCollector, JobsPolicy
 from theeye_exporter.collectors.monitors import MonitorsCollector
 from theeye_exporter.collectors.runner import Clocks, CollectorRunner, Sinks
-from theeye_exporter.collectors.tasks import TaskDirectory, TasksCollector
-from theeye_exporter.config import CollectorSettings, OrganizationSettings, Settings
+from theeye_exporter.collectors.tasks import TasksCollector
+from theeye_exporter.collectors.workflows import WorkflowsCollector
+from theeye_exporter.config import CollectorSettings, HistogramSettings, OrganizationSettings, Settings
 from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.ledger.book import Book
+from theeye_exporter.ledger.records import Bounds
+from theeye_exporter.ledger.storage import Storage
 from theeye_exporter.scheduler import Polling, Scheduler
 from theeye_exporter.status import CollectorStatus, StatusBoard
 from theeye_exporter.telemetry import Telemetry
@@ -25,6 +30,9 @@ from theeye_exporter.theeye.transport import (
 )
 
 __all__ = ["Exporter"]
+
+_GRACE: Final = 600.0
+"""Seconds for which the counters of a deleted task stay, so that its last runs are scraped."""
 
 _USER_AGENT: Final = f"theeye-exporter/{__version__}"
 
@@ -42,6 +50,9 @@ class Exporter:
     Args:
         settings: the configuration.
         clocks: what time it is.
+
+    Raises:
+        LedgerError: the state file cannot be used.
     """
 
     def __init__(self, settings: Settings, clocks: Clocks | None = None) -> None:
@@ -50,12 +61,13 @@ class Exporter:
         self.store = SnapshotStore(self.clocks.monotonic)
         self.board = StatusBoard()
         self.telemetry = Telemetry(self.board, self.store)
+        self._storage = Storage(settings.state.file) if settings.state.file is not None else None
         self._organizations = [self._build(organization) for organization in settings.organizations]
         self._scheduler: Scheduler | None = None
 
     @property
     def runners(self) -> tuple[CollectorRunner, ...]:
-        """Every organisation's collectors; an organisation's tasks come before its jobs."""
+        """Every organisation's collectors; an organisation's tasks and workflows come before its jobs."""
         return tuple(runner for organization in self._organizations for runner, _ in organization.runners)
 
     def start(self) -> None:
@@ -73,6 +85,8 @@ class Exporter:
             self._scheduler.stop()
         for organization in self._organizations:
             organization.client.close()
+        if self._storage is not None:
+            self._storage.close()
 
     def _build(self, organization: OrganizationSettings) -> _Organization:
         transport = Transport(
@@ -115,18 +129,38 @@ class Exporter:
     def _collectors(self, organization: OrganizationSettings) -> list[tuple[Collector, CollectorSettings]]:
         enabled = organization.collectors
         name, tags = organization.name, self.settings.labels.tags
-        directory = TaskDirectory(expected=enabled.tasks.enabled)
-        budget = DetailBudget(
-            per_cycle=enabled.jobs.max_details_per_cycle,
-            concurrency=enabled.jobs.detail_concurrency,
-            seconds=organization.timeout,
+        histograms = self.settings.histograms
+        policy = JobsPolicy(
+            details_per_cycle=enabled.jobs.max_details_per_cycle,
+            detail_concurrency=enabled.jobs.detail_concurrency,
+            detail_seconds=organization.timeout,
+            full_list_interval=enabled.jobs.full_list_interval,
+            grace=_GRACE,
+            bounds=Bounds(
+                duration=_buckets(histograms.job_duration),
+                turnaround=_buckets(histograms.job_turnaround),
+                workflow_turnaround=_buckets(histograms.workflow_turnaround),
+            ),
+        )
+        tasks = Directory(expected=enabled.tasks.enabled)
+        workflows = Directory(expected=enabled.workflows.enabled)
+        book = Book(name, self._storage if enabled.jobs.enabled else None, policy.bounds)
+        if enabled.jobs.enabled:
+            self.telemetry.watch(name, book)
+        jobs = JobsCollector(
+            name, tasks=tasks, workflows=workflows, book=book, policy=policy, monotonic=self.clocks.monotonic
         )
         every: list[tuple[Collector, CollectorSettings]] = [
             (MonitorsCollector(name, with_tags=tags), enabled.monitors),
-            (TasksCollector(name, directory, with_tags=tags), enabled.tasks),
-            (JobsCollector(name, directory, budget), enabled.jobs),
+            (TasksCollector(name, tasks, with_tags=tags), enabled.tasks),
+            (WorkflowsCollector(name, workflows, with_tags=tags), enabled.workflows),
+            (jobs, enabled.jobs),
         ]
         return [(collector, settings) for collector, settings in every if settings.enabled]
+
+
+def _buckets(histogram: HistogramSettings) -> tuple[float, ...] | None:
+    return histogram.buckets if histogram.enabled else None
 
 
 def _token_source(organization: OrganizationSettings) -> TokenSource:

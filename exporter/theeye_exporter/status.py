@@ -126,7 +126,7 @@ class StatusBoard:
             else:
                 status = replace(status, failures=status.failures + 1)
             self._collectors[key] = status
-            if attempt.reason in {None, Reason.EMPTY_LIST}:  # an empty list is an answer, and with an accepted token
+            if attempt.reason is None or not attempt.reason.blames_theeye:  # it did answer, and accepted the token
                 self._up[organization] = True
             elif attempt.reason.concerns_everything or not any(
                 other.success for other in self._collectors.values() if other.organization == organization

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from theeye_exporter import __version__
 from theeye_exporter.exposition.render import Format
 from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.ledger.book import Book
 from theeye_exporter.status import CollectorStatus, StatusBoard
 from theeye_exporter.theeye.errors import Reason
 from theeye_exporter.theeye.transport import Observer
@@ -22,7 +23,7 @@ from theeye_exporter.theeye.transport import Observer
 __all__ = ["Telemetry"]
 
 SKIPPED_REASONS: Final = ("malformed", "duplicate", "other_organization")
-DROPPED_REASONS: Final = ("null", "stale", "impossible", "duplicate")
+DROPPED_REASONS: Final = ("null", "stale", "impossible", "duplicate", "without_result")
 
 _PER_COLLECTOR: Final = ("organization", "collector")
 
@@ -54,7 +55,8 @@ class Telemetry:
         self._dropped = Counter(
             "theeye_collector_dropped_values",
             "Values that gave no sample, by reason: null, stale (the monitor is silent or disabled), impossible, "
-            "or duplicate (a device named twice); one that stays is counted at every poll.",
+            "duplicate (a device named twice), or without_result (a finished run whose run time is not to be had); "
+            "one that stays is counted at every poll.",
             (*_PER_COLLECTOR, "reason"),
             registry=self.registry,
         )
@@ -94,6 +96,8 @@ class Telemetry:
         ).labels(__version__, platform.python_version()).set(1)
         self.registry.register(_Snapshot(store))
         self.registry.register(_Board(board))
+        self._ledgers = _Ledgers()
+        self.registry.register(self._ledgers)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
@@ -115,6 +119,10 @@ class Telemetry:
             self._skipped.labels(organization, collector, skipped)
         for dropped in DROPPED_REASONS:
             self._dropped.labels(organization, collector, dropped)
+
+    def watch(self, organization: str, book: Book) -> None:
+        """Show the state of an organisation's ledger."""
+        self._ledgers.books[organization] = book
 
     def failed(self, organization: str, collector: str, reason: Reason) -> None:
         """Count a failed attempt."""
@@ -138,6 +146,33 @@ class Telemetry:
         if fmt is Format.OPENMETRICS_1_0_0:
             return bytes(openmetrics_exposition.generate_latest(self.registry))  # type: ignore[no-untyped-call]
         return text_exposition.generate_latest(self.registry)
+
+
+class _Ledgers(Collector):
+    def __init__(self) -> None:
+        self.books: dict[str, Book] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        healthy = GaugeMetricFamily(
+            "theeye_ledger_healthy",
+            "Whether what the last poll of jobs brought could be written to the ledger.",
+            labels=("organization",),
+        )
+        backlog = GaugeMetricFamily(
+            "theeye_ledger_backlog_jobs",
+            "Jobs that still have to be looked at in full, most of them for their run time.",
+            labels=("organization",),
+        )
+        known = GaugeMetricFamily(
+            "theeye_ledger_known_jobs",
+            "Jobs that the ledger remembers, because TheEye has or may have them.",
+            labels=("organization",),
+        )
+        for organization, book in self.books.items():
+            healthy.add_metric((organization,), book.healthy)
+            backlog.add_metric((organization,), book.backlog)
+            known.add_metric((organization,), book.known_jobs)
+        yield from (healthy, backlog, known)
 
 
 class _Snapshot(Collector):

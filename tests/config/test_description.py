@@ -27,6 +27,11 @@ organizations:
       max_age: 1m15s
       max_details_per_cycle: 200
       detail_concurrency: 4
+      full_list_interval: 1h
+    workflows:
+      enabled: true
+      interval: 1m
+      max_age: 5m
 web:
   listen_address:
   - :9855
@@ -34,6 +39,17 @@ web:
 log:
   level: debug
   format: logfmt
+state: {}
+histograms:
+  job_duration:
+    enabled: true
+    buckets: [100ms, 250ms, 500ms, 1s, 2s500ms, 5s, 10s, 30s, 1m, 2m, 5m, 10m, 30m, 1h, 2h, 6h, 12h, 1d]
+  job_turnaround:
+    enabled: true
+    buckets: [100ms, 250ms, 500ms, 1s, 2s500ms, 5s, 10s, 30s, 1m, 2m, 5m, 10m, 30m, 1h, 2h, 6h, 12h, 1d]
+  workflow_turnaround:
+    enabled: false
+    buckets: [500ms, 1m30s]
 limits:
   max_series_per_family: 1000000
   max_response_bytes: 512MiB
@@ -43,7 +59,11 @@ labels:
 
 
 def test_description_is_complete_and_without_secrets(tmp_path: Path) -> None:
-    text = f"theeye: {{timeout: 2500ms}}\norganizations: [{{name: yes, token: {CANARY}}}]\n"
+    text = f"""\
+theeye: {{timeout: 2500ms}}
+organizations: [{{name: yes, token: {CANARY}}}]
+histograms: {{workflow_turnaround: {{enabled: false, buckets: [500ms, 90s]}}}}
+"""
     settings = configure("--log.level=debug", "--no-collector.tasks", file=tmp_path / "exporter.yml", text=text)
     assert describe(settings) == EFFECTIVE
 
@@ -52,10 +72,15 @@ def test_description_loads_to_the_same_settings(tmp_path: Path) -> None:
     token_file = tmp_path / "token"
     token_file.write_text(CANARY, encoding="utf-8")
     file = tmp_path / "exporter.yml"
+    # More than one line holds.
+    buckets = ", ".join(f"{minutes}m10s500ms" for minutes in range(50))
     text = f"""\
 organizations:
   - {{name: "007 \U0001f600", token_file: {token_file}, url: "http://[::1]:1/x", auth: query}}
 web: {{listen_address: ["[::1]:1", ":2"], telemetry_path: /x}}
+collectors: {{jobs: {{full_list_interval: 90m}}, workflows: {{enabled: false}}}}
+state: {{file: "kept: 1"}}
+histograms: {{job_duration: {{buckets: [{buckets}]}}, job_turnaround: {{enabled: false}}}}
 limits: {{max_response_bytes: 1025}}
 """
     settings = configure(file=file, text=text)

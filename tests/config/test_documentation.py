@@ -12,11 +12,13 @@ from pydantic import BaseModel, SecretStr
 from config.configurations import configure
 from theeye_exporter.config import (
     CollectorsSettings,
+    HistogramSettings,
     LabelsSettings,
     LimitsSettings,
     LogSettings,
     WebSettings,
     add_flags,
+    parse_duration,
 )
 from theeye_exporter.config.schema import FileSettings
 
@@ -53,8 +55,18 @@ def test_example_loads_and_shows_the_defaults(tmp_path: Path) -> None:
     assert factory.collectors.tasks.enabled is False
     assert settings.web == WebSettings()
     assert settings.log == LogSettings()
+    assert settings.state.file == tmp_path / "exporter.state"
+    assert settings.histograms.job_duration == HistogramSettings()
+    assert settings.histograms.job_turnaround.buckets == (1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0)
+    assert settings.histograms.workflow_turnaround == HistogramSettings(enabled=False)
     assert settings.limits == LimitsSettings()
     assert settings.labels == LabelsSettings()
+
+
+def test_default_buckets_are_those_described() -> None:
+    row = next(line for line in REFERENCE.splitlines() if line.startswith("| `buckets` |"))
+    described = re.findall("`([^`]+)`", row.split("|")[2])
+    assert tuple(map(parse_duration, described)) == HistogramSettings().buckets
 
 
 @pytest.mark.parametrize("key", sorted(set(keys_of(FileSettings))))

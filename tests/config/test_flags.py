@@ -64,6 +64,8 @@ def test_listen_addresses(text: str, address: ListenAddress) -> None:
             "--limits.max-series-per-family=many",
             "--limits.max-series-per-family: expected a whole number from 1 to 1000000000, got many",
         ),
+        ("--state.file=", "--state.file: expected the path of a file, got empty text"),
+        ("--state.file=a\tb", "--state.file: expected the path of a file, without control characters"),
         ("--config.file=/nonexistent.yml", "--config.file: /nonexistent.yml: no such file"),
         ("--config.file=/", "--config.file: /: is a folder, not a file"),
     ],

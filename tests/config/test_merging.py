@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.configurations import configure, problems_of
-from theeye_exporter.config import ListenAddress
+from theeye_exporter.config import HistogramSettings, HistogramsSettings, ListenAddress
 
 SHARED = """\
 theeye:
@@ -15,7 +15,8 @@ theeye:
   timeout: 20s
 collectors:
   monitors: {interval: 1m, max_age: 10m}
-  jobs: {max_details_per_cycle: 50}
+  jobs: {max_details_per_cycle: 50, full_list_interval: 30m}
+  workflows: {interval: 3m}
 organizations:
   - name: plain
     token: one
@@ -26,7 +27,8 @@ organizations:
     collectors:
       monitors: {interval: 2m}
       tasks: {enabled: false}
-      jobs: {interval: 30s, detail_concurrency: 1}
+      jobs: {interval: 30s, detail_concurrency: 1, full_list_interval: 2h}
+      workflows: {max_age: 20m}
 """
 
 
@@ -44,6 +46,8 @@ def test_organization_takes_what_all_share(file: Path) -> None:
     assert (plain.collectors.tasks.enabled, plain.collectors.tasks.interval) == (True, 60.0)
     assert (plain.collectors.jobs.interval, plain.collectors.jobs.max_age) == (15.0, 75.0)
     assert (plain.collectors.jobs.max_details_per_cycle, plain.collectors.jobs.detail_concurrency) == (50, 4)
+    assert plain.collectors.jobs.full_list_interval == 1800.0
+    assert (plain.collectors.workflows.interval, plain.collectors.workflows.max_age) == (180.0, 900.0)
 
 
 def test_organization_overrides_key_by_key(file: Path) -> None:
@@ -54,6 +58,8 @@ def test_organization_overrides_key_by_key(file: Path) -> None:
     assert special.collectors.tasks.enabled is False
     assert (special.collectors.jobs.interval, special.collectors.jobs.max_age) == (30.0, 150.0)
     assert (special.collectors.jobs.max_details_per_cycle, special.collectors.jobs.detail_concurrency) == (50, 1)
+    assert special.collectors.jobs.full_list_interval == 7200.0
+    assert (special.collectors.workflows.interval, special.collectors.workflows.max_age) == (180.0, 1200.0)
 
 
 def test_url_of_the_environment_is_for_organizations_without_their_own(file: Path) -> None:
@@ -82,6 +88,7 @@ labels: {{tags: false}}
         "--limits.max-series-per-family=7",
         "--collector.tasks",
         "--no-collector.monitors",
+        "--no-collector.workflows",
     ]
 
     of_file = configure(file=file, text=text)
@@ -99,6 +106,7 @@ labels: {{tags: false}}
         assert organization.collectors.tasks.enabled is True
         assert organization.collectors.monitors.enabled is False
         assert organization.collectors.jobs.enabled is True
+        assert organization.collectors.workflows.enabled is False
 
 
 def test_list_of_listen_addresses(file: Path) -> None:
@@ -150,8 +158,20 @@ organizations:
 
 
 def test_sections_without_keys_say_nothing(file: Path) -> None:
-    text = "theeye:\ncollectors:\n  jobs:\nweb:\norganizations:\n  - {name: a, token: b, collectors: }\n"
+    text = """\
+theeye:
+collectors:
+  jobs:
+web:
+state:
+histograms:
+  job_duration:
+organizations:
+  - {name: a, token: b, collectors: }
+"""
     settings = configure(file=file, text=text)
+    assert settings.state.file is None
+    assert settings.histograms == HistogramsSettings()
     assert settings.web.telemetry_path == "/metrics"
     assert settings.organizations[0].collectors.jobs.interval == 15.0
 
@@ -168,6 +188,26 @@ def test_token_file_is_relative_to_the_configuration_file(file: Path) -> None:
     text = "organizations: [{name: a, token_file: secrets/token}]\n"
     (organization,) = configure(file=file, text=text).organizations
     assert (organization.token, organization.token_file) == (None, file.parent / "secrets/token")
+
+
+def test_histograms_override_key_by_key(file: Path) -> None:
+    text = """\
+organizations: [{name: a, token: b}]
+histograms:
+  job_duration: {enabled: false}
+  workflow_turnaround: {buckets: [1ms, 500ms, 1h30m, 1d]}
+"""
+    histograms = configure(file=file, text=text).histograms
+    assert histograms.job_duration == HistogramSettings(enabled=False)
+    assert histograms.job_turnaround == HistogramSettings()
+    assert histograms.workflow_turnaround == HistogramSettings(buckets=(0.001, 0.5, 5400.0, 86_400.0))
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_number_of_buckets(file: Path, count: int) -> None:
+    buckets = ", ".join(f"{seconds}s" for seconds in range(1, count + 1))
+    text = f"organizations: [{{name: a, token: b}}]\nhistograms: {{job_duration: {{buckets: [{buckets}]}}}}\n"
+    assert len(configure(file=file, text=text).histograms.job_duration.buckets) == count
 
 
 @pytest.mark.parametrize(
@@ -199,13 +239,14 @@ theeye: {timeout: 10m}
 organizations: [{name: a, token: b}]
 collectors:
   monitors: {interval: 1s, max_age: 1s}
-  jobs: {max_details_per_cycle: 0, detail_concurrency: 64}
+  jobs: {max_details_per_cycle: 0, detail_concurrency: 64, full_list_interval: 1m}
 limits: {max_series_per_family: 1}
 """
     (organization,) = configure(file=file, text=text).organizations
     assert organization.timeout == 600.0
     assert (organization.collectors.monitors.interval, organization.collectors.monitors.max_age) == (1.0, 1.0)
     assert organization.collectors.jobs.max_details_per_cycle == 0
+    assert organization.collectors.jobs.full_list_interval == 60.0
 
 
 def test_shared_max_age_too_short_for_several_organizations_is_told_once(file: Path) -> None:

@@ -21,7 +21,7 @@ organizations:
     token: {CANARY}
   - name: other
     token: "{CANARY}"
-    collectors: {{jobs: {{interval: 20s, max_age: 60s}}}}
+    collectors: {{jobs: {{interval: 20s, max_age: 60s, full_list_interval: 1h}}, workflows: {{enabled: false}}}}
 collectors:
   monitors: {{enabled: true, interval: 30s}}
 web:
@@ -30,6 +30,8 @@ web:
 log: {{level: info, format: json}}
 limits: {{max_series_per_family: 1000, max_response_bytes: 256MiB}}
 labels: {{tags: false}}
+histograms: {{job_duration: {{enabled: true, buckets: [1s, 1m]}}}}
+state: {{file: exporter.state}}
 """
 LINES = VALID.splitlines()
 SPECIAL = st.text(st.sampled_from("\n\t :-{}[]\"'#&*!|>%@`,?<~xé\U0001f600"), max_size=4)

@@ -14,6 +14,11 @@ from theeye_exporter.config import (
     Settings,
 )
 
+SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+MINUTES = (60.0, 120.0, 300.0, 600.0, 1800.0)
+HOURS = (3600.0, 7200.0, 21600.0, 43200.0, 86400.0)
+BUCKETS = SECONDS + MINUTES + HOURS
+
 
 def test_defaults() -> None:
     settings = Settings(organizations=())
@@ -26,12 +31,24 @@ def test_defaults() -> None:
     assert settings.limits.max_response_bytes == 536_870_912
     assert settings.labels.tags is True
     assert settings.config_file is None
+    assert settings.state.file is None
+    for _, histogram in settings.histograms:
+        assert histogram.enabled is True
+        assert histogram.buckets == BUCKETS
     assert organization.url == "https://supervisor.theeye.io"
     assert (organization.auth, organization.timeout) == ("header", 10.0)
     assert organization.collectors == CollectorsSettings(
         monitors=CollectorSettings(enabled=True, interval=30.0, max_age=150.0),
         tasks=CollectorSettings(enabled=True, interval=60.0, max_age=300.0),
-        jobs=JobsSettings(enabled=True, interval=15.0, max_age=75.0, max_details_per_cycle=200, detail_concurrency=4),
+        jobs=JobsSettings(
+            enabled=True,
+            interval=15.0,
+            max_age=75.0,
+            max_details_per_cycle=200,
+            detail_concurrency=4,
+            full_list_interval=3600.0,
+        ),
+        workflows=CollectorSettings(enabled=True, interval=60.0, max_age=300.0),
     )
 
 

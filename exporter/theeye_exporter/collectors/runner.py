@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from theeye_exporter.collectors.base import Collection, Collector
-from theeye_exporter.exposition.render import render_segment
+from theeye_exporter.exposition.render import render_histograms, render_segment
 from theeye_exporter.exposition.snapshot import SnapshotStore
 from theeye_exporter.status import Attempt, StatusBoard
 from theeye_exporter.telemetry import Telemetry
@@ -101,6 +101,9 @@ class CollectorRunner:
         started = self._clocks.monotonic()
         segments = {
             family: render_segment(family, rows, limit=self._max_series) for family, rows in collection.samples.items()
+        } | {
+            family: render_histograms(family, rows, limit=self._max_series)
+            for family, rows in collection.samples.histograms.items()
         }
         self._sinks.store.publish(owner, segments, self._clocks.monotonic() + self._max_age)
         self._sinks.telemetry.rendered(*owner, self._clocks.monotonic() - started)

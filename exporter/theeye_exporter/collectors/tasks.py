@@ -6,72 +6,20 @@
 The raw data: `curl -H "Authorization: Bearer $THEEYE_TOKEN" $THEEYE_SUPERVISOR_URL/$THEEYE_ORGANIZATION_NAME/task`.
 """
 
-import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from theeye_exporter.collectors.base import Checks, Collection, EmptyListGuard, join_tags
+from theeye_exporter.collectors.directory import Directory, Entry
 from theeye_exporter.exposition import families as f
 from theeye_exporter.exposition.render import LabelCache, Samples
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.models import Host, Schedule, Task, number, text, timestamp
 
-__all__ = ["TaskDirectory", "TaskList", "TasksCollector"]
+__all__ = ["TasksCollector"]
 
 _DEFAULT_TIMEOUT: Final = 600_000
 """Milliseconds that TheEye gives a job whose task sets no timeout."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaskNames:
-    """What a task's series are called by."""
-
-    task: str
-    hostname: str
-
-
-@dataclass(frozen=True, slots=True)
-class TaskList:
-    """The tasks at one moment.
-
-    Attributes:
-        version: grows with each list.
-        names: by task id; None while no list has arrived.
-    """
-
-    version: int
-    names: Mapping[str, TaskNames] | None
-
-
-class TaskDirectory:
-    """The names of an organisation's tasks as last listed, for jobs, which do not carry them all. Safe for threads.
-
-    Args:
-        expected: whether a tasks collector will fill it.
-    """
-
-    def __init__(self, *, expected: bool) -> None:
-        self._attempted = threading.Event()
-        if not expected:
-            self._attempted.set()
-        self.listed = TaskList(version=0, names=None)
-        """The last list; a new one is a new object."""
-
-    def update(self, tasks: Iterable[Task]) -> None:
-        """Take over a list of all tasks."""
-        names = {task.id: TaskNames(text(task.name), _hostname(task)) for task in tasks}
-        self.listed = TaskList(version=self.listed.version + 1, names=names)
-        self._attempted.set()
-
-    def give_up(self) -> None:
-        """Let those go on who wait for the first list: it failed."""
-        self._attempted.set()
-
-    def wait(self, seconds: float) -> None:
-        """Wait until the first list has arrived or failed, at most for `seconds`."""
-        self._attempted.wait(seconds)
 
 
 class TasksCollector:
@@ -85,7 +33,7 @@ class TasksCollector:
 
     name: Final = "tasks"
 
-    def __init__(self, organization: str, directory: TaskDirectory, *, with_tags: bool = True) -> None:
+    def __init__(self, organization: str, directory: Directory, *, with_tags: bool = True) -> None:
         self._organization = organization
         self._directory = directory
         self._with_tags = with_tags
@@ -101,7 +49,7 @@ class TasksCollector:
         except UpstreamError:
             self._directory.give_up()
             raise
-        self._directory.update(listing.items)
+        self._directory.update({task.id: _entry(task) for task in listing.items})
         samples, checks = Samples(), Checks()
         for task in listing.items:
             self._add(samples, task, checks)
@@ -129,6 +77,15 @@ class TasksCollector:
             samples[f.TASK_EXECUTIONS].append((labels, count))
         if (next_run := _next_run(task)) is not None:
             samples[f.TASK_NEXT_RUN].append((labels, next_run))
+
+
+def _entry(task: Task) -> Entry:
+    executions = number(task.execution_count)
+    return Entry(
+        labels=(text(task.name), _hostname(task)),
+        executions=None if executions is None else int(executions),
+        created=timestamp(task.creation_date),
+    )
 
 
 def _hostname(task: Task) -> str:

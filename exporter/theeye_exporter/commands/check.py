@@ -5,7 +5,7 @@ from typing import TextIO
 
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.collectors.runner import EMPTY_ADVICE
-from theeye_exporter.config import Settings, describe
+from theeye_exporter.config import Settings, StateSettings, describe
 from theeye_exporter.status import CollectorStatus, OrganizationStatus
 
 __all__ = ["check"]
@@ -21,7 +21,8 @@ def check(settings: Settings, out: TextIO) -> int:
     """
     print("Configuration:\n", file=out)
     print("".join(f"  {line}\n" for line in describe(settings).splitlines()), file=out)
-    exporter = Exporter(settings)
+    # A dry collection: the state file stays with the exporter that may be running.
+    exporter = Exporter(settings.model_copy(update={"state": StateSettings()}))
     try:
         for runner in exporter.runners:
             runner.run()

@@ -17,7 +17,7 @@ __all__ = ["add_demo_flags", "demo"]
 
 _DEFAULTS: Final = DemoSettings()
 _LISTEN: Final = "127.0.0.1:60080"
-_INTERVALS: Final = {"monitors": 5.0, "tasks": 10.0, "jobs": 5.0}
+_INTERVALS: Final = {"monitors": 5.0, "tasks": 10.0, "workflows": 10.0, "jobs": 5.0}
 """Seconds between polls: the simulated TheEye does not mind, and who watches a demo does not want to wait."""
 
 

@@ -8,6 +8,8 @@ from typing import Final, Literal
 from theeye_exporter.exposition.families import CATALOGUE
 from theeye_exporter.exposition.render import Segment
 from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.ledger.book import Book
+from theeye_exporter.ledger.records import Bounds
 from theeye_exporter.status import Attempt, CollectorStatus, StatusBoard
 from theeye_exporter.telemetry import Telemetry
 
@@ -49,6 +51,8 @@ def render_catalogue(fmt: Literal["text", "markdown"]) -> str:
             *_section("Host statistics", rendered, "theeye_host_"),
             *_section("Tasks", rendered, "theeye_task_"),
             *_section("Jobs", rendered, "theeye_job"),
+            *_section("Other jobs", rendered, "theeye_other_"),
+            *_section("Workflows", rendered, "theeye_workflow_"),
             *_section("Exporter", own, "theeye_"),
             *_section("Process", own, "p"),
         ]
@@ -88,4 +92,5 @@ def _exercised_telemetry() -> Telemetry:
     telemetry.collected("", "", skipped={"": 0}, dropped={"": 0})
     telemetry.rendered("", "", 0)
     telemetry.observer("")("", "", 0, 0)
+    telemetry.watch("", Book("", None, Bounds(None, None, None)))
     return telemetry

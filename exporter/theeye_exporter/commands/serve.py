@@ -8,6 +8,7 @@ from theeye_exporter import __version__
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.commands import CommandError
 from theeye_exporter.config import Settings
+from theeye_exporter.ledger.storage import LedgerError
 from theeye_exporter.web.app import create_app
 from theeye_exporter.web.server import BindError, bind
 from theeye_exporter.web.server import serve as serve_http
@@ -26,13 +27,16 @@ def serve(settings: Settings) -> int:
         The exit code: 0 after a signal.
 
     Raises:
-        CommandError: an address cannot be listened on.
+        CommandError: an address cannot be listened on, or the state file not be used.
     """
     try:
         sockets = bind(settings.web.listen_addresses)
     except BindError as error:
         raise CommandError(str(error)) from None
-    exporter = Exporter(settings)
+    try:
+        exporter = Exporter(settings)
+    except LedgerError as error:
+        raise CommandError(str(error)) from None
     app = create_app(
         store=exporter.store,
         telemetry=exporter.telemetry,

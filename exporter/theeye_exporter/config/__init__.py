@@ -9,12 +9,15 @@ from theeye_exporter.config.problems import ConfigError, Problem
 from theeye_exporter.config.settings import (
     CollectorSettings,
     CollectorsSettings,
+    HistogramSettings,
+    HistogramsSettings,
     JobsSettings,
     LabelsSettings,
     LimitsSettings,
     LogSettings,
     OrganizationSettings,
     Settings,
+    StateSettings,
     WebSettings,
 )
 
@@ -22,6 +25,8 @@ __all__ = [
     "CollectorSettings",
     "CollectorsSettings",
     "ConfigError",
+    "HistogramSettings",
+    "HistogramsSettings",
     "JobsSettings",
     "LabelsSettings",
     "LimitsSettings",
@@ -30,6 +35,7 @@ __all__ = [
     "OrganizationSettings",
     "Problem",
     "Settings",
+    "StateSettings",
     "WebSettings",
     "add_flags",
     "describe",

@@ -8,7 +8,7 @@ import yaml
 from theeye_exporter.config.problems import InvalidValueError, Report
 from theeye_exporter.config.text import Plain, is_safe_key
 
-__all__ = ["Document", "Location", "cannot_read", "read_document"]
+__all__ = ["Document", "Location", "cannot_read", "read_document", "relative_hint"]
 
 Location = tuple[str | int, ...]
 
@@ -100,6 +100,11 @@ def cannot_read(error: OSError) -> str:
             return "no permission to read it"
         case _:
             return f"cannot be read ({error.strerror or type(error).__name__})"
+
+
+def relative_hint(path: Path) -> str:
+    """Return where a path that stands in the file starts, for those who may have thought of another place."""
+    return "" if path.is_absolute() else "a relative path starts at the folder of the configuration file"
 
 
 def read_document(path: Path, report: Report) -> Document:

@@ -20,6 +20,7 @@ _UNITS = {
 _DURATION = re.compile("".join(f"(?:([0-9]{{1,15}}){unit})?" for unit in _UNITS))
 # Prometheus keeps durations as nanoseconds in 64 bits.
 _LONGEST = (2**63 - 1) // 10**6
+_SECONDS = re.compile(r"[0-9]{1,6}\.[0-9]{1,3}s?")
 _ORDER_HINT = "units are y, w, d, h, m, s, ms, in this order"
 
 
@@ -33,15 +34,22 @@ def parse_duration(text: object) -> float:
         return 0.0
     match = _DURATION.fullmatch(text) if isinstance(text, str) and text else None
     if match is None:
-        bare = isinstance(text, str) and re.fullmatch("[0-9]{1,9}", text)
+        near = _nearest(text) if isinstance(text, str) else ""
         raise InvalidValueError(
-            f"expected a duration such as 30s, got {shown(text)}", f'did you mean "{text}s"?' if bare else _ORDER_HINT
+            f"expected a duration such as 30s, got {shown(text)}", f'did you mean "{near}"?' if near else _ORDER_HINT
         )
     counts = (int(count or 0) for count in match.groups())
     milliseconds = sum(count * unit for count, unit in zip(counts, _UNITS.values(), strict=True))
     if milliseconds > _LONGEST:
         raise InvalidValueError("expected a duration of less than 292 years")
     return milliseconds / 1000
+
+
+def _nearest(text: str) -> str:
+    """Return the duration for a bare number or a fraction, which are seconds nearly everywhere else."""
+    if re.fullmatch("[0-9]{1,9}", text):
+        return f"{text}s"
+    return format_duration(float(text.removesuffix("s"))) if _SECONDS.fullmatch(text) else ""
 
 
 def format_duration(seconds: float) -> str:

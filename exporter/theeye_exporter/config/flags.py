@@ -11,6 +11,7 @@ from theeye_exporter.config.problems import Report, attempt
 from theeye_exporter.config.schema import parse_log_format, parse_log_level, parse_series_limit
 from theeye_exporter.config.settings import CollectorsSettings
 from theeye_exporter.config.text import Plain
+from theeye_exporter.config.values import parse_file_path
 
 __all__ = ["Flags", "add_flags", "read_flags"]
 
@@ -26,6 +27,7 @@ class Flags:
     telemetry_path: str | None
     log_level: str | None
     log_format: str | None
+    state_file: Path | None
     max_series_per_family: int | None
     collectors: dict[str, bool]
     """Collectors that are switched on or off for all organizations."""
@@ -51,6 +53,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--log.level", dest="log_level", metavar="LEVEL", help="debug, info (the default), warn or error"
     )
     parser.add_argument("--log.format", dest="log_format", metavar="FORMAT", help="logfmt (the default) or json")
+    parser.add_argument(
+        "--state.file",
+        dest="state_file",
+        metavar="PATH",
+        help="file that keeps counters over restarts (default none: counters start at 0)",
+    )
     for name in CollectorsSettings.model_fields:
         parser.add_argument(
             f"--collector.{name}",
@@ -90,6 +98,7 @@ def read_flags(namespace: argparse.Namespace, report: Report) -> Flags:
         telemetry_path=read_single("--web.telemetry-path", parse_telemetry_path),
         log_level=read_single("--log.level", parse_log_level),
         log_format=read_single("--log.format", parse_log_format),
+        state_file=read_single("--state.file", parse_file_path),
         max_series_per_family=read_single("--limits.max-series-per-family", parse_series_limit),
         collectors={name: enabled for name, enabled in switches.items() if enabled is not None},
     )

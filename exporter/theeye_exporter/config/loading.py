@@ -13,17 +13,21 @@ from theeye_exporter.config.environment import Environment, read_environment
 from theeye_exporter.config.flags import Flags, read_flags
 from theeye_exporter.config.organizations import Organization, find_organizations
 from theeye_exporter.config.problems import InvalidValueError, Report
-from theeye_exporter.config.schema import CollectorsSection, FileSettings, check_document
+from theeye_exporter.config.schema import CollectorsSection, FileSettings, HistogramsSection, check_document
 from theeye_exporter.config.settings import (
     CollectorSettings,
     CollectorsSettings,
+    HistogramSettings,
+    HistogramsSettings,
     LabelsSettings,
     LimitsSettings,
     LogSettings,
     OrganizationSettings,
     Settings,
+    StateSettings,
     WebSettings,
 )
+from theeye_exporter.config.state import find_state_file
 
 __all__ = ["load"]
 
@@ -45,12 +49,15 @@ def load(flags: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     environment = read_environment(environ, report)
     folder = given.config_file.parent if given.config_file else Path()
     organizations = find_organizations(document, file, folder, environment, report)
+    state_file = find_state_file(document, file.state, folder, given.state_file, report)
     _check_max_ages(document, file)
     report.raise_problems()
     return Settings(
         organizations=tuple(_organization(organization, file, environment, given) for organization in organizations),
         web=WebSettings(**_web(file, given)),
         log=LogSettings(**_given(file.log) | _present(level=given.log_level, format=given.log_format)),
+        state=StateSettings(file=state_file),
+        histograms=_histograms(file.histograms),
         limits=LimitsSettings(**_given(file.limits) | _present(max_series_per_family=given.max_series_per_family)),
         labels=LabelsSettings(**_given(file.labels)),
         config_file=given.config_file,
@@ -70,6 +77,10 @@ def _web(file: FileSettings, flags: Flags) -> dict[str, Any]:
     if "listen_address" in values:
         values["listen_addresses"] = values.pop("listen_address")
     return values | _present(listen_addresses=flags.listen_addresses, telemetry_path=flags.telemetry_path)
+
+
+def _histograms(section: HistogramsSection | None) -> HistogramsSettings:
+    return HistogramsSettings(**{name: HistogramSettings(**_given(own)) for name, own in _given(section).items()})
 
 
 def _organization(

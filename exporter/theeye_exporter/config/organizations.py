@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from theeye_exporter.config.document import Document, Location, cannot_read
+from theeye_exporter.config.document import Document, Location, cannot_read, relative_hint
 from theeye_exporter.config.environment import NAME, TOKEN, TOKEN_FILE, Environment
 from theeye_exporter.config.problems import InvalidValueError, Report, did_you_mean
 from theeye_exporter.config.schema import FileSettings, OrganizationSection
@@ -14,7 +14,6 @@ from theeye_exporter.config.values import parse_token
 __all__ = ["Organization", "find_organizations"]
 
 _LARGEST_TOKEN_FILE = 64 * 2**10
-_RELATIVE_HINT = "a relative path starts at the folder of the configuration file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +119,7 @@ def _check_credential(
     elif section.token_file is not None:
         reason = _why_unusable(folder / section.token_file)
         if reason:
-            hint = "" if section.token_file.is_absolute() else _RELATIVE_HINT
-            document.add_fault(place, InvalidValueError(reason, hint))
+            document.add_fault(place, InvalidValueError(reason, relative_hint(section.token_file)))
     elif section.token is None and not _is_misspelt(document, item, "token", "token_file"):
         meant_by_environment = section.name is None and environment.given & {TOKEN, TOKEN_FILE}
         if not meant_by_environment:

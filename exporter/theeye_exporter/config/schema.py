@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from theeye_exporter.config import values
@@ -18,11 +18,14 @@ __all__ = [
     "CollectorSection",
     "CollectorsSection",
     "FileSettings",
+    "HistogramSection",
+    "HistogramsSection",
     "JobsSection",
     "LabelsSection",
     "LimitsSection",
     "LogSection",
     "OrganizationSection",
+    "StateSection",
     "UpstreamSection",
     "WebSection",
     "check_document",
@@ -53,7 +56,7 @@ class CollectorSection(_Section):
     """One collector of ``collectors:``."""
 
     enabled: _Boolean = None
-    interval: Annotated[float | None, BeforeValidator(values.parse_interval)] = None
+    interval: Annotated[float | None, BeforeValidator(values.duration_from(1.0))] = None
     max_age: Annotated[float | None, BeforeValidator(parse_duration)] = None
 
 
@@ -62,6 +65,7 @@ class JobsSection(CollectorSection):
 
     max_details_per_cycle: Annotated[int | None, BeforeValidator(values.whole_number(0, 100_000))] = None
     detail_concurrency: Annotated[int | None, BeforeValidator(values.whole_number(1, 64))] = None
+    full_list_interval: Annotated[float | None, BeforeValidator(values.duration_from(60.0))] = None
 
 
 class CollectorsSection(_Section):
@@ -70,6 +74,7 @@ class CollectorsSection(_Section):
     monitors: CollectorSection | None = None
     tasks: CollectorSection | None = None
     jobs: JobsSection | None = None
+    workflows: CollectorSection | None = None
 
 
 class UpstreamSection(_Section):
@@ -108,6 +113,31 @@ class LogSection(_Section):
     format: Annotated[LogFormat | None, BeforeValidator(parse_log_format)] = None
 
 
+class StateSection(_Section):
+    """``state:``."""
+
+    file: Annotated[Path | None, BeforeValidator(values.parse_file_path)] = None
+
+
+class HistogramSection(_Section):
+    """One histogram of ``histograms:``."""
+
+    enabled: _Boolean = None
+    buckets: Annotated[
+        tuple[Annotated[float, BeforeValidator(values.parse_bucket)], ...] | None,
+        BeforeValidator(values.parse_bucket_list),
+        AfterValidator(values.check_buckets),
+    ] = None
+
+
+class HistogramsSection(_Section):
+    """``histograms:``."""
+
+    job_duration: HistogramSection | None = None
+    job_turnaround: HistogramSection | None = None
+    workflow_turnaround: HistogramSection | None = None
+
+
 class LimitsSection(_Section):
     """``limits:``."""
 
@@ -129,6 +159,8 @@ class FileSettings(_Section):
     collectors: CollectorsSection | None = None
     web: WebSection | None = None
     log: LogSection | None = None
+    state: StateSection | None = None
+    histograms: HistogramsSection | None = None
     limits: LimitsSection | None = None
     labels: LabelsSection | None = None
 

@@ -11,6 +11,8 @@ __all__ = [
     "AuthMethod",
     "CollectorSettings",
     "CollectorsSettings",
+    "HistogramSettings",
+    "HistogramsSettings",
     "JobsSettings",
     "LabelsSettings",
     "LimitsSettings",
@@ -19,6 +21,7 @@ __all__ = [
     "LogSettings",
     "OrganizationSettings",
     "Settings",
+    "StateSettings",
     "WebSettings",
 ]
 
@@ -27,6 +30,14 @@ LogLevel = Literal["debug", "info", "warn", "error"]
 LogFormat = Literal["logfmt", "json"]
 
 _INTERVALS_UNTIL_STALE = 5
+
+_MINUTE = 60.0
+_HOUR = 60 * _MINUTE
+_BUCKETS = (
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    *(_MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE),
+    *(_HOUR, 2 * _HOUR, 6 * _HOUR, 12 * _HOUR, 24 * _HOUR),
+)
 
 
 class _Settings(BaseModel):
@@ -54,6 +65,8 @@ class JobsSettings(CollectorSettings):
     """Results fetched in one poll at most; the rest waits for the next."""
     detail_concurrency: int = 4
     """Results fetched at the same time."""
+    full_list_interval: float = _HOUR
+    """Seconds after which all jobs are listed instead of the changed ones: only so are deleted jobs noticed."""
 
 
 class CollectorsSettings(_Settings):
@@ -62,6 +75,7 @@ class CollectorsSettings(_Settings):
     monitors: CollectorSettings = CollectorSettings(interval=30.0)
     tasks: CollectorSettings = CollectorSettings(interval=60.0)
     jobs: JobsSettings = JobsSettings(interval=15.0)
+    workflows: CollectorSettings = CollectorSettings(interval=60.0)
 
 
 class OrganizationSettings(_Settings):
@@ -99,6 +113,29 @@ class LogSettings(_Settings):
     format: LogFormat = "logfmt"
 
 
+class StateSettings(_Settings):
+    """What survives a restart."""
+
+    file: Path | None = None
+    """Which runs are counted, and the counts; None keeps them in memory."""
+
+
+class HistogramSettings(_Settings):
+    """One histogram."""
+
+    enabled: bool = True
+    buckets: tuple[float, ...] = _BUCKETS
+    """Upper bounds in seconds, increasing, without the infinite one."""
+
+
+class HistogramsSettings(_Settings):
+    """All histograms, by name."""
+
+    job_duration: HistogramSettings = HistogramSettings()
+    job_turnaround: HistogramSettings = HistogramSettings()
+    workflow_turnaround: HistogramSettings = HistogramSettings()
+
+
 class LimitsSettings(_Settings):
     """What protects Prometheus and this process from too much."""
 
@@ -119,6 +156,8 @@ class Settings(_Settings):
     organizations: tuple[OrganizationSettings, ...]
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
+    state: StateSettings = StateSettings()
+    histograms: HistogramsSettings = HistogramsSettings()
     limits: LimitsSettings = LimitsSettings()
     labels: LabelsSettings = LabelsSettings()
     config_file: Path | None = None

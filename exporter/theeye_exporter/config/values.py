@@ -6,6 +6,7 @@ Every function takes what somebody wrote and returns the typed value, or raises 
 import re
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from theeye_exporter.config.problems import InvalidValueError, did_you_mean
 from theeye_exporter.config.text import Plain, expect_text, shown
 
 __all__ = [
+    "check_buckets",
     "choice",
+    "duration_from",
     "format_size",
     "parse_boolean",
+    "parse_bucket",
+    "parse_bucket_list",
     "parse_file_path",
-    "parse_interval",
     "parse_organization_name",
     "parse_size",
     "parse_timeout",
@@ -28,8 +32,8 @@ __all__ = [
     "whole_number",
 ]
 
-_SHORTEST_INTERVAL = 1.0
 _LONGEST_TIMEOUT = 600.0
+_MOST_BUCKETS = 50
 
 _YES = {"yes", "on", "y", "1", "enabled"}
 _NO = {"no", "off", "n", "0", "disabled"}
@@ -81,12 +85,16 @@ def choice(choices: tuple[Any, ...]) -> Callable[[object], str]:
     return partial(_parse_choice, choices=choices)
 
 
-def parse_interval(value: object) -> float:
-    """Accept durations from one second."""
+def _parse_duration_from(value: object, minimum: float) -> float:
     seconds = parse_duration(value)
-    if seconds < _SHORTEST_INTERVAL:
-        raise InvalidValueError(f"expected at least {format_duration(_SHORTEST_INTERVAL)}, got {shown(value)}")
+    if seconds < minimum:
+        raise InvalidValueError(f"expected at least {format_duration(minimum)}, got {shown(value)}")
     return seconds
+
+
+def duration_from(minimum: float) -> Callable[[object], float]:
+    """Accept durations from so many seconds."""
+    return partial(_parse_duration_from, minimum=minimum)
 
 
 def parse_timeout(value: object) -> float:
@@ -97,6 +105,35 @@ def parse_timeout(value: object) -> float:
             f"expected more than 0s and at most {format_duration(_LONGEST_TIMEOUT)}, got {shown(value)}"
         )
     return seconds
+
+
+def parse_bucket_list(value: object) -> list[object]:
+    """Accept a list that is neither empty nor too long; its items are checked one by one."""
+    if not isinstance(value, list):
+        raise InvalidValueError(f"expected a list of durations such as [500ms, 1s, 5s], got {shown(value)}")
+    if not 1 <= len(value) <= _MOST_BUCKETS:
+        raise InvalidValueError(f"expected 1 to {_MOST_BUCKETS} buckets, got {len(value) or 'none'}")
+    return value
+
+
+def parse_bucket(value: object) -> float:
+    """Accept durations above zero; the bucket without a bound is none of the user's."""
+    if isinstance(value, str) and value.lstrip("+.").lower() == "inf":
+        raise InvalidValueError("expected a duration such as 30s, got infinity", "leave it out: it is always there")
+    seconds = parse_duration(value)
+    if seconds == 0:
+        raise InvalidValueError(f"expected more than 0s, got {shown(value)}")
+    return seconds
+
+
+def check_buckets(buckets: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Accept buckets of which each is longer than the one before."""
+    for shorter, longer in pairwise(buckets or ()):
+        if shorter >= longer:
+            first, second = format_duration(shorter), format_duration(longer)
+            found = f"{first} twice" if first == second else f"{first} before {second}"
+            raise InvalidValueError(f"expected each bucket to be longer than the one before, got {found}")
+    return buckets
 
 
 def parse_size(value: object) -> int:

@@ -17,6 +17,7 @@ class MetricType(StrEnum):
     GAUGE = "gauge"
     COUNTER = "counter"
     INFO = "info"
+    HISTOGRAM = "histogram"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -47,6 +48,7 @@ class Family:
 
 MONITOR_LABELS: Final = ("organization", "monitor_id", "monitor", "hostname")
 HOST_LABELS: Final = ("organization", "monitor_id", "hostname")
+WORKFLOW_LABELS: Final = ("organization", "workflow_id", "workflow")
 TASK_LABELS: Final = ("organization", "task_id", "task", "hostname")
 
 
@@ -56,6 +58,10 @@ def _gauge(name: str, labels: tuple[str, ...], text: str, *, unit: str = "") -> 
 
 def _counter(name: str, labels: tuple[str, ...], text: str, *, unit: str = "") -> Family:
     return Family(name=name, type=MetricType.COUNTER, help=text, labels=labels, unit=unit)
+
+
+def _histogram(name: str, labels: tuple[str, ...], text: str) -> Family:
+    return Family(name=name, type=MetricType.HISTOGRAM, help=text, labels=labels, unit="seconds")
 
 
 def _info(name: str, labels: tuple[str, ...], text: str) -> Family:
@@ -198,6 +204,86 @@ TASK_OLDEST_OPEN_JOB: Final = _gauge(
     unit="seconds",
 )
 
+TASK_UNSEEN_RUNS: Final = _counter(
+    "theeye_task_unseen_runs_total",
+    TASK_LABELS,
+    "Estimate of the task's runs that TheEye deleted before the exporter saw them: "
+    "what theeye_task_executions_total grew beyond the jobs seen.",
+)
+
+_COUNTED: Final = "since the exporter started, or since the state file began if there is one"
+
+JOB_RUNS: Final = _counter(
+    "theeye_job_runs_total",
+    (*TASK_LABELS, "outcome"),
+    f"Finished runs of the task by outcome, each counted once, {_COUNTED}; "
+    "unknown stands for every end that TheEye did not have when this was written.",
+)
+JOB_DURATION: Final = _histogram(
+    "theeye_job_duration_seconds",
+    TASK_LABELS,
+    "Pure run times of the task's finished runs (result.times); runs without one, as of scrapers, are missing.",
+)
+JOB_TURNAROUND: Final = _histogram(
+    "theeye_job_turnaround_seconds",
+    TASK_LABELS,
+    "Times from creation to end of the task's finished runs, waiting included; repeats of a job are missing.",
+)
+OTHER_JOB_RUNS: Final = _counter(
+    "theeye_other_job_runs_total",
+    ("organization", "job_type", "outcome"),
+    f"Finished runs of jobs of neither task nor workflow, such as updates of bots, {_COUNTED}.",
+)
+WORKFLOW_INFO: Final = _info(
+    "theeye_workflow_info", (*WORKFLOW_LABELS, "tags"), "Descriptive properties of a workflow."
+)
+WORKFLOW_RUNS: Final = _counter(
+    "theeye_workflow_runs_total",
+    (*WORKFLOW_LABELS, "outcome"),
+    f"Finished runs of the workflow by outcome, each counted once, {_COUNTED}; "
+    "TheEye ends runs of version 2 workflows only.",
+)
+WORKFLOW_TURNAROUND: Final = _histogram(
+    "theeye_workflow_turnaround_seconds",
+    WORKFLOW_LABELS,
+    "Times from creation to end of the workflow's finished runs.",
+)
+WORKFLOW_LAST_TURNAROUND: Final = _gauge(
+    "theeye_workflow_last_turnaround_seconds",
+    WORKFLOW_LABELS,
+    "Time from creation to end of the workflow's run that finished last.",
+    unit="seconds",
+)
+WORKFLOW_LAST_OUTCOME: Final = _gauge(
+    "theeye_workflow_last_outcome",
+    (*WORKFLOW_LABELS, "outcome"),
+    "Outcome of the workflow's run that finished last: 1 for the outcome it had, 0 for the others.",
+)
+WORKFLOW_LAST_FINISH: Final = _gauge(
+    "theeye_workflow_last_finish_timestamp_seconds",
+    WORKFLOW_LABELS,
+    "Unix time at which the workflow's last run finished, whatever its outcome.",
+    unit="seconds",
+)
+WORKFLOW_LAST_SUCCESS: Final = _gauge(
+    "theeye_workflow_last_success_timestamp_seconds",
+    WORKFLOW_LABELS,
+    "Unix time at which the workflow's last successful run finished, of those that TheEye still had when looked at.",
+    unit="seconds",
+)
+WORKFLOW_JOBS: Final = _gauge(
+    "theeye_workflow_jobs",
+    (*WORKFLOW_LABELS, "lifecycle"),
+    "Open runs of the workflow by lifecycle; a lifecycle shows up with its first run and stays, at 0 if need be. "
+    "Runs of version 1 workflows never end.",
+)
+WORKFLOW_OLDEST_OPEN_JOB: Final = _gauge(
+    "theeye_workflow_oldest_open_job_timestamp_seconds",
+    WORKFLOW_LABELS,
+    "Unix time at which the oldest open run of the workflow was created; absent without open runs.",
+    unit="seconds",
+)
+
 JOB_LAST_DURATION: Final = _gauge(
     "theeye_job_last_duration_seconds",
     TASK_LABELS,
@@ -262,6 +348,10 @@ CATALOGUE: Final[tuple[Family, ...]] = (
     TASK_NEXT_RUN,
     TASK_JOBS,
     TASK_OLDEST_OPEN_JOB,
+    TASK_UNSEEN_RUNS,
+    JOB_RUNS,
+    JOB_DURATION,
+    JOB_TURNAROUND,
     JOB_LAST_DURATION,
     JOB_LAST_TURNAROUND,
     JOB_LAST_EXIT_CODE,
@@ -269,5 +359,15 @@ CATALOGUE: Final[tuple[Family, ...]] = (
     JOB_LAST_FINISH,
     JOB_LAST_SUCCESS,
     JOBS,
+    OTHER_JOB_RUNS,
+    WORKFLOW_INFO,
+    WORKFLOW_RUNS,
+    WORKFLOW_TURNAROUND,
+    WORKFLOW_LAST_TURNAROUND,
+    WORKFLOW_LAST_OUTCOME,
+    WORKFLOW_LAST_FINISH,
+    WORKFLOW_LAST_SUCCESS,
+    WORKFLOW_JOBS,
+    WORKFLOW_OLDEST_OPEN_JOB,
 )
 """Every family, in the order in which an exposition shows them."""

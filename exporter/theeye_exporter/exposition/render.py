@@ -6,14 +6,23 @@ The three formats differ in the lines above the samples only; the samples of a f
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from theeye_exporter.exposition.families import Family, MetricType
 
-__all__ = ["Format", "LabelCache", "Samples", "Segment", "deflate", "escape_label_value", "format_labels"]
+__all__ = [
+    "Format",
+    "HistogramValue",
+    "LabelCache",
+    "Samples",
+    "Segment",
+    "deflate",
+    "escape_label_value",
+    "format_labels",
+]
 
 LABEL_VALUE_LIMIT: Final = 512
 """Characters of a label value that are kept: a name of kilobytes helps nobody and costs every scrape."""
@@ -33,15 +42,33 @@ class Format(Enum):
     OPENMETRICS_1_0_0 = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
+@dataclass(frozen=True, slots=True)
+class HistogramValue:
+    """A histogram's state.
+
+    Attributes:
+        bounds: upper bounds of the buckets, increasing, without the infinite one.
+        counts: observations per bucket, not cumulated; one more than the bounds.
+        sum: sum of the observations.
+        exemplars: by bucket, rendered as OpenMetrics has them after the `#`.
+    """
+
+    bounds: Sequence[float]
+    counts: Sequence[int]
+    sum: float
+    exemplars: Mapping[int, str]
+
+
 class Samples(defaultdict[Family, Rows]):
     """Samples by family: rows of (rendered labels, value), as `LabelCache` and `format_labels` render labels.
 
     Values are finite numbers; what is not known has no row. A family that is looked up without adding a row shows
-    up without samples.
+    up without samples. Histograms have their rows in `histograms`.
     """
 
     def __init__(self) -> None:
         super().__init__(list)
+        self.histograms: defaultdict[Family, list[tuple[str, HistogramValue]]] = defaultdict(list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +81,18 @@ class Segment:
             can be joined without compressing again.
         series: number of lines.
         cut: number of samples left out because of the series limit.
+        with_exemplars: the same with exemplars, which only OpenMetrics has; None if there are none.
     """
 
     text: bytes
     deflated: bytes
     series: int
     cut: int = 0
+    with_exemplars: "Segment | None" = None
+
+    def of(self, fmt: Format) -> "Segment":
+        """Return the segment to show in a format."""
+        return self.with_exemplars or self if fmt is Format.OPENMETRICS_1_0_0 else self
 
 
 def escape_label_value(value: str) -> str:
@@ -125,6 +158,35 @@ def render_segment(family: Family, rows: Sequence[tuple[str, float]], *, limit: 
     name = family.name
     text = "".join([f"{name}{{{labels}}} {value}\n" for labels, value in kept]).encode()
     return Segment(text=text, deflated=deflate(text), series=len(kept), cut=cut)
+
+
+def render_histograms(family: Family, rows: Sequence[tuple[str, HistogramValue]], *, limit: int) -> Segment:
+    """Render a family's histograms, as many as fit whole into `limit` samples."""
+    size = len(rows[0][1].counts) + 2 if rows else 1
+    kept = rows[: limit // size]
+    lines: list[str] = []
+    exemplified: list[str] = []
+    for labels, value in kept:
+        total = 0
+        for bucket, count in enumerate(value.counts):
+            total += count
+            bound = repr(float(value.bounds[bucket])) if bucket < len(value.bounds) else "+Inf"
+            line = f'{family.name}_bucket{{{labels},le="{bound}"}} {total}'
+            lines.append(f"{line}\n")
+            exemplar = value.exemplars.get(bucket)
+            exemplified.append(f"{line} # {exemplar}\n" if exemplar else lines[-1])
+        ends = [f"{family.name}_sum{{{labels}}} {value.sum}\n", f"{family.name}_count{{{labels}}} {total}\n"]
+        lines += ends
+        exemplified += ends
+    series, cut = len(lines), (len(rows) - len(kept)) * size
+    text, openmetrics = "".join(lines).encode(), "".join(exemplified).encode()
+    return Segment(
+        text=text,
+        deflated=deflate(text),
+        series=series,
+        cut=cut,
+        with_exemplars=None if text == openmetrics else Segment(openmetrics, deflate(openmetrics), series),
+    )
 
 
 def deflate(data: bytes) -> bytes:

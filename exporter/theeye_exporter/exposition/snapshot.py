@@ -59,7 +59,7 @@ class Snapshot:
         return tuple(
             chunk
             for family, segments in self.families
-            for chunk in (render_header(family, fmt), *(segment.text for segment in segments))
+            for chunk in (render_header(family, fmt), *(segment.of(fmt).text for segment in segments))
         )
 
     def deflated(self, fmt: Format) -> Deflated:
@@ -73,7 +73,7 @@ class Snapshot:
             chunks = tuple(
                 chunk
                 for family, segments in self.families
-                for chunk in (deflate(render_header(family, fmt)), *(segment.deflated for segment in segments))
+                for chunk in (deflate(render_header(family, fmt)), *(segment.of(fmt).deflated for segment in segments))
             )
             # Two readers may both come here; both build the same value.
             body = self._deflated[fmt] = Deflated(chunks=chunks, crc32=crc32, length=length)

@@ -26,12 +26,18 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     INVALID_RESPONSE = "invalid_response"
     EMPTY_LIST = "empty_list"
+    LEDGER = "ledger"
     INTERNAL = "internal"
 
     @property
     def concerns_everything(self) -> bool:
         """Whether every request of the organisation fails for this reason, not only the one that met it."""
         return self in _ORGANIZATION_WIDE
+
+    @property
+    def blames_theeye(self) -> bool:
+        """Whether TheEye, its network or the token is at fault."""
+        return self not in {Reason.LEDGER, Reason.INTERNAL, Reason.EMPTY_LIST}
 
     @property
     def advice(self) -> str:
@@ -69,6 +75,7 @@ _ADVICE: Final[dict[Reason, str]] = {
     Reason.TOO_LARGE: "raise `limits.max_response_bytes` if the organisation really is this large",
     Reason.INVALID_RESPONSE: "this does not answer as TheEye's API does; is the URL that of the supervisor?",
     Reason.EMPTY_LIST: "TheEye hides database errors as empty lists; an empty list is believed the third time",
+    Reason.LEDGER: "free space on, or access to, the state file's disk; nothing is counted twice when it can be written",
     Reason.INTERNAL: "this is a fault of the exporter; please report it with the log line",
 }
 

@@ -27,6 +27,7 @@ __all__ = [
     "Schedule",
     "Task",
     "Times",
+    "Workflow",
     "number",
     "text",
     "timestamp",
@@ -193,9 +194,18 @@ class Task(msgspec.Struct, gc=False):
     host: Host | Junk = None
     timeout: Any = None
     execution_count: Any = None
+    creation_date: Any = None
     tags: Any = None
     workflow_id: Any = None
     schedules: list[Schedule | Junk] | dict[str, Any] | str | float | bool | None = None
+
+
+class Workflow(msgspec.Struct, gc=False):
+    """A workflow."""
+
+    id: Any = None
+    name: Any = None
+    tags: Any = None
 
 
 class JobResult(msgspec.Struct, gc=False):
@@ -213,6 +223,8 @@ class Job(msgspec.Struct, gc=False):
     name: Any = None
     task_id: Any = None
     task: Reference | Junk = None
+    workflow_id: Any = None
+    workflow: Reference | Junk = None
     lifecycle: Any = None
     state: Any = None
     creation_date: Any = None

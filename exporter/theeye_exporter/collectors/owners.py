@@ -1,0 +1,96 @@
+"""The tasks and workflows whose jobs are shown, and their labels."""
+
+from collections.abc import Iterable
+
+from theeye_exporter.collectors.directory import Directory, Entry, Listed
+from theeye_exporter.exposition import families as f
+from theeye_exporter.exposition.render import LabelCache
+from theeye_exporter.ledger.records import Owner, OwnerKind
+
+__all__ = ["Owners"]
+
+
+class Owners:
+    """Finds the labels of tasks and workflows, also of those that were deleted a while ago.
+
+    Args:
+        organization: the first label of every series.
+        tasks: the directory of tasks.
+        workflows: the directory of workflows.
+        grace: seconds for which the counters of a deleted one are still shown.
+    """
+
+    def __init__(self, organization: str, tasks: Directory, workflows: Directory, *, grace: float) -> None:
+        self._organization = organization
+        self._directories = {OwnerKind.TASK: tasks, OwnerKind.WORKFLOW: workflows}
+        self._grace = grace
+        self._listed = {kind: directory.listed for kind, directory in self._directories.items()}
+        self._labels = {OwnerKind.TASK: LabelCache(f.TASK_LABELS), OwnerKind.WORKFLOW: LabelCache(f.WORKFLOW_LABELS)}
+        self._unlisted_since: dict[Owner, tuple[int, float]] = {}
+        self._former: dict[Owner, Entry] = {}
+
+    def refresh(self, wait: float) -> None:
+        """Take the lists as they are now; for the first ones, wait so many seconds at most."""
+        for cache in self._labels.values():
+            cache.prune()
+        for kind, directory in self._directories.items():
+            directory.wait(wait)
+            before = self._listed[kind]
+            self._listed[kind] = directory.listed
+            for owner_id in (before.entries or {}).keys() - (directory.listed.entries or {}).keys():
+                self._former[Owner(kind, owner_id)] = (before.entries or {})[owner_id]
+
+    def listed(self, kind: OwnerKind) -> Listed:
+        """Return the list of all tasks or workflows."""
+        return self._listed[kind]
+
+    def labels(self, owner: Owner, name: str) -> str | None:
+        """Return rendered labels; None for an owner that is not listed, or is neither task nor workflow.
+
+        Args:
+            owner: the task or workflow.
+            name: its name for as long as there is no list.
+        """
+        listed = self._listed.get(owner.kind)
+        if listed is None:
+            return None
+        if listed.entries is None:
+            return self._render(owner, (name, "") if owner.kind is OwnerKind.TASK else (name,))
+        entry = listed.entries.get(owner.id)
+        return None if entry is None else self._render(owner, entry.labels)
+
+    def former_labels(self, owner: Owner) -> str | None:
+        """Return the rendered labels that a deleted owner had, None if it is not known that it ever had some."""
+        entry = self._former.get(owner)
+        return None if entry is None else self._render(owner, entry.labels)
+
+    def gone(self, owners: Iterable[Owner], versions_before: dict[OwnerKind, int], monotonic: float) -> list[Owner]:
+        """Return those of `owners` that have been deleted for longer than the grace period.
+
+        Args:
+            owners: tasks and workflows that jobs were seen of.
+            versions_before: versions of the lists when the jobs were asked for: a list from before an owner's first
+                job says nothing of it.
+            monotonic: the time, in seconds.
+        """
+        unlisted = {
+            owner
+            for owner in owners
+            if (listed := self._listed.get(owner.kind)) is not None
+            and listed.entries is not None
+            and owner.id not in listed.entries
+        }
+        self._unlisted_since = {
+            owner: self._unlisted_since.get(owner, (versions_before[owner.kind], monotonic)) for owner in unlisted
+        }
+        gone = [
+            owner
+            for owner, (version, since) in self._unlisted_since.items()
+            if self._listed[owner.kind].version > version and monotonic - since >= self._grace
+        ]
+        for owner in gone:
+            self._former.pop(owner, None)
+        return gone
+
+    def _render(self, owner: Owner, labels: tuple[str, ...]) -> str:
+        return self._labels[owner.kind].get(self._organization, owner.id, *labels)

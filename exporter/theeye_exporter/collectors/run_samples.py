@@ -1,0 +1,156 @@
+"""Samples of what the ledger has counted, and of open jobs."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from theeye_exporter.collectors.owners import Owners
+from theeye_exporter.exposition import families as f
+from theeye_exporter.exposition.families import Family
+from theeye_exporter.exposition.render import HistogramValue, Samples, escape_label_value, format_labels
+from theeye_exporter.ledger.cycle import owner_of
+from theeye_exporter.ledger.records import Account, Bounds, Histogram, Owner, OwnerKind
+from theeye_exporter.theeye.lifecycle import OPEN_LIFECYCLES, Outcome
+from theeye_exporter.theeye.models import Job, text, timestamp
+
+__all__ = ["OpenJobs", "add_account", "add_counters", "add_other_runs"]
+
+_EXEMPLAR_LIMIT: Final = 128
+"""Characters of names and values that OpenMetrics allows the labels of an exemplar."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Families:
+    runs: Family
+    turnaround: Family
+    last_turnaround: Family
+    last_outcome: Family
+    last_finish: Family
+    last_success: Family
+    jobs: Family
+    oldest: Family
+
+
+_FAMILIES: Final = {
+    OwnerKind.TASK: _Families(
+        f.JOB_RUNS,
+        f.JOB_TURNAROUND,
+        f.JOB_LAST_TURNAROUND,
+        f.JOB_LAST_OUTCOME,
+        f.JOB_LAST_FINISH,
+        f.JOB_LAST_SUCCESS,
+        f.TASK_JOBS,
+        f.TASK_OLDEST_OPEN_JOB,
+    ),
+    OwnerKind.WORKFLOW: _Families(
+        f.WORKFLOW_RUNS,
+        f.WORKFLOW_TURNAROUND,
+        f.WORKFLOW_LAST_TURNAROUND,
+        f.WORKFLOW_LAST_OUTCOME,
+        f.WORKFLOW_LAST_FINISH,
+        f.WORKFLOW_LAST_SUCCESS,
+        f.WORKFLOW_JOBS,
+        f.WORKFLOW_OLDEST_OPEN_JOB,
+    ),
+}
+
+_NOTHING: Final = Account()
+
+
+def add_account(samples: Samples, owner: Owner, labels: str, account: Account) -> None:
+    """Add the gauges of an owner's last run."""
+    families = _FAMILIES[owner.kind]
+    if account.last_success is not None:
+        samples[families.last_success].append((labels, account.last_success))
+    last = account.last
+    if last is None:
+        return
+    samples[families.last_finish].append((labels, last.finished))
+    samples[families.last_outcome] += [
+        (f'{labels},outcome="{outcome}"', 1 if outcome is last.outcome else 0) for outcome in Outcome
+    ]
+    if last.turnaround is not None:
+        samples[families.last_turnaround].append((labels, round(last.turnaround, 3)))
+    if last.duration is not None:
+        samples[f.JOB_LAST_DURATION].append((labels, last.duration))
+    if last.exit_code is not None:
+        samples[f.JOB_LAST_EXIT_CODE].append((labels, last.exit_code))
+
+
+def add_counters(samples: Samples, owner: Owner, labels: str, account: Account | None, bounds: Bounds) -> None:
+    """Add an owner's counters and histograms, zeros for one that nothing was counted of."""
+    account = account or _NOTHING
+    families = _FAMILIES[owner.kind]
+    samples[families.runs] += [(f'{labels},outcome="{outcome}"', account.runs.get(outcome, 0)) for outcome in Outcome]
+    if owner.kind is OwnerKind.TASK:
+        _add_histogram(samples, families.turnaround, labels, account.turnaround, bounds.turnaround)
+        _add_histogram(samples, f.JOB_DURATION, labels, account.duration, bounds.duration)
+        samples[f.TASK_UNSEEN_RUNS].append((labels, account.unseen))
+    else:
+        _add_histogram(samples, families.turnaround, labels, account.turnaround, bounds.workflow_turnaround)
+
+
+def add_other_runs(samples: Samples, organization: str, owner: Owner, account: Account) -> None:
+    """Add the counters of jobs of neither task nor workflow."""
+    labels = format_labels(("organization", "job_type"), (organization, owner.id))
+    samples[f.OTHER_JOB_RUNS] += [
+        (f'{labels},outcome="{outcome}"', account.runs.get(outcome, 0)) for outcome in Outcome
+    ]
+
+
+class OpenJobs:
+    """Counts open jobs; a lifecycle that an owner's job was once seen in stays, at 0 if need be."""
+
+    def __init__(self) -> None:
+        self._seen: defaultdict[Owner, set[str]] = defaultdict(set)
+
+    @property
+    def owners(self) -> Iterable[Owner]:
+        """Tasks and workflows of which an open job was seen."""
+        return self._seen.keys()
+
+    def forget(self, owners: Iterable[Owner]) -> None:
+        """Forget owners that are gone."""
+        for owner in owners:
+            self._seen.pop(owner, None)
+
+    def add(self, samples: Samples, organization: str, jobs: Iterable[Job], owners: Owners) -> None:
+        """Add the samples of all open jobs."""
+        everywhere: Counter[str] = Counter()
+        by_owner: defaultdict[Owner, list[Job]] = defaultdict(list)
+        for job in jobs:
+            everywhere[text(job.lifecycle)] += 1
+            owner = owner_of(job)
+            if owner.kind in _FAMILIES:
+                by_owner[owner].append(job)
+                self._seen[owner].add(text(job.lifecycle))
+        label = format_labels(("organization",), (organization,))
+        samples[f.JOBS] += [(f'{label},lifecycle="{name}"', everywhere[name]) for name in OPEN_LIFECYCLES]
+        for owner, seen in self._seen.items():
+            open_jobs = by_owner.get(owner, [])
+            labels = owners.labels(owner, text(open_jobs[0].name) if open_jobs else "")
+            if labels is None:
+                continue
+            families = _FAMILIES[owner.kind]
+            count = Counter(text(job.lifecycle) for job in open_jobs)
+            samples[families.jobs] += [(f'{labels},lifecycle="{name}"', count[name]) for name in sorted(seen)]
+            created = [at for job in open_jobs if (at := timestamp(job.creation_date)) is not None]
+            if created:
+                samples[families.oldest].append((labels, min(created)))
+
+
+def _add_histogram(
+    samples: Samples, family: Family, labels: str, histogram: Histogram | None, bounds: tuple[float, ...] | None
+) -> None:
+    if bounds is None:
+        return
+    if histogram is None or histogram.bounds != bounds:
+        histogram = Histogram.empty(bounds)
+    exemplars = {
+        bucket: f'{{job_id="{escape_label_value(job_id)}"}} {value} {at}'
+        for bucket, (job_id, value, at) in histogram.latest.items()
+        if len("job_id") + len(job_id) <= _EXEMPLAR_LIMIT
+    }
+    value = HistogramValue(bounds, histogram.counts, histogram.sum, exemplars)
+    samples.histograms[family].append((labels, value))

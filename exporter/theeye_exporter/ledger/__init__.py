@@ -1,0 +1,1 @@
+"""Which runs are counted, and the counters that must survive a restart."""

@@ -1,0 +1,325 @@
+"""What one poll means for an organisation's ledger, worked out beside it."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from theeye_exporter.ledger.records import Account, Bounds, Cursor, Histogram, KnownJob, LastRun, Owner, OwnerKind
+from theeye_exporter.ledger.storage import Changes, State
+from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, Outcome, outcome_of
+from theeye_exporter.theeye.models import Job, JobResult, Reference, Times, number, text, timestamp
+
+__all__ = ["Cycle", "Poll", "owner_of"]
+
+_WITHOUT_TIMES: Final = frozenset(
+    {"ScraperJob", "ApprovalJob", "DummyJob", "NotificationJob", "WorkflowJob", "AgentUpdateJob"}
+)
+"""Job types whose results have neither run time nor exit code, so that nothing is asked for."""
+
+_JOB_TYPES: Final = frozenset({*_WITHOUT_TIMES, "ScriptJob", "NodejsJob"})
+
+_ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """What TheEye listed.
+
+    Attributes:
+        changed: jobs that changed since the cursor, or all jobs.
+        open_jobs: jobs that had not ended, listed after `changed`.
+        date: TheEye's time, if known.
+        complete: whether `changed` are all jobs that exist.
+    """
+
+    changed: Sequence[Job]
+    open_jobs: Sequence[Job]
+    date: float | None
+    complete: bool
+
+
+class Cycle:
+    """A poll that is worked out but not taken over; see `Book.cycle`.
+
+    Attributes:
+        changes: what taking it over changes.
+        impossible: durations that were negative, and are not observed.
+        without_result: runs that are counted without a run time, because their result is gone or not to be had.
+        unknown: lifecycle and state of runs whose outcome is not understood.
+    """
+
+    def __init__(self, state: State, bounds: Bounds, poll: Poll) -> None:
+        self._state = state
+        self._bounds = bounds
+        self._first = state.cursor.updated is None
+        self.changes = Changes(Cursor(state.cursor.updated, state.cursor.began))
+        self.impossible = 0
+        self.without_result = 0
+        self.unknown: set[tuple[str, str]] = set()
+        newest = 0.0
+        by_change = sorted((timestamp(job.last_update) or 0.0, position) for position, job in enumerate(poll.changed))
+        for updated, position in by_change:
+            job = poll.changed[position]
+            newest = max(newest, updated)
+            if text(job.lifecycle) not in ENDED_LIFECYCLES:
+                self._take_open(job, updated)
+            elif updated:
+                self._take_ended(job, updated)
+        for job in poll.open_jobs:
+            self._take_open(job, timestamp(job.last_update) or 0.0)
+        if self._first:
+            self._want_results_of_last_runs()
+        self._look_for_missing(poll)
+        self._advance(newest, poll.date)
+
+    def wanted(self) -> list[str]:
+        """Return the jobs whose full form is needed: last runs first, then the oldest, which TheEye deletes first."""
+        candidates = self._state.unclear | self.changes.jobs.keys()
+        jobs = [
+            (job_id, job) for job_id in candidates if (job := self._job(job_id)) is not None and job.needs_attention
+        ]
+
+        def rank(entry: tuple[str, KnownJob]) -> tuple[bool, float]:
+            account = self.changes.accounts.get(entry[1].owner) or self._state.accounts.get(entry[1].owner)
+            is_last = account is not None and account.last is not None and account.last.job_id == entry[0]
+            return not is_last, entry[1].updated
+
+        return [job_id for job_id, _ in sorted(jobs, key=rank)]
+
+    def take_result(self, job_id: str, job: Job | None) -> None:
+        """Take in a job in full, None if TheEye has deleted it."""
+        known = self._own_job(job_id)
+        if known is None:
+            return
+        if known.missing:
+            self._take_missing(job_id, known, job)
+        elif job is not None and text(job.lifecycle) not in ENDED_LIFECYCLES:
+            self._take_open(job, timestamp(job.last_update) or known.updated)
+        elif known.suspect is not None:
+            self._settle(job_id, known, known.suspect, job)
+        elif known.wants_result:
+            if job is None:
+                known.wants_result = False
+                self.without_result += known.counted
+            else:
+                self._take_first_result(job_id, known, job)
+
+    def fail_result(self, job_id: str) -> None:
+        """Take note that a job in full could not be fetched; after the third time its result is given up."""
+        known = self._own_job(job_id)
+        if known is None:
+            return
+        known.attempts += 1
+        if known.attempts >= _ATTEMPTS and not known.missing:
+            known.attempts = 0
+            self.take_result(job_id, None)
+
+    def count_executions(self, owner: Owner, executions: int, *, new: bool) -> None:
+        """Compare TheEye's own count of an owner's executions with the jobs that were seen.
+
+        Args:
+            owner: the task.
+            executions: the count, read before the jobs were listed.
+            new: whether the owner was created after counting began.
+        """
+        account = self.changes.accounts.get(owner) or self._state.accounts.get(owner) or Account()
+        before = account.executions_before
+        if before is None:
+            before = 0 if new else executions - account.jobs_seen
+        unseen = executions - before - account.jobs_seen
+        if account.executions_before is None or unseen > account.unseen:
+            own = self._account(owner)
+            own.executions_before = before
+            own.unseen = max(own.unseen, unseen)
+
+    def _take_ended(self, job: Job, updated: float) -> None:
+        known = self._own_job(job.id)
+        if known is None:
+            self._record(job, self._add(job, updated), updated, self._outcome(job))
+        elif known.open:
+            self._record(job, known, updated, self._outcome(job))
+        elif updated != known.updated:
+            known.updated = updated
+            if isinstance(job.result, JobResult):
+                known.suspect_outcome = self._outcome(job)
+                self._settle(job.id, known, updated, job)
+            elif text(job.type_name) not in _WITHOUT_TIMES:
+                known.suspect, known.suspect_outcome = updated, self._outcome(job)
+            # Otherwise there is nothing to compare, and it was never seen open again: an edit.
+
+    def _take_open(self, job: Job, updated: float) -> None:
+        known = self._own_job(job.id) or self._add(job, updated)
+        if known.wants_result:  # it was restarted before the result was read
+            known.wants_result = False
+            self.without_result += known.counted
+        known.open, known.updated, known.missing, known.suspect = True, updated, False, None
+
+    def _take_missing(self, job_id: str, known: KnownJob, job: Job | None) -> None:
+        """Look at an open job that is listed no more: it ended where the changes did not show it, or is deleted."""
+        known.missing = False
+        if job is None:
+            if not known.runs:
+                self._account(known.owner).jobs_seen -= 1  # it may have run, but nobody saw it
+            self.changes.jobs[job_id] = None
+            return
+        updated = timestamp(job.last_update)
+        if text(job.lifecycle) in ENDED_LIFECYCLES and updated is not None:
+            self._record(job, known, updated, self._outcome(job))
+
+    def _add(self, job: Job, updated: float) -> KnownJob:
+        owner = owner_of(job)
+        known = KnownJob(owner, text(job.name), updated, timestamp(job.creation_date))
+        self.changes.jobs[job.id] = known
+        if not self._first:
+            self._account(owner).jobs_seen += 1
+        return known
+
+    def _record(self, job: Job, known: KnownJob, updated: float, outcome: Outcome) -> None:
+        """Record a run that has ended."""
+        known.open, known.missing, known.suspect, known.attempts = False, False, None, 0
+        known.runs += 1
+        known.updated = known.finished = updated
+        known.outcome = outcome
+        known.counted = not self._first
+        known.duration, known.exit_code, known.result_known = None, None, False
+        never_started = text(job.lifecycle) == "canceled"
+        known.wants_result = text(job.type_name) not in _WITHOUT_TIMES and not never_started
+        account = self._account(known.owner)
+        if outcome is Outcome.SUCCESS:
+            account.last_success = max(updated, account.last_success or 0)
+        # A restart keeps the creation time of the first run, and nobody records when it was started again.
+        turnaround = updated - known.created if known.created is not None and known.runs == 1 else None
+        if turnaround is not None and turnaround < 0:
+            self.impossible += 1
+            turnaround = None
+        if account.last is None or updated >= account.last.finished:
+            account.last = LastRun(job.id, text(job.name), updated, outcome, turnaround)
+        if known.counted:
+            account.runs[outcome] = account.runs.get(outcome, 0) + 1
+            if turnaround is not None and (bounds := self._turnaround_bounds(known.owner)) is not None:
+                account.turnaround = _histogram(account.turnaround, bounds)
+                account.turnaround.observe(turnaround, job.id, updated)
+        if isinstance(job.result, JobResult):
+            self._take_first_result(job.id, known, job)
+
+    def _take_first_result(self, job_id: str, known: KnownJob, job: Job, *, observe: bool = True) -> None:
+        """Take run time and exit code of the recorded run from its job in full."""
+        known.wants_result, known.result_known = False, True
+        known.duration, known.exit_code = _result(job)
+        duration = known.duration
+        if duration is not None and duration < 0:
+            self.impossible += 1
+            duration = None
+        account = self._account(known.owner)
+        if account.last is not None and account.last.job_id == job_id:
+            account.last.duration, account.last.exit_code = duration, known.exit_code
+        bounds = self._bounds.duration if known.owner.kind is OwnerKind.TASK else None
+        if known.counted and observe and duration is not None and bounds is not None:
+            account.duration = _histogram(account.duration, bounds)
+            account.duration.observe(duration, job_id, known.finished)
+
+    def _settle(self, job_id: str, known: KnownJob, updated: float, job: Job | None) -> None:
+        """Decide whether a finished job that changed was run again or edited: another result is another run."""
+        known.suspect = None
+        if job is None:
+            return
+        if known.result_known:
+            if (known.duration, known.exit_code, known.outcome) != (*_result(job), known.suspect_outcome):
+                self._record(job, known, updated, known.suspect_outcome)
+                known.wants_result = False
+        else:
+            # The first result was never read, so that there is nothing to compare; edits are the more likely ones.
+            self._take_first_result(job_id, known, job, observe=known.wants_result)
+
+    def _want_results_of_last_runs(self) -> None:
+        """Of the runs from before counting began, only each owner's last one is shown, and needs its result."""
+        lasts = {account.last.job_id for account in self.changes.accounts.values() if account and account.last}
+        for job_id, known in self.changes.jobs.items():
+            if known is not None and job_id not in lasts:
+                known.wants_result = False
+
+    def _look_for_missing(self, poll: Poll) -> None:
+        listed = {job.id for job in poll.changed} | {job.id for job in poll.open_jobs}
+        for job_id in self._state.open - listed:
+            known = self._own_job(job_id)
+            if known is not None:
+                known.missing = True
+        if poll.complete and listed:
+            for job_id in self._state.jobs.keys() - listed - self._state.open:
+                # Ids are never used again: what a list of all jobs lacks cannot come back.
+                known = self._state.jobs[job_id]
+                self.without_result += known.wants_result and known.counted
+                self.changes.jobs[job_id] = None
+
+    def _advance(self, newest: float, date: float | None) -> None:
+        cursor = self.changes.cursor
+        reached = max(newest, cursor.updated or 0.0)
+        # A job dated in the future, or a clock that was set back, must not hide what changes until then.
+        cursor.updated = reached if date is None else min(reached, date)
+        if cursor.began is None:
+            cursor.began = cursor.updated if date is None else date
+
+    def _turnaround_bounds(self, owner: Owner) -> tuple[float, ...] | None:
+        match owner.kind:
+            case OwnerKind.TASK:
+                return self._bounds.turnaround
+            case OwnerKind.WORKFLOW:
+                return self._bounds.workflow_turnaround
+            case OwnerKind.OTHER:
+                return None
+
+    def _outcome(self, job: Job) -> Outcome:
+        lifecycle, state = text(job.lifecycle), text(job.state)
+        outcome = outcome_of(lifecycle, state)
+        if outcome is Outcome.UNKNOWN:
+            self.unknown.add((lifecycle, state))
+        return outcome
+
+    def _job(self, job_id: str) -> KnownJob | None:
+        if job_id in self.changes.jobs:
+            return self.changes.jobs[job_id]
+        return self._state.jobs.get(job_id)
+
+    def _own_job(self, job_id: str) -> KnownJob | None:
+        """Return a job that may be changed."""
+        if job_id not in self.changes.jobs:
+            known = self._state.jobs.get(job_id)
+            if known is None:
+                return None
+            self.changes.jobs[job_id] = copy.copy(known)
+        return self.changes.jobs[job_id]
+
+    def _account(self, owner: Owner) -> Account:
+        """Return an account that may be changed."""
+        account = self.changes.accounts.get(owner)
+        if account is None:
+            account = copy.deepcopy(self._state.accounts.get(owner)) or Account()
+            self.changes.accounts[owner] = account
+        return account
+
+
+def owner_of(job: Job) -> Owner:
+    """Return whose run a job is; the type of a job of neither task nor workflow is one of those that TheEye knows."""
+    kind = text(job.type_name)
+    if kind == "WorkflowJob":
+        return Owner(OwnerKind.WORKFLOW, text(job.workflow_id) or _reference(job.workflow))
+    if task_id := text(job.task_id) or _reference(job.task):
+        return Owner(OwnerKind.TASK, task_id)
+    return Owner(OwnerKind.OTHER, kind if kind in _JOB_TYPES else "other")
+
+
+def _histogram(histogram: Histogram | None, bounds: tuple[float, ...]) -> Histogram:
+    """Return the histogram, or an empty one if there is none of these bounds."""
+    return histogram if histogram is not None and histogram.bounds == bounds else Histogram.empty(bounds)
+
+
+def _result(job: Job) -> tuple[float | None, float | None]:
+    if not isinstance(job.result, JobResult):
+        return None, None
+    times = job.result.times
+    return (times.total() if isinstance(times, Times) else None), number(job.result.code)
+
+
+def _reference(value: object) -> str:
+    return text(value.id) if isinstance(value, Reference) else text(value)
