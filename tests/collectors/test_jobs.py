@@ -6,13 +6,15 @@ import msgspec
 import pytest
 
 from samples import lines
-from theeye_exporter.collectors.jobs import DetailBudget, JobsCollector
-from theeye_exporter.collectors.tasks import TaskDirectory
+from theeye_exporter.collectors.directory import Directory, Entry
+from theeye_exporter.collectors.jobs import JobsCollector, JobsPolicy
+from theeye_exporter.ledger.book import Book
+from theeye_exporter.ledger.records import Bounds
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES, Outcome, outcome_of
-from theeye_exporter.theeye.models import Job, Task, text, timestamp
+from theeye_exporter.theeye.models import Job, text, timestamp
 
 LABELS = 'organization="demo",task_id="t1",task="backup",hostname="bot-1"'
 
@@ -69,36 +71,68 @@ def result(seconds: float, code: int | None = 0) -> dict[str, Any]:
     return {"code": code, "times": {"seconds": int(seconds), "nanoseconds": round(seconds % 1 * 10**9)}}
 
 
-def directory(*task_ids: str) -> TaskDirectory:
-    made = TaskDirectory(expected=True)
-    made.update([Task(id=task_id, name="backup", hostname="bot-1") for task_id in task_ids or ("t1",)])
+def directory(*task_ids: str) -> Directory:
+    made = Directory(expected=True)
+    made.update({task_id: Entry(labels=("backup", "bot-1")) for task_id in task_ids or ("t1",)})
     return made
 
 
 class Poller:
     """A collector and what it last showed."""
 
-    def __init__(self, theeye: FakeTheEye, tasks: TaskDirectory | None = None, **budget: int) -> None:
-        limits = {"per_cycle": 200, "concurrency": 2} | budget
+    def __init__(
+        self, theeye: FakeTheEye, tasks: Directory | None = None, *, per_cycle: int = 200, concurrency: int = 2
+    ) -> None:
         self.theeye = theeye
+        self.now = 0.0
         self.dropped: dict[str, int] = {}
-        self.collector = JobsCollector("demo", tasks or directory(), DetailBudget(**limits, seconds=20))
+        self.workflows = Directory(expected=False)
+        bounds = Bounds((1.0, 60.0), (60.0, 600.0), (60.0,))
+        policy = JobsPolicy(
+            details_per_cycle=per_cycle,
+            detail_concurrency=concurrency,
+            detail_seconds=20,
+            full_list_interval=3600,
+            grace=600,
+            bounds=bounds,
+        )
+        self.collector = JobsCollector(
+            "demo",
+            tasks=tasks or directory(),
+            workflows=self.workflows,
+            book=Book("demo", None, bounds),
+            policy=policy,
+            monotonic=lambda: self.now,
+        )
 
-    def poll(self) -> list[str]:
+    def poll(self, *, after: float = 15) -> list[str]:
+        self.now += after
         collection = self.collector.collect(self.theeye, 0)
         self.dropped = dict(collection.dropped)
+        self.histograms = {
+            family.name: [(labels, value.counts, value.sum) for labels, value in rows]
+            for family, rows in collection.samples.histograms.items()
+        }
         return lines(collection.samples)
 
     def last(self, name: str) -> list[str]:
         """Poll and return the values of one family."""
         return [line.rpartition(" ")[2] for line in self.poll() if line.startswith(f"theeye_job_last_{name}{{")]
 
+    def runs(self) -> dict[str, int]:
+        """Poll and return the runs counted of the task t1, by outcome."""
+        return {
+            line.partition('outcome="')[2].partition('"')[0]: int(line.rpartition(" ")[2])
+            for line in self.poll()
+            if line.startswith("theeye_job_runs_total{") and 'task_id="t1"' in line and not line.endswith(" 0")
+        }
+
 
 def test_a_run_from_waiting_to_its_end() -> None:
     theeye = FakeTheEye()
     poller = Poller(theeye)
     theeye.put("a", lifecycle="ready", state="in_progress", creation_date=minute(1), last_update=minute(1))
-    assert [line for line in poller.poll() if not line.startswith("theeye_jobs")] == [
+    assert [line for line in poller.poll() if not line.startswith("theeye_jobs") and not line.endswith(" 0")] == [
         f'theeye_task_jobs{{{LABELS},lifecycle="ready"}} 1',
         f"theeye_task_oldest_open_job_timestamp_seconds{{{LABELS}}} 1795352460.0",
     ]
@@ -109,7 +143,12 @@ def test_a_run_from_waiting_to_its_end() -> None:
         f"theeye_job_last_finish_timestamp_seconds{{{LABELS}}} 1795352580.0",
         f'theeye_job_last_outcome{{{LABELS},outcome="failure"}} 1',
         f"theeye_job_last_turnaround_seconds{{{LABELS}}} 120.0",
+        f'theeye_job_runs_total{{{LABELS},outcome="failure"}} 1',
     ]
+    assert poller.histograms == {
+        "theeye_job_duration_seconds": [(LABELS, [0, 0, 1], 90.5)],
+        "theeye_job_turnaround_seconds": [(LABELS, [0, 1, 0], 120.0)],
+    }
     assert f'theeye_task_jobs{{{LABELS},lifecycle="ready"}} 0' in poller.poll()
     assert theeye.asked_in_full == ["a"]
 
@@ -216,14 +255,14 @@ def test_a_result_that_cannot_be_fetched_is_tried_three_times_and_costs_nothing_
     assert sorted(theeye.asked_in_full) == ["a", "a", "a", "b"]
 
 
-def test_results_are_fetched_newest_first_within_the_budget_of_a_cycle() -> None:
+def test_results_are_fetched_oldest_first_within_the_budget_of_a_cycle() -> None:
     theeye = FakeTheEye()
     tasks = [f"t{number}" for number in range(5)]
     for number, task in enumerate(tasks):
         theeye.put(f"job-{number}", task_id=task, last_update=minute(number + 2), result=result(number + 1))
     poller = Poller(theeye, directory(*tasks), per_cycle=2, concurrency=1)
     assert [len(poller.last("duration_seconds")) for _ in range(4)] == [2, 4, 5, 5]
-    assert theeye.asked_in_full == ["job-4", "job-3", "job-2", "job-1", "job-0"]
+    assert theeye.asked_in_full == ["job-0", "job-1", "job-2", "job-3", "job-4"]
 
 
 def test_old_servers_results_in_the_list_are_used_and_nothing_is_fetched() -> None:
@@ -249,7 +288,7 @@ def test_impossible_durations_are_dropped_and_counted() -> None:
     theeye.put("a", creation_date=minute(5), last_update=minute(2), result=result(-1))
     poller = Poller(theeye)
     found = poller.poll()
-    assert not [line for line in found if "duration" in line or "turnaround" in line]
+    assert not [line for line in found if "last_duration" in line or "last_turnaround" in line]
     assert poller.dropped == {"impossible": 2}
 
 
@@ -260,12 +299,123 @@ def test_a_deleted_task_takes_its_series_with_it_and_a_new_one_waits_for_its_nam
     theeye.put("c", task_id="t2", lifecycle="ready")
     poller = Poller(theeye, tasks)
     assert poller.last("duration_seconds") == ["1.0"]
-    tasks.update([Task(id="t2", name="new", hostname="bot-2")])
+    tasks.update({"t2": Entry(labels=("new", "bot-2"))})
     found = poller.poll()
-    assert {line.partition("task_id=")[2][:4] for line in found if "task_id" in line} == {'"t2"'}
+    gauges = [line for line in found if "task_id" in line and "_total{" not in line]
+    assert {line.partition("task_id=")[2][:4] for line in gauges} == {'"t2"'}
     assert [line for line in found if "duration" in line] == [
         'theeye_job_last_duration_seconds{organization="demo",task_id="t2",task="new",hostname="bot-2"} 2.0'
     ]
+
+
+def test_runs_are_counted_from_zero_once_each() -> None:
+    theeye = FakeTheEye()
+    theeye.put("before", result=result(1))
+    poller = Poller(theeye)
+    zeros = [line for line in poller.poll() if line.startswith("theeye_job_runs_total")]
+    assert len(zeros) == len(Outcome)
+    assert all(line.endswith(" 0") for line in zeros)
+    assert poller.histograms["theeye_job_duration_seconds"] == [(LABELS, [0, 0, 0], 0.0)]
+    theeye.put("a", last_update=minute(3), result=result(0.5))
+    theeye.put("b", last_update=minute(3), result=result(30), state="failure")
+    for _ in range(3):
+        assert poller.runs() == {"success": 1, "failure": 1}
+    assert poller.histograms["theeye_job_duration_seconds"] == [(LABELS, [1, 1, 0], 30.5)]
+
+
+def test_a_task_without_jobs_has_its_zeros() -> None:
+    assert len([line for line in Poller(FakeTheEye()).poll() if line.startswith("theeye_job_runs_total")]) == 6
+
+
+def test_a_deleted_tasks_counters_stay_for_the_grace_period() -> None:
+    theeye, tasks = FakeTheEye(), directory("t1", "t2")
+    poller = Poller(theeye, tasks)
+    poller.poll()
+    theeye.put("a", last_update=minute(3), result=result(1))
+    assert poller.runs() == {"success": 1}
+    tasks.update({"t2": Entry(labels=("other", "bot-1"))})
+    assert poller.runs() == {"success": 1}
+    assert poller.last("finish_timestamp_seconds") == []
+    tasks.update({"t2": Entry(labels=("other", "bot-1"))})
+    poller.now += 500
+    assert poller.runs() == {"success": 1}
+    poller.now += 100
+    poller.poll()
+    assert not [line for line in poller.poll() if '"t1"' in line]
+
+
+def test_runs_of_workflows_and_of_bots_updates_have_their_own_counters() -> None:
+    theeye = FakeTheEye()
+    poller = Poller(theeye)
+    poller.workflows.update({"w1": Entry(labels=("ETL",))})
+    poller.poll()
+    theeye.put("w", _type="WorkflowJob", task_id=None, workflow_id="w1", state="failure", last_update=minute(3))
+    theeye.put("u", _type="AgentUpdateJob", task_id=None, last_update=minute(3))
+    theeye.put("x", _type="Surprise", task_id=None, last_update=minute(3))
+    workflow = 'organization="demo",workflow_id="w1",workflow="ETL"'
+    found = poller.poll()
+    assert len([line for line in found if line.startswith("theeye_other_job_runs_total")]) == 12
+    assert [line for line in found if "task_id" not in line and not line.endswith(" 0")] == [
+        'theeye_other_job_runs_total{organization="demo",job_type="AgentUpdateJob",outcome="success"} 1',
+        'theeye_other_job_runs_total{organization="demo",job_type="other",outcome="success"} 1',
+        f"theeye_workflow_last_finish_timestamp_seconds{{{workflow}}} 1795352580.0",
+        f'theeye_workflow_last_outcome{{{workflow},outcome="failure"}} 1',
+        f"theeye_workflow_last_turnaround_seconds{{{workflow}}} 120.0",
+        f'theeye_workflow_runs_total{{{workflow},outcome="failure"}} 1',
+    ]
+    assert theeye.asked_in_full == []
+
+
+def test_runs_that_theeye_counted_and_nobody_saw_are_estimated() -> None:
+    theeye, tasks = FakeTheEye(), directory("t1")
+    poller = Poller(theeye, tasks)
+
+    def unseen(executions: int) -> str:
+        tasks.update({"t1": Entry(labels=("backup", "bot-1"), executions=executions)})
+        (line,) = [line for line in poller.poll() if line.startswith("theeye_task_unseen_runs_total")]
+        return line.rpartition(" ")[2]
+
+    assert unseen(500) == "0"
+    theeye.put("a", last_update=minute(3))
+    assert unseen(501) == "0"
+    assert unseen(504) == "3"
+    theeye.put("b", last_update=minute(4))
+    theeye.put("c", last_update=minute(4))
+    assert unseen(504) == "3"  # never less
+    assert unseen(510) == "7"
+    assert unseen(2) == "7"
+
+
+def test_all_jobs_are_listed_again_after_a_while_and_deleted_ones_forgotten() -> None:
+    theeye = FakeTheEye()
+    poller = Poller(theeye)
+    asked: list[float | None] = []
+    jobs = theeye.jobs
+
+    def listed(since: float | None = None) -> Listing[Job]:
+        asked.append(since)
+        return jobs(since)
+
+    theeye.jobs = listed  # type: ignore[method-assign] # to see what is asked
+    theeye.open_jobs = lambda: Listing([])  # type: ignore[method-assign] # none of them is open
+    theeye.put("a", result=result(1))
+    theeye.put("b", result=result(1))
+    poller.poll()
+    poller.poll()
+    del theeye.jobs_by_id["a"]
+    poller.poll(after=3600)
+    assert [since is None for since in asked] == [True, False, True]
+    assert poller.collector._book.known_jobs == 1
+
+
+def test_an_outcome_that_is_not_understood_is_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
+    theeye = FakeTheEye()
+    poller = Poller(theeye)
+    poller.poll()
+    theeye.put("a", state="melted", last_update=minute(3))
+    theeye.put("b", state="melted", last_update=minute(4))
+    assert poller.runs() == {"unknown": 2}
+    assert capsys.readouterr().out.count("melted") == 1
 
 
 def test_a_renamed_task_keeps_its_runs() -> None:
@@ -273,7 +423,7 @@ def test_a_renamed_task_keeps_its_runs() -> None:
     theeye.put("a", result=result(1))
     poller = Poller(theeye, tasks)
     poller.poll()
-    tasks.update([Task(id="t1", name="renamed", hostname="bot-9")])
+    tasks.update({"t1": Entry(labels=("renamed", "bot-9"))})
     assert [line for line in poller.poll() if "duration" in line] == [
         'theeye_job_last_duration_seconds{organization="demo",task_id="t1",task="renamed",hostname="bot-9"} 1.0'
     ]
@@ -282,7 +432,7 @@ def test_a_renamed_task_keeps_its_runs() -> None:
 def test_without_a_list_of_tasks_jobs_name_themselves() -> None:
     theeye = FakeTheEye()
     theeye.put("a", result=result(1))
-    poller = Poller(theeye, TaskDirectory(expected=False))
+    poller = Poller(theeye, Directory(expected=False))
     assert [line for line in poller.poll() if "duration" in line] == [
         'theeye_job_last_duration_seconds{organization="demo",task_id="t1",task="backup",hostname=""} 1.0'
     ]

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from samples import lines
-from theeye_exporter.collectors.tasks import TaskDirectory, TasksCollector
+from theeye_exporter.collectors.directory import Directory, Entry
+from theeye_exporter.collectors.tasks import TasksCollector
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing
 from theeye_exporter.theeye.errors import Reason, UpstreamError
@@ -24,7 +25,7 @@ class FakeTheEye(TheEyeClient):
 
 
 def collect(*tasks: dict[str, Any]) -> list[str]:
-    collector = TasksCollector("demo", TaskDirectory(expected=True))
+    collector = TasksCollector("demo", Directory(expected=True))
     return lines(collector.collect(FakeTheEye(*tasks), 0).samples)
 
 
@@ -77,14 +78,12 @@ def test_the_host_names_the_task_that_has_no_hostname() -> None:
 
 
 def test_the_directory_knows_the_tasks_of_the_last_list_that_was_believed() -> None:
-    directory = TaskDirectory(expected=True)
+    directory = Directory(expected=True)
     collector = TasksCollector("demo", directory)
-    assert directory.listed.names is None
+    assert directory.listed.entries is None
     collector.collect(FakeTheEye({"id": "t1", "name": "backup", "hostname": "bot-1"}), 0)
     first = directory.listed
-    assert {key: (names.task, names.hostname) for key, names in (first.names or {}).items()} == {
-        "t1": ("backup", "bot-1")
-    }
+    assert first.entries == {"t1": Entry(labels=("backup", "bot-1"))}
     with pytest.raises(UpstreamError) as caught:
         collector.collect(FakeTheEye(), 0)
     assert caught.value.reason is Reason.EMPTY_LIST
@@ -92,7 +91,7 @@ def test_the_directory_knows_the_tasks_of_the_last_list_that_was_believed() -> N
 
 
 def test_who_waits_for_the_directory_goes_on_after_a_failure() -> None:
-    directory = TaskDirectory(expected=True)
+    directory = Directory(expected=True)
 
     class Down(FakeTheEye):
         def tasks(self) -> Listing[Task]:
@@ -101,4 +100,4 @@ def test_who_waits_for_the_directory_goes_on_after_a_failure() -> None:
     with pytest.raises(UpstreamError):
         TasksCollector("demo", directory).collect(Down(), 0)
     directory.wait(3600)
-    assert directory.listed.names is None
+    assert directory.listed.entries is None

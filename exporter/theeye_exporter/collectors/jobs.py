@@ -152,6 +152,7 @@ class JobsCollector:
         samples = Samples()
         self._open.add(samples, self._organization, open_jobs, self._owners)
         accounts = self._book.accounts
+        add_other_runs(samples, self._organization, accounts)
         listed = {
             Owner(kind, owner_id)
             for kind in (OwnerKind.TASK, OwnerKind.WORKFLOW)
@@ -160,8 +161,6 @@ class JobsCollector:
         for owner in {**accounts, **dict.fromkeys(listed)}:
             account = accounts.get(owner)
             if owner.kind is OwnerKind.OTHER:
-                if account is not None:
-                    add_other_runs(samples, self._organization, owner, account)
                 continue
             name = account.last.name if account is not None and account.last is not None else ""
             labels = self._owners.labels(owner, name)

@@ -1,7 +1,7 @@
 """Samples of what the ledger has counted, and of open jobs."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,12 +91,13 @@ def add_counters(samples: Samples, owner: Owner, labels: str, account: Account |
         _add_histogram(samples, families.turnaround, labels, account.turnaround, bounds.workflow_turnaround)
 
 
-def add_other_runs(samples: Samples, organization: str, owner: Owner, account: Account) -> None:
-    """Add the counters of jobs of neither task nor workflow."""
-    labels = format_labels(("organization", "job_type"), (organization, owner.id))
-    samples[f.OTHER_JOB_RUNS] += [
-        (f'{labels},outcome="{outcome}"', account.runs.get(outcome, 0)) for outcome in Outcome
-    ]
+def add_other_runs(samples: Samples, organization: str, accounts: Mapping[Owner, Account]) -> None:
+    """Add the counters of jobs of neither task nor workflow, zeros for the types that are to be expected."""
+    others = {owner.id: account for owner, account in accounts.items() if owner.kind is OwnerKind.OTHER}
+    for job_type in sorted({"AgentUpdateJob", "other", *others}):
+        labels = format_labels(("organization", "job_type"), (organization, job_type))
+        runs = others.get(job_type, _NOTHING).runs
+        samples[f.OTHER_JOB_RUNS] += [(f'{labels},outcome="{outcome}"', runs.get(outcome, 0)) for outcome in Outcome]
 
 
 class OpenJobs:

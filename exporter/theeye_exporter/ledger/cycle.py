@@ -144,7 +144,7 @@ class Cycle:
             if isinstance(job.result, JobResult):
                 known.suspect_outcome = self._outcome(job)
                 self._settle(job.id, known, updated, job)
-            elif text(job.type_name) not in _WITHOUT_TIMES:
+            elif _has_times(job):
                 known.suspect, known.suspect_outcome = updated, self._outcome(job)
             # Otherwise there is nothing to compare, and it was never seen open again: an edit.
 
@@ -184,7 +184,7 @@ class Cycle:
         known.counted = not self._first
         known.duration, known.exit_code, known.result_known = None, None, False
         never_started = text(job.lifecycle) == "canceled"
-        known.wants_result = text(job.type_name) not in _WITHOUT_TIMES and not never_started
+        known.wants_result = _has_times(job) and not never_started
         account = self._account(known.owner)
         if outcome is Outcome.SUCCESS:
             account.last_success = max(updated, account.last_success or 0)
@@ -307,6 +307,11 @@ def owner_of(job: Job) -> Owner:
     if task_id := text(job.task_id) or _reference(job.task):
         return Owner(OwnerKind.TASK, task_id)
     return Owner(OwnerKind.OTHER, kind if kind in _JOB_TYPES else "other")
+
+
+def _has_times(job: Job) -> bool:
+    """Whether a result with run time or exit code can be expected, and somebody wants to know."""
+    return text(job.type_name) not in _WITHOUT_TIMES and owner_of(job).kind is OwnerKind.TASK
 
 
 def _histogram(histogram: Histogram | None, bounds: tuple[float, ...]) -> Histogram:
