@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LISTEN ?= 127.0.0.1:9855
 ARGS ?=
 
-.PHONY: run test check lint types docs format lock clean
+.PHONY: run test bench check lint types docs format lock clean
 .DEFAULT_GOAL := test
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -32,6 +32,10 @@ run: $(VENV)/run.stamp
 ## test: every test; tools that are missing on this machine are named (in CI they are failures)
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)
+
+## bench: figures as ratios in one run
+bench: $(VENV)/dev.stamp
+	$(BIN)/python tests/benchmarks/ledger.py
 
 ## check: what CI checks besides the tests
 check: lint types

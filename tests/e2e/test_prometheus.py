@@ -3,54 +3,17 @@
 import json
 import math
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
+from e2e_prometheus import prometheus, query, scraped_target
 from playback import T0, TOKEN, Recording, http_server
 from processes import eventually, exporter_command, free_port, running
 from tools import require_tool
 
 pytestmark = pytest.mark.e2e
-
-
-@contextmanager
-def prometheus(scraped: str, tmp_path: Path) -> Iterator[str]:
-    """Run a Prometheus that scrapes an address each second; yields its URL."""
-    port = free_port()
-    (tmp_path / "prometheus.yml").write_text(
-        json.dumps(
-            {
-                "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                "scrape_configs": [{"job_name": "theeye", "static_configs": [{"targets": [scraped]}]}],
-            }
-        )
-    )
-    command = [
-        require_tool("prometheus"),
-        f"--config.file={tmp_path}/prometheus.yml",
-        f"--storage.tsdb.path={tmp_path}/tsdb",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with running(command, tmp_path / "prometheus.log"):
-        yield f"http://127.0.0.1:{port}"
-
-
-def scraped_target(url: str) -> dict[str, Any] | None:
-    """Return the one target once it was scraped."""
-    (target,) = requests.get(f"{url}/api/v1/targets", timeout=5).json()["data"]["activeTargets"] or [{}]
-    return target if target.get("health") not in {None, "unknown"} else None
-
-
-def query(url: str, expression: str) -> list[dict[str, Any]]:
-    answer = requests.get(f"{url}/api/v1/query", params={"query": expression}, timeout=5).json()
-    assert answer["status"] == "success", answer
-    result: list[dict[str, Any]] = answer["data"]["result"]
-    return result
 
 
 def ready(address: str) -> bool:
@@ -109,7 +72,7 @@ def test_the_demo_is_scraped_without_errors_and_passes_promtool(shape: str, moni
         assert [s["value"][1] for s in query(url, "sum(theeye_monitor_state)")] == [monitors]
         assert not query(url, "theeye_host_cpu_usage_ratio > 1 or theeye_host_memory_usage_ratio > 1")
         ages = query(url, "time() - theeye_collector_last_success_timestamp_seconds")
-        assert len(ages) == 3
+        assert len(ages) == 4
         assert all(math.isfinite(float(age["value"][1])) for age in ages)
         for accept in ("text/plain;version=0.0.4", "text/plain;version=1.0.0"):
             exposition = requests.get(f"http://{address}/metrics", headers={"Accept": accept}, timeout=10).content

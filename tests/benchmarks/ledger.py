@@ -1,0 +1,89 @@
+"""The ledger's cost of a poll as history grows: ratios in one run, against the smallest history.
+
+Run it with `make bench`. A poll brings 20 newly finished jobs with their results; the history is what TheEye kept
+and the ledger therefore knows.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from theeye_exporter.ledger.book import Book
+from theeye_exporter.ledger.cycle import Poll
+from theeye_exporter.ledger.records import Bounds
+from theeye_exporter.ledger.storage import Storage
+from theeye_exporter.theeye.models import Job, JobResult, Times
+
+HISTORIES = (1_000, 10_000, 100_000)
+FINISHED_PER_POLL = 20
+POLLS = 40
+TASKS = 200
+BOUNDS = Bounds((1.0, 60.0), (60.0, 600.0), (60.0,))
+
+
+def finished(number: int) -> Job:
+    """Return a job as the list has it."""
+    minute, second = divmod(number, 60)
+    hour, minute = divmod(minute, 60)
+    day, hour = divmod(hour, 24)
+    return Job(
+        id=f"{number:024x}",
+        type_name="ScriptJob",
+        name=f"task {number % TASKS}",
+        task_id=f"{number % TASKS:024x}",
+        lifecycle="finished",
+        state="success",
+        creation_date=f"2026-01-{day + 1:02}T{hour:02}:{minute:02}:{second:02}.000Z",
+        last_update=f"2026-01-{day + 1:02}T{hour:02}:{minute:02}:{second:02}.500Z",
+    )
+
+
+def poll(book: Book, first: int, count: int, *, complete: bool = False) -> None:
+    """Let the book take a poll over that brings `count` jobs."""
+    jobs = [finished(number) for number in range(first, first + count)]
+    cycle = book.cycle(Poll(changed=jobs, open_jobs=(), date=None, complete=complete))
+    for job_id in cycle.wanted()[:200]:
+        cycle.take_result(job_id, result_of(job_id))
+    book.commit(cycle)
+
+
+def result_of(job_id: str) -> Job:
+    """Return a job in full."""
+    job = finished(int(job_id, 16))
+    job.result = JobResult(code=0, times=Times(seconds=1, nanoseconds=int(job_id, 16)))
+    return job
+
+
+def cost(history: int, folder: Path | None) -> float:
+    """Return the median CPU time of a poll, in seconds, with a history of so many jobs."""
+    storage = Storage(folder / f"{history}.state") if folder else None
+    book = Book("demo", storage, BOUNDS)
+    poll(book, 0, history, complete=True)
+    while book.backlog:
+        poll(book, 0, 0)
+    times = []
+    for number in range(POLLS):
+        started = time.process_time()
+        poll(book, history + number * FINISHED_PER_POLL, FINISHED_PER_POLL)
+        times.append(time.process_time() - started)
+    if storage is not None:
+        storage.close()
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Print the table."""
+    print("ledger: CPU time of a poll with 20 finished runs, against the smallest history in the same run")
+    print(f"{'known jobs':>12} {'in memory':>12} {'in a file':>12}")
+    with tempfile.TemporaryDirectory() as folder:
+        costs = {history: (cost(history, None), cost(history, Path(folder))) for history in HISTORIES}
+    base = costs[HISTORIES[0]]
+    for history, both in costs.items():
+        ratios = [f"{value / reference:.2f}×" for value, reference in zip(both, base, strict=True)]  # noqa: RUF001
+        print(f"{history:>12,} {ratios[0]:>12} {ratios[1]:>12}")
+    print(f"one poll with {HISTORIES[0]:,} known jobs: {base[0] * 1000:.1f} ms and {base[1] * 1000:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
