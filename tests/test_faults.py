@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from samples import Labels, body, parse
 from theeye_exporter.assembly import Exporter
-from theeye_exporter.collectors.runner import Clocks
+from theeye_exporter.clocks import Clocks
 from theeye_exporter.config import CollectorSettings, CollectorsSettings, JobsSettings, OrganizationSettings, Settings
 from theeye_exporter.config.settings import LimitsSettings
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
@@ -44,6 +44,7 @@ class Setup:
             collectors=CollectorsSettings(
                 monitors=CollectorSettings(interval=INTERVAL, max_age=MAX_AGE),
                 tasks=CollectorSettings(interval=INTERVAL, max_age=MAX_AGE),
+                workflows=CollectorSettings(interval=INTERVAL, max_age=MAX_AGE),
                 jobs=JobsSettings(interval=INTERVAL, max_age=MAX_AGE),
             ),
         )
@@ -80,7 +81,7 @@ def setup() -> Iterator[Setup]:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("drop", Reason.UNREACHABLE),
+        ("drop", Reason.DISCONNECTED),
         ("latency=30s", Reason.TIMEOUT),
         ("hang", Reason.TIMEOUT),
         ("drip", Reason.TIMEOUT),
@@ -100,16 +101,16 @@ def setup() -> Iterator[Setup]:
     ],
 )
 def test_a_fault_of_everything(fault: str, reason: Reason, setup: Setup) -> None:
-    assert setup.poll() == [None, None, None]
+    assert setup.poll() == [None, None, None, None]
     good = setup.series()
     assert len(good) > 400
     assert setup.own("theeye_up", organization="demo") == 1
 
     setup.theeye.faults = (parse_fault(fault),)
-    assert setup.poll() == [reason] * 3
+    assert setup.poll() == [reason] * 4
     assert setup.series() == good
     assert setup.own("theeye_up", organization="demo") == 0
-    for collector in ("monitors", "tasks", "jobs"):
+    for collector in ("monitors", "tasks", "workflows", "jobs"):
         of = {"organization": "demo", "collector": collector}
         assert setup.own("theeye_collector_success", **of) == 0
         assert setup.own("theeye_collector_failures_total", reason=reason, **of) == 1
@@ -118,7 +119,7 @@ def test_a_fault_of_everything(fault: str, reason: Reason, setup: Setup) -> None
     assert setup.series() == {}
 
     setup.theeye.faults = ()
-    assert setup.poll() == [None, None, None]
+    assert setup.poll() == [None, None, None, None]
     assert setup.series().keys() == good.keys()
     assert setup.own("theeye_up", organization="demo") == 1
 
@@ -126,14 +127,26 @@ def test_a_fault_of_everything(fault: str, reason: Reason, setup: Setup) -> None
 @pytest.mark.parametrize("kind", ["monitors", "tasks", "jobs"])
 def test_a_fault_of_one_route_costs_its_collector_only(kind: str, setup: Setup) -> None:
     setup.theeye.faults = (parse_fault(f"{kind}:error=500"),)
-    failed = {"monitors": 0, "tasks": 1, "jobs": 2}[kind]
-    reasons: list[Reason | None] = [None, None, None]
+    failed = {"monitors": 0, "tasks": 1, "jobs": 3}[kind]
+    reasons: list[Reason | None] = [None, None, None, None]
     reasons[failed] = Reason.SERVER_ERROR
     assert setup.poll() == reasons
     assert setup.own("theeye_up", organization="demo") == 1
     families = {name.split("_")[1] for name, _ in setup.series()}
-    gone = {"monitors": {"monitor", "host"}, "tasks": {"task"}, "jobs": {"job", "jobs"}}[kind]
-    assert families == {"monitor", "host", "task", "job", "jobs"} - gone
+    gone = {"monitors": {"monitor", "host"}, "tasks": {"task", "job"}, "jobs": {"job", "jobs", "other"}}[kind]
+    assert families == {"monitor", "host", "task", "job", "jobs", "other", "workflow"} - gone
+
+
+def test_jobs_wait_for_the_names_of_their_tasks_but_not_for_ever(setup: Setup) -> None:
+    setup.theeye.faults = (parse_fault("tasks:error=500"),)
+    for _ in range(2):
+        setup.poll()
+        assert not [name for name, _ in setup.series() if name.startswith("theeye_job_")]
+    setup.poll()
+    assert {dict(key)["hostname"] for name, key in setup.series() if name == "theeye_job_last_outcome"} == {""}
+    setup.theeye.faults = ()
+    setup.poll()
+    assert {dict(key)["hostname"] for name, key in setup.series() if name == "theeye_job_last_outcome"} != {""}
 
 
 def test_an_empty_list_is_doubted_twice_and_believed_the_third_time(setup: Setup) -> None:
@@ -141,13 +154,13 @@ def test_an_empty_list_is_doubted_twice_and_believed_the_third_time(setup: Setup
     good = setup.series()
     setup.theeye.faults = (parse_fault("monitors:empty"),)
     for _ in range(2):
-        assert setup.poll() == [Reason.EMPTY_LIST, None, None]
+        assert setup.poll() == [Reason.EMPTY_LIST, None, None, None]
         assert {key for key in good if "_monitor_" in key[0]} <= setup.series().keys()
         assert setup.own("theeye_up", organization="demo") == 1
-    assert setup.poll() == [None, None, None]
+    assert setup.poll() == [None, None, None, None]
     assert not [name for name, _ in setup.series() if "_monitor_" in name or "_host_" in name]
     setup.theeye.faults = ()
-    assert setup.poll() == [None, None, None]
+    assert setup.poll() == [None, None, None, None]
     assert setup.series().keys() == good.keys()
 
 
@@ -155,7 +168,7 @@ def test_malformed_objects_cost_themselves_only(setup: Setup) -> None:
     setup.poll()
     before = {key for key in setup.series() if key[0] == "theeye_monitor_info"}
     setup.theeye.faults = (parse_fault("malformed"),)
-    assert setup.poll() == [None, None, None]
+    assert setup.poll() == [None, None, None, None]
     after = {key for key in setup.series() if key[0] == "theeye_monitor_info"}
     of = {"organization": "demo", "collector": "monitors"}
     skipped = setup.own("theeye_collector_skipped_objects_total", reason="malformed", **of) or 0
@@ -167,7 +180,7 @@ def test_of_duplicates_the_last_one_is_shown_and_they_are_counted(setup: Setup) 
     setup.poll()
     good = setup.series()
     setup.theeye.faults = (parse_fault("duplicates"),)
-    assert setup.poll() == [None, None, None]
+    assert setup.poll() == [None, None, None, None]
     assert setup.series().keys() == good.keys()
     of = {"organization": "demo", "collector": "monitors"}
     assert setup.own("theeye_collector_skipped_objects_total", reason="duplicate", **of) == 4
@@ -181,7 +194,7 @@ def test_a_bots_token_is_refused_at_once_and_takes_no_job_off_the_queue() -> Non
         theeye.world.create_job(task)
         setup = Setup(theeye, clock, token=theeye.settings.agent_token)
         for _ in range(2):
-            assert setup.poll() == [Reason.AGENT_TOKEN] * 3
+            assert setup.poll() == [Reason.AGENT_TOKEN] * 4
         assert setup.series() == {}
         assert setup.own("theeye_up", organization="demo") == 0
         assert theeye.world.taken_by_agents == ()
@@ -190,8 +203,8 @@ def test_a_bots_token_is_refused_at_once_and_takes_no_job_off_the_queue() -> Non
 
 def test_a_viewers_token_shows_what_it_is_given(setup: Setup) -> None:
     viewer = Setup(setup.theeye, setup.clock, token=setup.theeye.settings.viewer_token)
-    assert viewer.poll() == [None, None, None]
-    assert not [name for name, _ in viewer.series() if name != "theeye_jobs"]
+    assert viewer.poll() == [None, None, None, None]
+    assert {name for name, _ in viewer.series()} == {"theeye_jobs", "theeye_other_job_runs_total"}
     viewer.exporter.stop()
 
 

@@ -2,6 +2,7 @@
 
 import threading
 
+from theeye_exporter.clocks import Clocks
 from theeye_exporter.scheduler import Polling, Scheduler
 
 DEADLINE = 30
@@ -52,3 +53,20 @@ def test_stopping_does_not_wait_for_a_poll() -> None:
     scheduler.stop()
     assert not release.is_set()
     release.set()
+
+
+def test_a_clock_that_is_set_back_does_not_stop_polling() -> None:
+    now = [1000.0]
+    ran = threading.Semaphore(0)
+    scheduler = Scheduler(
+        [Polling("p", 3600, ran.release)],
+        Clocks(wall=lambda: now[0], monotonic=lambda: 0.0),
+    )
+    scheduler.start()
+    assert ran.acquire(timeout=DEADLINE)
+    now[0] -= 3600
+    scheduler.heed_clock()
+    assert ran.acquire(timeout=DEADLINE)
+    scheduler.heed_clock()
+    scheduler.stop()
+    assert not ran.acquire(blocking=False)

@@ -4,8 +4,7 @@ import logging
 import os
 import sys
 import traceback
-
-from theeye_exporter.cli import main
+from contextlib import suppress
 
 __all__ = ["run"]
 
@@ -17,24 +16,28 @@ def run() -> None:
     not be cut off.
     """
     try:
+        # Here, so that an interrupt during the imports finds the handlers.
+        from theeye_exporter.cli import main  # noqa: PLC0415
+
         code = main()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except KeyboardInterrupt:
         code = 130
+    except OSError:
+        code = 1  # nobody listens to what there is to say: a closed pipe, a full disk
     except Exception as error:  # noqa: BLE001 - nobody wants a traceback, and it could quote a secret
-        places = traceback.extract_tb(error.__traceback__)
-        where = f"{places[-1].filename}:{places[-1].lineno}"
-        sys.stderr.write(
-            f"theeye-exporter: error: internal error, please report it: {type(error).__name__} at {where}\n"
-        )
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        with suppress(OSError, AttributeError):
+            sys.stderr.write(
+                f"theeye-exporter: error: internal error, please report it: {type(error).__name__} "
+                f"at {place.filename}:{place.lineno}\n"
+            )
         code = 70
-    logging.shutdown()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        code = code or 1
+    with suppress(OSError):
+        logging.shutdown()
     os._exit(code)
 
 

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from theeye_exporter import __version__
+from theeye_exporter.clocks import Clocks
 from theeye_exporter.collectors.base import Collector
 from theeye_exporter.collectors.directory import Directory
+from theeye_exporter.collectors.failure_log import FailureLog
 from theeye_exporter.collectors.jobs import JobsCollector, JobsPolicy
 from theeye_exporter.collectors.monitors import MonitorsCollector
-from theeye_exporter.collectors.runner import Clocks, CollectorRunner, Sinks
+from theeye_exporter.collectors.runner import CollectorRunner, Sinks
 from theeye_exporter.collectors.tasks import TasksCollector
 from theeye_exporter.collectors.workflows import WorkflowsCollector
 from theeye_exporter.config import CollectorSettings, HistogramSettings, OrganizationSettings, Settings
@@ -72,17 +74,20 @@ class Exporter:
 
     def start(self) -> None:
         """Begin to poll in the background."""
-        self._scheduler = Scheduler(
+        pollings = [
             Polling(f"{organization.settings.name}/{runner.collector.name}", collector.interval, runner.run)
             for organization in self._organizations
             for runner, collector in organization.runners
-        )
+        ]
+        self._scheduler = Scheduler(pollings, self.clocks)
         self._scheduler.start()
 
     def stop(self) -> None:
         """Stop polling; a poll under way is not waited for."""
         if self._scheduler is not None:
             self._scheduler.stop()
+        for runner in self.runners:
+            runner.stop()
         for organization in self._organizations:
             organization.client.close()
         if self._storage is not None:
@@ -114,6 +119,7 @@ class Exporter:
                 for collector, settings in chosen
             ],
         )
+        failures = FailureLog(organization.name)
         for collector, settings in chosen:
             runner = CollectorRunner(
                 collector,
@@ -121,6 +127,7 @@ class Exporter:
                 max_age=settings.max_age,
                 max_series=self.settings.limits.max_series_per_family,
                 sinks=Sinks(self.store, self.board, self.telemetry),
+                failures=failures,
                 clocks=self.clocks,
             )
             built.runners.append((runner, settings))

@@ -25,6 +25,16 @@ _COMMANDS: Final = {
     "metrics": "print the catalogue of metrics",
 }
 
+_EPILOG: Final = (
+    "commands, before any flag:\n"
+    + "".join(f"  {name:8} {text}\n" for name, text in _COMMANDS.items())
+    + "\nenvironment, all that is needed for one organisation:\n"
+    "  THEEYE_ORGANIZATION_NAME   its name, as TheEye writes it\n"
+    "  THEEYE_TOKEN               an integration token of it, or\n"
+    "  THEEYE_TOKEN_FILE          a file that holds one\n"
+    "  THEEYE_SUPERVISOR_URL      where TheEye is, if not https://supervisor.theeye.io"
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -76,12 +86,15 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="theeye-exporter" if command == "serve" else f"theeye-exporter {command}",
         description=f"Prometheus exporter for TheEye. This command: {_COMMANDS[command]}.",
-        epilog=None if command != "serve" else "commands: " + "; ".join(f"{n} – {t}" for n, t in _COMMANDS.items()),  # noqa: RUF001
+        epilog=_EPILOG if command == "serve" else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"theeye-exporter {__version__}")
     if command == "metrics":
-        parser.add_argument("--format", choices=("text", "markdown"), default="text")
+        parser.add_argument(
+            "--format", choices=("text", "markdown"), default="text", help="how to print it (default text)"
+        )
         return parser
     add_flags(parser)
     if command == "demo":

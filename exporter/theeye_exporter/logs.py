@@ -14,6 +14,8 @@ __all__ = ["configure_logging"]
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
+_SHORTEST_SECRET: Final = 6
+
 _QUIET: Final = {
     "urllib3": logging.ERROR,  # at debug it logs paths with their query, and so tokens
     "apscheduler": logging.ERROR,  # it warns whenever a poll takes longer than its interval
@@ -72,7 +74,8 @@ def configure_logging(
 
 class _Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = tuple(secret for secret in secrets if secret)
+        # Replacing a text this short would mangle lines rather than protect anything.
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
 
     def __call__(self, _logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
         for key, value in event.items():

@@ -1,18 +1,31 @@
 """Which collector runs when."""
 
+import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
+
+from theeye_exporter.clocks import Clocks
 
 __all__ = ["Polling", "Scheduler"]
 
 _JITTER: Final = 0.1
 """Share of the interval by which a poll may be late, so that exporters started together do not ask together."""
+
+_STEP: Final = 2.0
+"""Seconds by which the time of day may drift from the monotonic clock between two looks."""
+
+_LOOK: Final = 1.0
+"""Seconds between two looks at the clock."""
+
+_log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +48,18 @@ class Scheduler:
 
     A polling that takes longer than its interval is not started a second time; what it missed is made up for by one
     run.
+
+    Args:
+        pollings: what to do.
+        clocks: what time it is.
     """
 
-    def __init__(self, pollings: Iterable[Polling]) -> None:
+    def __init__(self, pollings: Iterable[Polling], clocks: Clocks | None = None) -> None:
+        clocks = clocks or Clocks()
         self._pollings = tuple(pollings)
+        self._clocks = clocks
+        self._offset = clocks.wall() - clocks.monotonic()
+        self._stopping = threading.Event()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(max(1, len(self._pollings)))},
@@ -52,7 +73,28 @@ class Scheduler:
             trigger = IntervalTrigger(seconds=polling.interval, jitter=polling.interval * _JITTER, timezone=UTC)
             self._scheduler.add_job(polling.run, trigger, id=polling.name, next_run_time=now)
         self._scheduler.start()
+        threading.Thread(target=self._watch_clock, name="clock-watch", daemon=True).start()
 
     def stop(self) -> None:
         """Start nothing more; what runs goes on, and is not waited for."""
+        self._stopping.set()
         self._scheduler.shutdown(wait=False)
+
+    def heed_clock(self) -> None:
+        """Let everything run now if the clock was set.
+
+        APScheduler reckons in the machine's time of day: after a step back it would wait for that time to come again.
+        """
+        offset = self._clocks.wall() - self._clocks.monotonic()
+        if abs(offset - self._offset) > _STEP:
+            _log.warning("the clock was set", seconds=round(offset - self._offset))
+            for job in self._scheduler.get_jobs():
+                job.modify(next_run_time=datetime.now(UTC))
+        self._offset = offset
+
+    def _watch_clock(self) -> None:
+        while not self._stopping.is_set():
+            time.sleep(_LOOK)
+            if not self._stopping.is_set():
+                self.heed_clock()
+                self._scheduler.wakeup()

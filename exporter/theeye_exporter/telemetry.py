@@ -235,7 +235,7 @@ class _Board(Collector):
         )
         yield _gauge(
             "objects",
-            "Objects that the collector's last successful attempt delivered.",
+            "Objects that the collector's last successful attempt delivered; for jobs those that changed or are open.",
             ((status, status.objects) for status in statuses),
         )
 

@@ -16,6 +16,7 @@ from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES, Outcome, outcome_of
 from theeye_exporter.theeye.models import Job, text, timestamp
 
+NOW = 1795356000.0  # 2026-11-22T14:00:00Z, after all that happens here
 LABELS = 'organization="demo",task_id="t1",task="backup",hostname="bot-1"'
 
 
@@ -107,7 +108,7 @@ class Poller:
 
     def poll(self, *, after: float = 15) -> list[str]:
         self.now += after
-        collection = self.collector.collect(self.theeye, 0)
+        collection = self.collector.collect(self.theeye, NOW)
         self.dropped = dict(collection.dropped)
         self.histograms = {
             family.name: [(labels, value.counts, value.sum) for labels, value in rows]
@@ -181,11 +182,12 @@ def test_a_job_dated_in_the_future_does_not_hide_the_next_ones(future: str) -> N
     theeye = FakeTheEye()
     theeye.date = timestamp(minute(2))
     theeye.put("odd", task_id="t2", last_update=future)
-    poller = Poller(theeye)
+    poller = Poller(theeye, directory("t1", "t2"))
     poller.poll()
     theeye.date = timestamp(minute(4))
     theeye.put("a", last_update=minute(3), result=result(1))
-    assert poller.last("duration_seconds") == ["1.0"]
+    theeye.put("b", task_id="t2", last_update=minute(3), result=result(2))
+    assert sorted(poller.last("duration_seconds")) == ["1.0", "2.0"]
 
 
 def test_an_edit_of_a_finished_job_is_no_run() -> None:

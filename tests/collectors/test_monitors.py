@@ -202,9 +202,12 @@ def test_values_of_the_other_types(kind: str, data: Any, expected: list[str]) ->
         ({"last_update": "2026-11-22T13:07:33.900Z"}, True),
         ({"last_update": "2026-11-22T13:07:33.900Z", "monitor": {"looptime": 15_000}}, False),
         ({"last_update": None}, False),
-        ({"last_update": "yesterday"}, False),
-        ({"last_update": "2026-11-22T10:00:00.000Z", "monitor": None}, False),
-        ({"last_update": "2026-11-22T14:09:00.000Z"}, False),  # a clock that is ahead
+        ({"last_update": None, "monitor": None}, False),
+        ({"last_update": "yesterday"}, True),
+        ({"last_update": "2026-11-22T13:05:05.000Z", "monitor": None}, False),  # a minute is assumed
+        ({"last_update": "2026-11-22T13:05:00.000Z", "monitor": None}, True),
+        ({"last_update": "2026-11-22T13:14:00.000Z"}, False),  # a clock that is a little ahead
+        ({"last_update": "2099-11-22T13:09:00.000Z"}, True),
     ],
 )
 def test_a_silent_monitor_has_state_and_times_but_no_measured_values(fields: dict[str, Any], silent: bool) -> None:
@@ -220,7 +223,8 @@ def test_a_silent_monitor_has_state_and_times_but_no_measured_values(fields: dic
     [
         (100, 101, 99, 100),  # all agree, more or less
         (5000, 101, 99, 101),  # this machine is ahead
-        (-5000, 101, 99, 99),  # this machine is behind
+        (-5000, 101, 99, 101),  # this machine is behind
+        (-7100, 101, -500, 101),  # and the data is old
         (100, 9000, 99, 100),  # a proxy's clock in the Date header
         (100, 101, 50, 100),  # nothing was checked for long: it is that old
         (100, None, 99, 100),

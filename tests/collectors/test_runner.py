@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from samples import body, parse
+from theeye_exporter.clocks import Clocks
 from theeye_exporter.collectors.base import Collection
-from theeye_exporter.collectors.runner import Clocks, CollectorRunner, Sinks
+from theeye_exporter.collectors.failure_log import FailureLog
+from theeye_exporter.collectors.runner import CollectorRunner, Sinks
 from theeye_exporter.exposition.families import HOST_CPU
 from theeye_exporter.exposition.render import Format, Samples
 from theeye_exporter.exposition.snapshot import SnapshotStore
@@ -64,6 +66,7 @@ class Setup:
             max_age=50,
             max_series=3,
             sinks=Sinks(self.store, self.board, self.telemetry),
+            failures=FailureLog("demo"),
             clocks=Clocks(wall=lambda: self.now, monotonic=lambda: self.now),
         )
 
@@ -138,11 +141,11 @@ def test_an_outage_is_one_line_and_its_end_another() -> None:
         setup.run()
     logged = [line.partition(" ")[2] for line in setup.log.getvalue().splitlines()]
     assert len(logged) == 3
-    assert 'level=warning msg="collector failed"' in logged[0]
+    assert 'level=warning msg="collecting fails"' in logged[0]
     assert 'reason=unreachable detail="connection refused"' in logged[0]
     assert "organization=demo collector=monitors" in logged[0]
     assert "reason=unauthorized" in logged[1]
-    assert 'msg="collector recovered"' in logged[2]
+    assert 'msg="collecting works again"' in logged[2]
 
 
 def test_a_bug_fails_the_attempt_only_and_its_message_is_not_logged() -> None:

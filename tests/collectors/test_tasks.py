@@ -67,9 +67,14 @@ def test_a_bare_task_has_the_default_timeout_only() -> None:
     ]
 
 
-@pytest.mark.parametrize("timeout", [None, 0, -5, "600", True])
-def test_what_is_no_timeout_means_the_default(timeout: Any) -> None:
-    assert [line for line in collect({"id": "t1", "timeout": timeout}) if line.endswith(" 600.0")]
+@pytest.mark.parametrize(
+    ("task", "seconds"),
+    [({}, ["600.0"]), ({"timeout": None}, ["600.0"]), ({"timeout": 1}, ["0.001"]), ({"timeout": 0}, [])]
+    + [({"timeout": odd}, []) for odd in (-5, "600", True)],
+)
+def test_an_unset_timeout_is_the_default_and_an_odd_one_is_none(task: dict[str, Any], seconds: list[str]) -> None:
+    found = [line for line in collect({"id": "t1", **task}) if line.startswith("theeye_task_timeout")]
+    assert [line.rpartition(" ")[2] for line in found] == seconds
 
 
 def test_the_host_names_the_task_that_has_no_hostname() -> None:

@@ -74,9 +74,10 @@ def test_a_remembered_route_that_vanishes_is_looked_for_again() -> None:
         client.monitors()
         bodies.clear()
         bodies["demo__resource"] = [monitor()]
+        assert client.monitors().items
+        bodies.clear()
         with pytest.raises(UpstreamError, match="not_found"):
             client.monitors()
-        assert client.monitors().items
 
 
 def test_an_unknown_organization_is_not_taken_for_a_missing_route() -> None:
@@ -280,6 +281,9 @@ MONITORS = msgspec.json.Decoder(list[Monitor])
     [
         (b'[{"id":"a"},null,"x",5,[],true,{"id":"b"}]', ["a", "b"], {"malformed": 5}),
         (b'[{"id":"a"},{},{"id":null},{"id":7},{"id":""}]', ["a"], {"malformed": 4}),
+        (b'[{"id":"a"},{"id":"b\\u0000"},{"id":"b\\u0001"},{"id":"\\u00f1"}]', ["a"], {"malformed": 3}),
+        (b'[{"id":"a"},{"id":"' + b"b" * 129 + b'"}]', ["a"], {"malformed": 1}),
+        (b'[{"id":"a","name":"tab\there"}]', ["a"], {}),
         (b'[{"id":"a","name":"1"},{"id":"b"},{"id":"a","name":"2"}]', ["a", "b"], {"duplicate": 1}),
         (b'[{"id":"a","name":"\\ud83d"},{"id":"b"}]', ["a", "b"], {}),
         (b'[{"id":"a","name":"\xff"},{"id":"b"}]', ["a", "b"], {}),

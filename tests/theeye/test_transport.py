@@ -180,7 +180,7 @@ def break_compression(connection: socket.socket, _ending: threading.Event) -> No
     [
         (truncate, Reason.TRUNCATED, 3),
         (truncate_chunk, Reason.TRUNCATED, 3),
-        (close_at_once, Reason.UNREACHABLE, 3),
+        (close_at_once, Reason.DISCONNECTED, 3),
         (speak_something_else, Reason.INVALID_RESPONSE, 1),
         (break_compression, Reason.INVALID_RESPONSE, 1),
     ],
@@ -240,7 +240,8 @@ def test_refusals_are_told_apart_and_not_repeated(status: int, body: bytes, reas
     assert error.reason is reason
     assert error.detail.startswith("TheEye answered")
     assert error.reason.advice
-    assert observed == [("/{customer}/job", str(status), len(body))]
+    label = "4xx" if status == 418 else str(status)
+    assert observed == [("/{customer}/job", label, len(body))]
 
 
 def test_a_passing_fault_is_retried() -> None:
@@ -255,6 +256,35 @@ def test_a_lasting_fault_ends_after_three_attempts() -> None:
     with http_server(lambda _: Reply(b"", 500)) as server, transport(server.url) as made:
         assert failure(made).reason is Reason.SERVER_ERROR
     assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "pause"),
+    [
+        (503, {"Retry-After": "86400"}, 300),
+        (503, {"Retry-After": "9" * 400}, 300),
+        (429, {"Retry-After": "Sun, 22 Nov 2026 13:10:04 GMT", "Date": "Sun, 22 Nov 2026 13:09:04 GMT"}, 60),
+        (503, {"Retry-After": "soon"}, None),
+        (401, {"Retry-After": "3600"}, None),
+    ],
+)
+def test_retry_after_is_obeyed_within_reason(status: int, headers: dict[str, str], pause: float | None) -> None:
+    with http_server(lambda _: Reply(b"", status, headers)) as server, transport(server.url, timeout=5) as made:
+        assert failure(made).retry_after == pause
+
+
+@pytest.mark.parametrize(("status", "label"), [(418, "4xx"), (599, "5xx"), (503, "503")])
+def test_a_server_cannot_make_series_up(status: int, label: str) -> None:
+    observed: list[tuple[str, str, int]] = []
+    with http_server(lambda _: Reply(b"", status)) as server, transport(server.url, observed=observed) as made:
+        failure(made)
+    assert {seen for _, seen, _ in observed} == {label}
+
+
+def test_the_token_is_not_told_as_the_host_of_a_redirect() -> None:
+    away = Reply(b"", 302, {"Location": f"http://{TOKEN}.example/"})
+    with http_server(lambda _: away) as server, transport(server.url) as made:
+        assert failure(made).detail == "TheEye redirects to another host"
 
 
 def test_retry_after_beyond_the_deadline_is_handed_on_instead_of_waited_for() -> None:

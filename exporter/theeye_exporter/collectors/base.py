@@ -1,6 +1,5 @@
 """What a collector is, and what all of them do alike."""
 
-import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -123,7 +122,8 @@ class EmptyListGuard:
 def server_time(now: float, date: float | None, newest: float | None) -> float:
     """Return the best guess of TheEye's clock, by which the age of its data is judged.
 
-    The median of three witnesses, so that one wrong clock alone makes no fresh data stale and no stale data fresh.
+    Of this machine's clock and the answer's, the one that is nearer to the newest time in the data: one wrong clock
+    alone makes no fresh data stale and no stale data fresh.
 
     Args:
         now: this machine's Unix time.
@@ -132,7 +132,9 @@ def server_time(now: float, date: float | None, newest: float | None) -> float:
     """
     if date is None:
         return now
-    return date if newest is None else statistics.median((now, date, newest))
+    if newest is None:
+        return date
+    return max((now, date), key=lambda clock: (-abs(clock - newest), clock))
 
 
 def join_tags(tags: object) -> str:

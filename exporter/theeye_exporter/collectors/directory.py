@@ -3,8 +3,12 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 __all__ = ["Directory", "Entry", "Listed"]
+
+_ATTEMPTS: Final = 3
+"""Lists that may fail before jobs are shown under the names that they carry themselves: other labels, other series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Directory:
 
     def __init__(self, *, expected: bool) -> None:
         self._attempted = threading.Event()
+        self._expected = expected
+        self._failures = 0
         if not expected:
             self._attempted.set()
         self.listed = Listed()
@@ -52,11 +58,18 @@ class Directory:
     def update(self, entries: Mapping[str, Entry]) -> None:
         """Take over a list of all there are."""
         self.listed = Listed(self.listed.version + 1, entries)
+        self._failures = 0
         self._attempted.set()
 
-    def give_up(self) -> None:
-        """Let those go on who wait for the first list: it failed."""
+    def fail(self) -> None:
+        """Take note that a list failed; those who wait for the first one go on."""
+        self._failures += 1
         self._attempted.set()
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether no list is to be had any more, so that jobs have to do with what they know themselves."""
+        return not self._expected or self._failures >= _ATTEMPTS
 
     def wait(self, seconds: float) -> None:
         """Wait until the first list has arrived or failed, at most for `seconds`."""

@@ -92,7 +92,7 @@ class JobsCollector:
         self._full_list_at: float | None = None
         self._unknown: set[tuple[str, str]] = set()
 
-    def collect(self, client: TheEyeClient, now: float) -> Collection:  # noqa: ARG002 - only TheEye's times count here
+    def collect(self, client: TheEyeClient, now: float) -> Collection:
         """See `Collector`."""
         listed_before = {kind: directory.listed for kind, directory in self._directories.items()}
         started = self._monotonic()
@@ -101,7 +101,10 @@ class JobsCollector:
         changed = client.jobs(since)
         open_jobs = client.open_jobs()
         poll = Poll(
-            changed=changed.items, open_jobs=open_jobs.items, date=changed.date, complete=complete and since is None
+            changed=changed.items,
+            open_jobs=open_jobs.items,
+            date=now if changed.date is None else changed.date,
+            complete=complete and since is None,
         )
         cycle = self._book.cycle(poll)
         self._look_at_jobs(client, cycle)
@@ -115,7 +118,8 @@ class JobsCollector:
         try:
             self._book.commit(cycle)
             gone = self._owners.gone({*self._book.accounts, *self._open.owners}, versions, started)
-            self._book.close_accounts(gone)
+            if poll.complete:
+                self._book.close_accounts(lambda owner: owner in gone or self._owners.hopeless(owner.kind))
         except LedgerError as error:
             raise UpstreamError(Reason.LEDGER, str(error)) from None
         if complete:

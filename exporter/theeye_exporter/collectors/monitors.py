@@ -30,6 +30,12 @@ from theeye_exporter.theeye.models import (
 __all__ = ["MonitorsCollector", "is_silent"]
 
 _STATES: Final = ("normal", "failure", "updates_stopped", "unknown")
+_ASSUMED_LOOPTIME: Final = 60_000
+"""Milliseconds between two checks of a monitor that does not tell its interval."""
+
+_CLOCK_TOLERANCE: Final = 300.0
+"""Seconds by which a report may be from the future, before it counts as one of a clock that cannot be believed."""
+
 _NO_SETTINGS: Final = MonitorSettings()
 
 
@@ -115,15 +121,17 @@ def _add_state(samples: Samples, labels: str, monitor: Monitor, settings: Monito
 def is_silent(monitor: Monitor, settings: MonitorSettings, clock: float) -> bool:
     """Whether a monitor's last report is too old to tell its present values.
 
-    TheEye keeps the last report of a silent monitor as it was. What TheEye does not tell (a server before 2.0 may
-    leave out interval and times) does not make a monitor silent.
+    TheEye keeps the last report of a silent monitor as it was. A monitor without a time of its last update, as the
+    API before 2.0 may have it, is believed; one with a time that cannot be true is not.
     """
     if monitor.state == "updates_stopped" or monitor.enable is False:
         return True
-    last_update, looptime = timestamp(monitor.last_update), number(settings.looptime)
-    if last_update is None or not looptime:
+    if monitor.last_update is None:
         return False
-    return clock - last_update > 3 * looptime / 1000 + 60
+    last_update, looptime = timestamp(monitor.last_update), number(settings.looptime) or _ASSUMED_LOOPTIME
+    if last_update is None:
+        return True
+    return not -_CLOCK_TOLERANCE <= clock - last_update <= 3 * looptime / 1000 + 60
 
 
 def _add_measured(samples: Samples, labels: str, monitor_type: str, data: EventData, checks: Checks) -> None:

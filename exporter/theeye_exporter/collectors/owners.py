@@ -45,19 +45,26 @@ class Owners:
         return self._listed[kind]
 
     def labels(self, owner: Owner, name: str) -> str | None:
-        """Return rendered labels; None for an owner that is not listed, or is neither task nor workflow.
+        """Return rendered labels; None for an owner that is not listed (yet), or is neither task nor workflow.
 
         Args:
             owner: the task or workflow.
-            name: its name for as long as there is no list.
+            name: its name if no list is to be had.
         """
         listed = self._listed.get(owner.kind)
         if listed is None:
             return None
         if listed.entries is None:
-            return self._render(owner, (name, "") if owner.kind is OwnerKind.TASK else (name,))
+            return self._render(owner, self._own(owner, name)) if self.hopeless(owner.kind) else None
         entry = listed.entries.get(owner.id)
-        return None if entry is None else self._render(owner, entry.labels)
+        if entry is None:
+            return self._render(owner, self._own(owner, name)) if self.hopeless(owner.kind) else None
+        return self._render(owner, entry.labels)
+
+    def hopeless(self, kind: OwnerKind) -> bool:
+        """Whether there is no list to find labels in, or none that is kept up."""
+        directory = self._directories.get(kind)
+        return directory is not None and directory.hopeless
 
     def former_labels(self, owner: Owner) -> str | None:
         """Return the rendered labels that a deleted owner had, None if it is not known that it ever had some."""
@@ -91,6 +98,11 @@ class Owners:
         for owner in gone:
             self._former.pop(owner, None)
         return gone
+
+    @staticmethod
+    def _own(owner: Owner, name: str) -> tuple[str, ...]:
+        """Return the label values that an owner's jobs tell."""
+        return (name, "") if owner.kind is OwnerKind.TASK else (name,)
 
     def _render(self, owner: Owner, labels: tuple[str, ...]) -> str:
         return self._labels[owner.kind].get(self._organization, owner.id, *labels)

@@ -1,13 +1,13 @@
 """One attempt of a collector from the request to the snapshot, and what is recorded of it."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from theeye_exporter.clocks import Clocks
 from theeye_exporter.collectors.base import Collection, Collector
+from theeye_exporter.collectors.failure_log import FailureLog
 from theeye_exporter.exposition.render import render_histograms, render_segment
 from theeye_exporter.exposition.snapshot import SnapshotStore
 from theeye_exporter.status import Attempt, StatusBoard
@@ -15,24 +15,11 @@ from theeye_exporter.telemetry import Telemetry
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 
-__all__ = ["EMPTY_ADVICE", "Clocks", "CollectorRunner", "Sinks"]
+__all__ = ["EMPTY_ADVICE", "CollectorRunner", "Sinks"]
 
 EMPTY_ADVICE: Final = "a token below level admin sees only what is shared with its user; an integration token sees all"
 
 _log: Final = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """The clocks of a process, in seconds.
-
-    Attributes:
-        wall: Unix time.
-        monotonic: for ages and durations.
-    """
-
-    wall: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +40,7 @@ class CollectorRunner:
         max_age: seconds for which samples are served after the attempt that brought them.
         max_series: series limit of each family.
         sinks: where results go.
+        failures: tells failures, together with those of the organisation's other collectors.
         clocks: what time it is.
     """
 
@@ -64,6 +52,7 @@ class CollectorRunner:
         max_age: float,
         max_series: int,
         sinks: Sinks,
+        failures: FailureLog,
         clocks: Clocks,
     ) -> None:
         self.collector = collector
@@ -71,9 +60,10 @@ class CollectorRunner:
         self._max_age = max_age
         self._max_series = max_series
         self._sinks = sinks
+        self._failures = failures
         self._clocks = clocks
         self._not_before = 0.0
-        self._last_reason: Reason | None = None
+        self._stopped = False
         self._succeeded = False
         self._log = _log.bind(organization=client.organization, collector=collector.name)
         sinks.telemetry.register(client.organization, collector.name)
@@ -91,10 +81,14 @@ class CollectorRunner:
                 self._not_before = self._clocks.monotonic() + error.retry_after
             self._record_failure(started, error.reason, error.detail)
         except Exception:  # noqa: BLE001 - a bug in one collector must neither end it nor blank the others
-            self._log.error("collector failed", reason=Reason.INTERNAL, exc_info=True)
+            self._log.error("collector met a bug", exc_info=True)
             self._record_failure(started, Reason.INTERNAL, "the collector met an error of its own")
         else:
             self._record_success(started, collection)
+
+    def stop(self) -> None:
+        """Take no more note of attempts: what ends now ends because the process does."""
+        self._stopped = True
 
     def _publish(self, collection: Collection) -> None:
         owner = (self.client.organization, self.collector.name)
@@ -124,11 +118,11 @@ class CollectorRunner:
         if not self._succeeded and not collection.objects:
             self._log.warning("collector found nothing", advice=EMPTY_ADVICE)
         self._succeeded = True
-        if self._last_reason is not None:
-            self._log.info("collector recovered", after=self._last_reason)
-            self._last_reason = None
+        self._failures.succeeded(name)
 
     def _record_failure(self, started: float, reason: Reason, detail: str) -> None:
+        if self._stopped:
+            return
         organization, name = self.client.organization, self.collector.name
         self._sinks.telemetry.failed(organization, name, reason)
         self._sinks.board.record(
@@ -141,7 +135,4 @@ class CollectorRunner:
                 error=f"{detail}; {reason.advice}",
             )
         )
-        # One line when it starts and when the reason changes: a night's outage is not thousands of lines.
-        if reason is not self._last_reason:
-            self._log.warning("collector failed", reason=reason, detail=detail, advice=reason.advice)
-            self._last_reason = reason
+        self._failures.failed(name, reason, detail)

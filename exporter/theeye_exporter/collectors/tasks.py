@@ -47,7 +47,7 @@ class TasksCollector:
             listing = client.tasks()
             self._guard.check(listing)
         except UpstreamError:
-            self._directory.give_up()
+            self._directory.fail()
             raise
         self._directory.update({task.id: _entry(task) for task in listing.items})
         samples, checks = Samples(), Checks()
@@ -70,9 +70,8 @@ class TasksCollector:
             text(task.workflow_id),
         )
         samples[f.TASK_INFO].append((info, 1))
-        timeout = number(task.timeout)
-        milliseconds = timeout if timeout is not None and timeout > 0 else _DEFAULT_TIMEOUT
-        samples[f.TASK_TIMEOUT].append((labels, milliseconds / 1000))
+        if timeout := checks.amount(_DEFAULT_TIMEOUT if task.timeout is None else task.timeout):
+            samples[f.TASK_TIMEOUT].append((labels, timeout / 1000))
         if task.execution_count is not None and (count := checks.amount(task.execution_count)) is not None:
             samples[f.TASK_EXECUTIONS].append((labels, count))
         if (next_run := _next_run(task)) is not None:

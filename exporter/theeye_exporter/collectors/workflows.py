@@ -42,7 +42,7 @@ class WorkflowsCollector:
             listing = client.workflows()
             self._guard.check(listing)
         except UpstreamError:
-            self._directory.give_up()
+            self._directory.fail()
             raise
         self._directory.update({workflow.id: Entry(labels=(text(workflow.name),)) for workflow in listing.items})
         samples = Samples()

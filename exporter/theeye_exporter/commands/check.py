@@ -34,11 +34,14 @@ def check(settings: Settings, out: TextIO) -> int:
     problems = list(_problems(organizations))
     for problem in problems:
         print(f"\n{problem}", file=out)
-    for status in statuses:
-        if status.success and not status.objects:
-            print(f"\nwarning: {_name(status)} found nothing: {EMPTY_ADVICE}", file=out)
+    empty = [_name(status) for status in statuses if status.success and not status.objects]
+    if empty:
+        print(f"\nwarning: {', '.join(empty)} found nothing: {EMPTY_ADVICE}", file=out)
     if problems:
         return 1
+    if len(empty) == len(statuses):
+        print("\nEverything answers, but there is nothing to export.", file=out)
+        return 0
     snapshot = exporter.store.current()
     print(f"\nEverything works; a scrape would have {snapshot.series} series of TheEye's objects.", file=out)
     return 0

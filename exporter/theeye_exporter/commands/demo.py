@@ -24,15 +24,29 @@ _INTERVALS: Final = {"monitors": 5.0, "tasks": 10.0, "workflows": 10.0, "jobs": 
 def add_demo_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the simulated TheEye."""
     group = parser.add_argument_group("the simulated TheEye")
-    group.add_argument("--demo.monitors", dest="monitors", type=int, default=_DEFAULTS.monitors, metavar="COUNT")
-    group.add_argument("--demo.tasks", dest="tasks", type=int, default=_DEFAULTS.tasks, metavar="COUNT")
+    group.add_argument(
+        "--demo.monitors",
+        dest="monitors",
+        type=int,
+        default=_DEFAULTS.monitors,
+        metavar="COUNT",
+        help=f"monitors at the start (default {_DEFAULTS.monitors})",
+    )
+    group.add_argument(
+        "--demo.tasks",
+        dest="tasks",
+        type=int,
+        default=_DEFAULTS.tasks,
+        metavar="COUNT",
+        help=f"tasks at the start (default {_DEFAULTS.tasks})",
+    )
     group.add_argument(
         "--demo.speed",
         dest="speed",
         type=float,
         default=_DEFAULTS.speed,
         metavar="FACTOR",
-        help="simulated seconds for each second",
+        help="simulated seconds for each second; the simulated clock runs ahead of yours then, and ages with it",
     )
     group.add_argument(
         "--demo.shape",
@@ -87,7 +101,10 @@ def demo(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> 
         raise CommandError(str(error)) from None
     except OSError as error:
         where = flags.demo_listen_address
-        raise CommandError(f"--demo.listen-address: cannot listen on {where}: {_why(error)}") from None
+        raise CommandError(
+            f"--demo.listen-address: cannot listen on {where}: {_why(error)}; "
+            "choose another one, such as --demo.listen-address=127.0.0.1:0"
+        ) from None
     try:
         if flags.only:
             print(_how_to_use(theeye), file=out, flush=True)
@@ -95,8 +112,7 @@ def demo(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> 
             return 0
         exporter = _exporter_settings(flags, environ, theeye)
         configure_logging(exporter.log.level, exporter.log.format)
-        print(_where_to_look(exporter, theeye), file=out, flush=True)
-        return serve(exporter)
+        return serve(exporter, lambda: print(_where_to_look(exporter, theeye), file=out, flush=True))
     finally:
         theeye.stop()
 
@@ -112,17 +128,17 @@ def _exporter_settings(flags: argparse.Namespace, environ: Mapping[str, str], th
             "THEEYE_SUPERVISOR_URL": theeye.url,
         },
     )
-    if settings.config_file is not None:
-        return settings
     organizations = []
     for organization in settings.organizations:
+        if organization.name != theeye.settings.organization:
+            continue  # of a configuration file: a demo asks nobody but the simulated TheEye
         collectors = organization.collectors
         faster = {
             name: getattr(collectors, name).model_copy(update={"interval": interval, "max_age": 5 * interval})
             for name, interval in _INTERVALS.items()
         }
         organizations.append(
-            organization.model_copy(update={"collectors": collectors.model_copy(update=faster)}),
+            organization.model_copy(update={"url": theeye.url, "collectors": collectors.model_copy(update=faster)}),
         )
     return settings.model_copy(update={"organizations": tuple(organizations)})
 

@@ -1,5 +1,7 @@
 """Polling and serving, the default command."""
 
+import signal
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -20,8 +22,16 @@ _DRAIN_SECONDS: Final = 5.0
 _log: Final = structlog.get_logger(__name__)
 
 
-def serve(settings: Settings) -> int:
+def _on_hangup(_signal: int, _frame: object) -> None:
+    _log.warning("SIGHUP changes nothing: the configuration is read at the start; restart to apply a new one")
+
+
+def serve(settings: Settings, announce: Callable[[], None] = lambda: None) -> int:
     """Poll TheEye and serve metrics until SIGTERM or SIGINT.
+
+    Args:
+        settings: the configuration.
+        announce: is called when nothing is in the way of serving any more.
 
     Returns:
         The exit code: 0 after a signal.
@@ -45,6 +55,9 @@ def serve(settings: Settings) -> int:
         clock=exporter.clocks.wall,
         started=exporter.clocks.wall(),
     )
+    # Its default would end the process without a word.
+    signal.signal(signal.SIGHUP, _on_hangup)
+    announce()
     exporter.start()
     for sock in sockets:
         host, port = sock.getsockname()[:2]

@@ -7,6 +7,9 @@ from theeye_exporter.demo.faults import Fault
 
 __all__ = ["DemoSettings"]
 
+_FASTEST = 1000
+"""Beyond this, simulating takes longer than the time that passes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSettings:
@@ -46,8 +49,8 @@ class DemoSettings:
     def __post_init__(self) -> None:
         if self.monitors < 0 or self.tasks < 0:
             raise ValueError("monitors and tasks are counts: 0 or more")
-        if self.speed <= 0:
-            raise ValueError("speed is simulated seconds per second: more than 0")
+        if not 0 < self.speed <= _FASTEST:
+            raise ValueError(f"speed is simulated seconds per second: more than 0, {_FASTEST} at most")
         if self.shape not in {"new", "old"}:
             raise ValueError(f"shape is 'new' or 'old', not {self.shape!r}")
         if not self.organization or self.organization == self.neighbour:

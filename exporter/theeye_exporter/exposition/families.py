@@ -189,7 +189,8 @@ TASK_EXECUTIONS: Final = _counter(
 TASK_NEXT_RUN: Final = _gauge(
     "theeye_task_schedule_next_run_timestamp_seconds",
     TASK_LABELS,
-    "Unix time of the earliest coming run among the task's schedules (nextRunAt); absent without a schedule.",
+    "Unix time of the earliest next run among the task's schedules (nextRunAt), in the past if TheEye is late; "
+    "absent without a schedule.",
     unit="seconds",
 )
 TASK_JOBS: Final = _gauge(

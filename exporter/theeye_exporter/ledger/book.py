@@ -5,7 +5,7 @@ A list has no results. A restart reuses the job's id, and an edit of a finished 
 TheEye may still have is known here by its id, and a poll is worked out beside the ledger and taken over as a whole.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from theeye_exporter.ledger.cycle import Cycle, Poll
 from theeye_exporter.ledger.records import Account, Bounds, Owner
@@ -71,13 +71,16 @@ class Book:
         """
         self._commit(cycle.changes)
 
-    def close_accounts(self, owners: Iterable[Owner]) -> None:
-        """Forget what was counted for owners that are gone.
+    def close_accounts(self, may_close: Callable[[Owner], bool]) -> None:
+        """Forget what was counted for owners that are gone, and of which TheEye has no job any more.
 
         Raises:
             LedgerError: it could not be written; nothing is forgotten.
         """
-        gone: dict[Owner, Account | None] = {owner: None for owner in owners if owner in self._state.accounts}
+        with_jobs = {job.owner for job in self._state.jobs.values()}
+        gone: dict[Owner, Account | None] = {
+            owner: None for owner in self._state.accounts.keys() - with_jobs if may_close(owner)
+        }
         if gone:
             self._commit(Changes(self._state.cursor, accounts=gone))
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from theeye_exporter.ledger.records import Account, Bounds, Cursor, Histogram, KnownJob, LastRun, Owner, OwnerKind
 from theeye_exporter.ledger.storage import Changes, State
-from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, Outcome, outcome_of
+from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES, Outcome, outcome_of
 from theeye_exporter.theeye.models import Job, JobResult, Reference, Times, number, text, timestamp
 
 __all__ = ["Cycle", "Poll", "owner_of"]
@@ -20,6 +20,12 @@ _WITHOUT_TIMES: Final = frozenset(
 _JOB_TYPES: Final = frozenset({*_WITHOUT_TIMES, "ScriptJob", "NodejsJob"})
 
 _ATTEMPTS: Final = 3
+
+_ABSURD: Final = 100 * 365 * 86_400.0
+"""Seconds from which on a run time is none: a century."""
+
+_CLOCK_TOLERANCE: Final = 300.0
+"""Seconds by which an end may be later than TheEye's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +63,18 @@ class Cycle:
         self.impossible = 0
         self.without_result = 0
         self.unknown: set[tuple[str, str]] = set()
+        self._latest = float("inf") if poll.date is None else poll.date + _CLOCK_TOLERANCE
         newest = 0.0
         by_change = sorted((timestamp(job.last_update) or 0.0, position) for position, job in enumerate(poll.changed))
         for updated, position in by_change:
             job = poll.changed[position]
             newest = max(newest, updated)
             if text(job.lifecycle) not in ENDED_LIFECYCLES:
-                self._take_open(job, updated)
+                self._take_open(job.id, job, updated)
             elif updated:
                 self._take_ended(job, updated)
         for job in poll.open_jobs:
-            self._take_open(job, timestamp(job.last_update) or 0.0)
+            self._take_open(job.id, job, timestamp(job.last_update) or 0.0)
         if self._first:
             self._want_results_of_last_runs()
         self._look_for_missing(poll)
@@ -94,16 +101,12 @@ class Cycle:
             return
         if known.missing:
             self._take_missing(job_id, known, job)
-        elif job is not None and text(job.lifecycle) not in ENDED_LIFECYCLES:
-            self._take_open(job, timestamp(job.last_update) or known.updated)
-        elif known.suspect is not None:
-            self._settle(job_id, known, known.suspect, job)
-        elif known.wants_result:
-            if job is None:
-                known.wants_result = False
-                self.without_result += known.counted
-            else:
-                self._take_first_result(job_id, known, job)
+        elif job is None:
+            self._give_up(known)
+        elif text(job.lifecycle) not in ENDED_LIFECYCLES:
+            self._take_open(job_id, job, timestamp(job.last_update) or known.updated)
+        else:
+            self._take_change(job_id, job, known, timestamp(job.last_update) or known.updated, full=True)
 
     def fail_result(self, job_id: str) -> None:
         """Take note that a job in full could not be fetched; after the third time its result is given up."""
@@ -112,8 +115,7 @@ class Cycle:
             return
         known.attempts += 1
         if known.attempts >= _ATTEMPTS and not known.missing:
-            known.attempts = 0
-            self.take_result(job_id, None)
+            self._give_up(known)
 
     def count_executions(self, owner: Owner, executions: int, *, new: bool) -> None:
         """Compare TheEye's own count of an owner's executions with the jobs that were seen.
@@ -126,7 +128,8 @@ class Cycle:
         account = self.changes.accounts.get(owner) or self._state.accounts.get(owner) or Account()
         before = account.executions_before
         if before is None:
-            before = 0 if new else executions - account.jobs_seen
+            # The count is older than the jobs seen last: better to miss some than to claim too many.
+            before = 0 if new else executions
         unseen = executions - before - account.jobs_seen
         if account.executions_before is None or unseen > account.unseen:
             own = self._account(owner)
@@ -135,25 +138,44 @@ class Cycle:
 
     def _take_ended(self, job: Job, updated: float) -> None:
         known = self._own_job(job.id)
+        full = isinstance(job.result, JobResult)
         if known is None:
-            self._record(job, self._add(job, updated), updated, self._outcome(job))
-        elif known.open:
-            self._record(job, known, updated, self._outcome(job))
+            self._record(job.id, job, self._add(job.id, job, updated), updated, full=full)
+        elif known.open or not known.runs:
+            self._record(job.id, job, known, updated, full=full)
         elif updated != known.updated:
-            known.updated = updated
-            if isinstance(job.result, JobResult):
-                known.suspect_outcome = self._outcome(job)
-                self._settle(job.id, known, updated, job)
-            elif _has_times(job):
-                known.suspect, known.suspect_outcome = updated, self._outcome(job)
-            # Otherwise there is nothing to compare, and it was never seen open again: an edit.
+            self._take_change(job.id, job, known, updated, full=full)
 
-    def _take_open(self, job: Job, updated: float) -> None:
-        known = self._own_job(job.id) or self._add(job, updated)
-        if known.wants_result:  # it was restarted before the result was read
-            known.wants_result = False
-            self.without_result += known.counted
-        known.open, known.updated, known.missing, known.suspect = True, updated, False, None
+    def _take_change(self, job_id: str, job: Job, known: KnownJob, updated: float, *, full: bool) -> None:
+        """Decide whether a finished job was run again or edited: another outcome or result is another run.
+
+        Args:
+            job_id: its id.
+            job: the job, which still or again has ended.
+            known: what is known of it.
+            updated: its `last_update`.
+            full: whether it has its result, if there is one.
+        """
+        other_result = full and known.result_known and _result(job) != (known.duration, known.exit_code)
+        if self._outcome(job) is not known.outcome or other_result:
+            self._give_up(known)
+            self._record(job_id, job, known, updated, full=full)
+            return
+        known.updated = updated
+        if full:
+            # If the first result was never read, there is nothing to compare; edits are the more likely ones.
+            wanted = known.wants_result
+            known.suspect, known.attempts = False, 0
+            if not known.result_known:
+                self._take_first_result(job_id, known, job, observe=wanted)
+        elif _has_times(job):
+            known.suspect = True
+        # Otherwise there is nothing to compare, and it was never seen open again: an edit.
+
+    def _take_open(self, job_id: str, job: Job, updated: float) -> None:
+        known = self._own_job(job_id) or self._add(job_id, job, updated)
+        self._give_up(known)  # if it was restarted before the result was read
+        known.open, known.updated, known.missing = True, updated, False
 
     def _take_missing(self, job_id: str, known: KnownJob, job: Job | None) -> None:
         """Look at an open job that is listed no more: it ended where the changes did not show it, or is deleted."""
@@ -165,19 +187,27 @@ class Cycle:
             return
         updated = timestamp(job.last_update)
         if text(job.lifecycle) in ENDED_LIFECYCLES and updated is not None:
-            self._record(job, known, updated, self._outcome(job))
+            self._record(job_id, job, known, updated, full=True)
+        elif text(job.lifecycle) not in OPEN_LIFECYCLES:
+            known.open = False  # the lists of open jobs never show what nobody knows
 
-    def _add(self, job: Job, updated: float) -> KnownJob:
+    def _give_up(self, known: KnownJob) -> None:
+        """Do without what is not known yet: a result, and whether a change was a run."""
+        self.without_result += known.wants_result and known.counted
+        known.wants_result, known.suspect, known.attempts = False, False, 0
+
+    def _add(self, job_id: str, job: Job, updated: float) -> KnownJob:
         owner = owner_of(job)
         known = KnownJob(owner, text(job.name), updated, timestamp(job.creation_date))
-        self.changes.jobs[job.id] = known
+        self.changes.jobs[job_id] = known
         if not self._first:
             self._account(owner).jobs_seen += 1
         return known
 
-    def _record(self, job: Job, known: KnownJob, updated: float, outcome: Outcome) -> None:
+    def _record(self, job_id: str, job: Job, known: KnownJob, updated: float, *, full: bool) -> None:
         """Record a run that has ended."""
-        known.open, known.missing, known.suspect, known.attempts = False, False, None, 0
+        outcome = self._outcome(job)
+        known.open, known.missing, known.suspect, known.attempts = False, False, False, 0
         known.runs += 1
         known.updated = known.finished = updated
         known.outcome = outcome
@@ -186,51 +216,39 @@ class Cycle:
         never_started = text(job.lifecycle) == "canceled"
         known.wants_result = _has_times(job) and not never_started
         account = self._account(known.owner)
-        if outcome is Outcome.SUCCESS:
-            account.last_success = max(updated, account.last_success or 0)
         # A restart keeps the creation time of the first run, and nobody records when it was started again.
         turnaround = updated - known.created if known.created is not None and known.runs == 1 else None
-        if turnaround is not None and turnaround < 0:
+        if updated > self._latest or (turnaround is not None and turnaround < 0):
             self.impossible += 1
             turnaround = None
-        if account.last is None or updated >= account.last.finished:
-            account.last = LastRun(job.id, text(job.name), updated, outcome, turnaround)
+        if updated <= self._latest:  # otherwise it is counted, but has no time that could be shown
+            if outcome is Outcome.SUCCESS:
+                account.last_success = max(updated, account.last_success or 0)
+            if account.last is None or updated >= account.last.finished:
+                account.last = LastRun(job_id, text(job.name), updated, outcome, turnaround)
         if known.counted:
             account.runs[outcome] = account.runs.get(outcome, 0) + 1
             if turnaround is not None and (bounds := self._turnaround_bounds(known.owner)) is not None:
                 account.turnaround = _histogram(account.turnaround, bounds)
-                account.turnaround.observe(turnaround, job.id, updated)
-        if isinstance(job.result, JobResult):
-            self._take_first_result(job.id, known, job)
+                account.turnaround.observe(turnaround, job_id, updated)
+        if full:
+            self._take_first_result(job_id, known, job)
 
     def _take_first_result(self, job_id: str, known: KnownJob, job: Job, *, observe: bool = True) -> None:
         """Take run time and exit code of the recorded run from its job in full."""
         known.wants_result, known.result_known = False, True
         known.duration, known.exit_code = _result(job)
         duration = known.duration
-        if duration is not None and duration < 0:
+        if duration is not None and not 0 <= duration < _ABSURD:
             self.impossible += 1
             duration = None
         account = self._account(known.owner)
-        if account.last is not None and account.last.job_id == job_id:
+        if account.last is not None and (account.last.job_id, account.last.finished) == (job_id, known.finished):
             account.last.duration, account.last.exit_code = duration, known.exit_code
         bounds = self._bounds.duration if known.owner.kind is OwnerKind.TASK else None
         if known.counted and observe and duration is not None and bounds is not None:
             account.duration = _histogram(account.duration, bounds)
             account.duration.observe(duration, job_id, known.finished)
-
-    def _settle(self, job_id: str, known: KnownJob, updated: float, job: Job | None) -> None:
-        """Decide whether a finished job that changed was run again or edited: another result is another run."""
-        known.suspect = None
-        if job is None:
-            return
-        if known.result_known:
-            if (known.duration, known.exit_code, known.outcome) != (*_result(job), known.suspect_outcome):
-                self._record(job, known, updated, known.suspect_outcome)
-                known.wants_result = False
-        else:
-            # The first result was never read, so that there is nothing to compare; edits are the more likely ones.
-            self._take_first_result(job_id, known, job, observe=known.wants_result)
 
     def _want_results_of_last_runs(self) -> None:
         """Of the runs from before counting began, only each owner's last one is shown, and needs its result."""
@@ -245,7 +263,7 @@ class Cycle:
             known = self._own_job(job_id)
             if known is not None:
                 known.missing = True
-        if poll.complete and listed:
+        if poll.complete and poll.changed:  # an empty list may be a hidden error
             for job_id in self._state.jobs.keys() - listed - self._state.open:
                 # Ids are never used again: what a list of all jobs lacks cannot come back.
                 known = self._state.jobs[job_id]
@@ -258,7 +276,7 @@ class Cycle:
         # A job dated in the future, or a clock that was set back, must not hide what changes until then.
         cursor.updated = reached if date is None else min(reached, date)
         if cursor.began is None:
-            cursor.began = cursor.updated if date is None else date
+            cursor.began = (cursor.updated or None) if date is None else date
 
     def _turnaround_bounds(self, owner: Owner) -> tuple[float, ...] | None:
         match owner.kind:
@@ -323,7 +341,9 @@ def _result(job: Job) -> tuple[float | None, float | None]:
     if not isinstance(job.result, JobResult):
         return None, None
     times = job.result.times
-    return (times.total() if isinstance(times, Times) else None), number(job.result.code)
+    seconds = times.total() if isinstance(times, Times) else None
+    # JSON, and so the ledger, has no infinity.
+    return (None if seconds is None else min(max(seconds, -_ABSURD), _ABSURD)), number(job.result.code)
 
 
 def _reference(value: object) -> str:

@@ -120,8 +120,7 @@ class KnownJob(msgspec.Struct):
         result_known: whether run time and exit code are those of a result that was read.
         wants_result: whether that run's result is still to be fetched.
         counted: whether that run is counted (and not from before counting began).
-        suspect: `last_update` of a change that may be a further run or an edit; its result will tell.
-        suspect_outcome: how that run would have ended.
+        suspect: whether it changed since, which may be a further run or an edit; its result will tell.
         attempts: failed attempts to fetch the result.
         missing: whether the job was open and is listed no more.
     """
@@ -139,15 +138,14 @@ class KnownJob(msgspec.Struct):
     result_known: bool = False
     wants_result: bool = False
     counted: bool = False
-    suspect: float | None = None
-    suspect_outcome: Outcome = Outcome.UNKNOWN
+    suspect: bool = False
     attempts: int = 0
     missing: bool = False
 
     @property
     def needs_attention(self) -> bool:
         """Whether the job has to be looked at in full."""
-        return self.wants_result or self.suspect is not None or self.missing
+        return self.wants_result or self.suspect or self.missing
 
 
 class Cursor(msgspec.Struct):

@@ -59,8 +59,8 @@ class TheEyeClient:
         is what servers before 2.0 have. The first that exists is remembered.
         """
         self._verify_token()
-        routes = [self._monitor_route] if self._monitor_route else self._MONITOR_ROUTES
-        for route in routes:
+        known = [self._monitor_route] if self._monitor_route else []
+        for route in dict.fromkeys([*known, *self._MONITOR_ROUTES]):
             try:
                 answer = self._transport.get(route, route.replace("/{customer}", self._path))
             except UpstreamError as error:
@@ -69,8 +69,6 @@ class TheEyeClient:
                 continue
             self._monitor_route = route
             return self._own(answer)
-        # The server may have been replaced by one of another version.
-        self._monitor_route = None
         raise UpstreamError(Reason.NOT_FOUND, "TheEye has none of the routes that list monitors")
 
     def tasks(self) -> Listing[Task]:

@@ -15,12 +15,14 @@ __all__ = ["Identified", "Listing", "decode_list", "decode_object"]
 
 
 class Identified(Protocol):
-    """An object of TheEye; a valid one has a non-empty string as its id."""
+    """An object of TheEye; a valid one has a short string of printable ASCII as its id."""
 
     id: Any
 
 
 T = TypeVar("T", bound=Identified)
+
+_ID_LIMIT: Final = 128
 
 _UNDECODABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 """What the decoders raise for bytes that are no UTF-8, no JSON, of another type, or nested without end."""
@@ -122,6 +124,7 @@ def _lenient(body: bytes | bytearray) -> Any:
     """Parse JSON with what msgspec refuses: lone surrogates and invalid UTF-8, as U+FFFD."""
     return json.loads(
         bytes(body).decode("utf-8", errors="replace"),
+        strict=False,
         # Not JSON: as null, like the other absent numbers.
         parse_constant=lambda _: None,
         object_pairs_hook=lambda pairs: {_clean(key): _clean(value) for key, value in pairs},
@@ -136,8 +139,13 @@ def _clean(value: Any) -> Any:
     return value
 
 
+def _is_id(value: object) -> bool:
+    # What would have to be replaced or cut in a label could make two ids the same series.
+    return isinstance(value, str) and 0 < len(value) <= _ID_LIMIT and value.isascii() and value.isprintable()
+
+
 def _identified(items: list[T], malformed: int) -> tuple[list[T], Counter[str]]:
-    valid = {item.id: item for item in items if isinstance(item.id, str) and item.id}
-    without_id = sum(not (isinstance(item.id, str) and item.id) for item in items)
+    valid = {item.id: item for item in items if _is_id(item.id)}
+    without_id = sum(not _is_id(item.id) for item in items)
     skipped = Counter(malformed=malformed + without_id, duplicate=len(items) - without_id - len(valid))
     return list(valid.values()), +skipped

@@ -10,6 +10,7 @@ class Reason(StrEnum):
     """Kinds of failure, as they stand in the `reason` label of metrics."""
 
     UNREACHABLE = "unreachable"
+    DISCONNECTED = "disconnected"
     TIMEOUT = "timeout"
     SERVER_ERROR = "server_error"
     RATE_LIMITED = "rate_limited"
@@ -58,6 +59,7 @@ _ORGANIZATION_WIDE: Final = frozenset(
 
 _ADVICE: Final[dict[Reason, str]] = {
     Reason.UNREACHABLE: "check the URL, DNS, the network and any proxy between here and TheEye",
+    Reason.DISCONNECTED: "TheEye or something before it closes connections; look at their logs",
     Reason.TIMEOUT: "TheEye answers too slowly; raise `timeout` if this lasts, it covers the whole response",
     Reason.SERVER_ERROR: "TheEye has a fault of its own; its log says more",
     Reason.RATE_LIMITED: "something in front of TheEye limits requests; raise the collectors' intervals",

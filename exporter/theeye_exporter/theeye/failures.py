@@ -16,6 +16,9 @@ from theeye_exporter.theeye.errors import Reason, UpstreamError
 
 __all__ = ["failure_of", "http_date", "refusal_of"]
 
+_LONGEST_PAUSE: Final = 300.0
+"""Seconds that a Retry-After is obeyed at most: one wrong header must not end collecting."""
+
 _REASON_OF_STATUS: Final[dict[int, Reason]] = {
     401: Reason.UNAUTHORIZED,
     403: Reason.FORBIDDEN,
@@ -37,7 +40,7 @@ _REASON_OF_EXCEPTION: Final[tuple[tuple[tuple[type[BaseException], ...], Reason,
         Reason.TIMEOUT,
         "the answer was not complete in time",
     ),
-    ((RemoteDisconnected,), Reason.UNREACHABLE, "the connection was closed without an answer"),
+    ((RemoteDisconnected, ConnectionError), Reason.DISCONNECTED, "the connection was closed without an answer"),
     ((urllib3.exceptions.DecodeError,), Reason.INVALID_RESPONSE, "the answer's compression is broken"),
 )
 """The first row with a type among the causes of an exception tells the failure."""
@@ -56,7 +59,8 @@ def refusal_of(response: requests.Response, body: bytes | bytearray) -> Upstream
     reason = _REASON_OF_STATUS.get(status)
     if reason is None:
         reason = Reason.SERVER_ERROR if status >= requests.codes.internal_server_error else Reason.REJECTED
-    return UpstreamError(reason, f"TheEye answered {status}", retry_after=_retry_after(response))
+    retry_after = _retry_after(response) if reason in {Reason.RATE_LIMITED, Reason.SERVER_ERROR} else None
+    return UpstreamError(reason, f"TheEye answered {status}", retry_after=retry_after)
 
 
 def http_date(value: str) -> float | None:
@@ -75,6 +79,8 @@ def failure_of(error: Exception) -> UpstreamError:
             return UpstreamError(Reason.UNREACHABLE, f"TLS: {cause.verify_message}")
         if isinstance(cause, ssl.SSLError):
             return UpstreamError(Reason.UNREACHABLE, f"TLS: {cause.reason or 'handshake failed'}")
+        if isinstance(cause, ConnectionResetError | BrokenPipeError):
+            break
         if isinstance(cause, OSError) and cause.errno and cause.strerror and not isinstance(cause, socket.gaierror):
             return UpstreamError(Reason.UNREACHABLE, cause.strerror.lower())
     for types, reason, words in _REASON_OF_EXCEPTION:
@@ -98,10 +104,13 @@ def _message(body: bytes | bytearray) -> str:
 
 def _retry_after(response: requests.Response) -> float | None:
     value = response.headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
+    if value.isascii() and value.isdecimal():
+        return min(float(value[:9]), _LONGEST_PAUSE)
     at = http_date(value)
-    return None if at is None else max(0.0, at - time.time())
+    if at is None:
+        return None
+    now = http_date(response.headers.get("Date", ""))
+    return min(max(0.0, at - (time.time() if now is None else now)), _LONGEST_PAUSE)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

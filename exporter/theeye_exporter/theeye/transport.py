@@ -31,7 +31,12 @@ _ATTEMPTS: Final = 3
 _BACKOFF: Final = 0.25  # seconds, upper bound of the first pause; doubles with each attempt
 _CHUNK: Final = 256 * 1024
 _REDIRECTS: Final = 3
-_RETRIED: Final = frozenset({Reason.UNREACHABLE, Reason.SERVER_ERROR, Reason.RATE_LIMITED, Reason.TRUNCATED})
+_STATUSES: Final = frozenset(
+    {200, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 413, 414, 429, 500, 502, 503, 504}
+)
+_RETRIED: Final = frozenset(
+    {Reason.UNREACHABLE, Reason.DISCONNECTED, Reason.SERVER_ERROR, Reason.RATE_LIMITED, Reason.TRUNCATED}
+)
 
 
 class Observer(Protocol):
@@ -191,7 +196,7 @@ class Transport:
                     body = self._read(response, peek=peek)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 raise failure_of(error) from None
-            outcome, size = str(response.status_code), len(body)
+            outcome, size = _status_label(response.status_code), len(body)
         except UpstreamError as error:
             outcome = error.reason
             raise
@@ -222,7 +227,7 @@ class Transport:
             if not response.is_redirect:
                 return response
             response.close()
-            target = _same_origin(url, response.headers["Location"])
+            target = _same_origin(url, response.headers["Location"], token)
             url, params = target, {"access_token": token} if self._settings.auth == "query" else {}
         raise UpstreamError(Reason.REDIRECTED, "TheEye redirects in circles")
 
@@ -237,20 +242,26 @@ class Transport:
         return body
 
 
+def _status_label(status: int) -> str:
+    # A server could make up any number; each would be a series for ever.
+    return str(status) if status in _STATUSES else f"{status // 100}xx"
+
+
 def _chunks(response: requests.Response) -> Iterator[bytes]:
     # `read` with a size decompresses no more than that at once, so a small bomb cannot become a large chunk.
     while chunk := response.raw.read(_CHUNK, decode_content=True):
         yield chunk
 
 
-def _same_origin(url: str, location: str) -> str:
+def _same_origin(url: str, location: str, token: str) -> str:
     try:
         target = urljoin(url, location)
         there = _origin(target)
     except ValueError:
         raise UpstreamError(Reason.REDIRECTED, "TheEye redirects to an address that is none") from None
     if there != _origin(url):
-        raise UpstreamError(Reason.REDIRECTED, f"TheEye redirects to {there}")
+        named = "another host" if token.lower() in there else there
+        raise UpstreamError(Reason.REDIRECTED, f"TheEye redirects to {named}")
     return target
 
 

@@ -1,0 +1,806 @@
+"""Polls in, accounts out: which runs are counted, and which are not."""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.polling import BOUNDS, START, TASK, Poller, UnreliableStorage, result
+from theeye_exporter.ledger.book import Book
+from theeye_exporter.ledger.cycle import Cycle, Poll
+from theeye_exporter.ledger.records import Account, Bounds, LastRun, Owner, OwnerKind
+from theeye_exporter.ledger.storage import LedgerError
+from theeye_exporter.theeye.lifecycle import Outcome
+from theeye_exporter.theeye.models import Job
+
+
+@pytest.fixture
+def poller() -> Poller:
+    """A ledger that has begun to count, with TheEye's clock at 60 s."""
+    poller = Poller()
+    poller.put("before", 60, _type="DummyJob")
+    poller.poll()
+    return poller
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[UnreliableStorage]:
+    storage = UnreliableStorage(tmp_path / "state")
+    yield storage
+    storage.close()
+
+
+# What is a run
+
+
+def test_a_new_run_is_counted_with_its_times(poller: Poller) -> None:
+    poller.put("a", 190, result=result(2.5, 3), state="failure")
+    poller.poll()
+    assert poller.runs == {"failure": 1}
+    assert poller.durations == (1, 2.5)
+    assert poller.turnarounds == (1, 190.0)
+    assert poller.account().last == LastRun("a", "backup", START + 190, Outcome.FAILURE, 190.0, 2.5, 3)
+    assert poller.account().last_success == START + 60
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "state", "outcome"),
+    [
+        ("finished", "success", "success"),
+        ("finished", "normal", "success"),
+        ("finished", "failure", "failure"),
+        ("terminated", "timeout", "timeout"),
+        ("terminated", "canceled", "canceled"),
+        ("canceled", "canceled", "canceled"),
+        ("terminated", "error", "error"),
+        ("finished", "melted", "unknown"),
+        ("finished", None, "unknown"),
+        ("finished", {"an": "object"}, "unknown"),
+        ("expired", "in_progress", "unknown"),
+        ("completed", "success", "unknown"),
+        ("canceled", "success", "unknown"),
+    ],
+)
+def test_every_end_is_counted(lifecycle: str, state: Any, outcome: str, poller: Poller) -> None:
+    poller.put("a", 70, lifecycle=lifecycle, state=state)
+    cycle = poller.poll()
+    assert poller.runs == {outcome: 1}
+    known = isinstance(state, str)
+    assert cycle.unknown == ({(lifecycle, state if known else "")} if outcome == "unknown" else set())
+
+
+def test_a_run_from_waiting_to_its_end_is_one(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="onhold", state="in_progress", creation_date="2026-11-22T13:01:10.000Z")
+    poller.poll()
+    poller.put("a", 71, lifecycle="ready")
+    poller.poll()
+    poller.put("a", 71, lifecycle="assigned")
+    poller.poll()
+    assert poller.runs == {}
+    poller.put("a", 80, lifecycle="finished", state="success", result=result(1))
+    poller.poll()
+    assert poller.runs == {"success": 1}
+    assert poller.turnarounds == (1, 10.0)
+
+
+def test_a_restart_that_was_seen_open_is_a_run_whatever_its_result(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.poll()
+    poller.put("a", 80, lifecycle="ready")
+    poller.poll()
+    poller.put("a", 90, lifecycle="finished")
+    poller.poll()
+    assert poller.runs == {"success": 2}
+    assert poller.durations == (2, 2.0)
+    assert poller.turnarounds == (1, 70.0)  # nobody recorded when it was started again
+    last = poller.account().last
+    assert last is not None
+    assert last.turnaround is None
+
+
+def test_a_restart_between_two_polls_is_told_by_its_result(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.poll()
+    poller.put("a", 80, result=result(1.25))
+    poller.poll()
+    assert poller.runs == {"success": 2}
+    assert poller.durations == (2, 2.25)
+
+
+def test_a_restart_between_two_polls_is_told_by_its_exit_code(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.poll()
+    poller.put("a", 80, result=result(1, 3))
+    poller.poll()
+    assert poller.runs == {"success": 2}
+
+
+def test_an_edit_is_told_by_its_result(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.poll()
+    before = copy.deepcopy(poller.account())
+    for updated in (80, 90):
+        poller.put("a", updated)
+        poller.poll()
+    assert poller.account() == before
+    assert poller.asked == ["a", "a", "a"]
+
+
+def test_an_edit_of_an_older_job_does_not_make_it_the_last(poller: Poller) -> None:
+    poller.put("old", 70, result=result(1))
+    poller.put("new", 80, result=result(2))
+    poller.poll()
+    before = copy.deepcopy(poller.account())
+    poller.put("old", 90)
+    poller.poll()
+    assert poller.account() == before
+
+
+def test_an_edit_before_the_result_was_read_is_no_run(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.unreadable.add("a")
+    poller.poll()
+    poller.put("a", 80)
+    poller.unreadable.clear()
+    poller.poll()
+    assert poller.runs == {"success": 1}
+    assert poller.durations == (1, 1.0)
+    assert poller.account().last == LastRun("a", "backup", START + 70, Outcome.SUCCESS, 70.0, 1.0, 0)
+
+
+@pytest.mark.parametrize("kind", ["ScriptJob", "DummyJob"])
+def test_another_outcome_is_another_run_without_any_result(kind: str, poller: Poller) -> None:
+    poller.put("a", 70, _type=kind)
+    poller.poll()
+    poller.put("a", 80, state="failure")
+    del poller.jobs["before"]
+    poller.between = poller.jobs.clear
+    poller.poll()
+    assert poller.runs == {"success": 1, "failure": 1}
+
+
+def test_a_canceled_job_that_is_restarted_and_ends_between_two_polls_is_a_run(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="canceled", state="canceled")
+    poller.poll()
+    poller.put("a", 90, lifecycle="finished", state="success", result=result(1))
+    poller.poll()
+    assert poller.runs == {"canceled": 1, "success": 1}
+    assert poller.durations == (1, 1.0)
+
+
+def test_another_outcome_is_another_run_though_the_first_result_was_never_read(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.unreadable.add("a")
+    poller.poll()
+    poller.put("a", 80, state="failure", result=result(2, 1))
+    poller.unreadable.clear()
+    cycle = poller.poll()
+    assert poller.runs == {"success": 1, "failure": 1}
+    assert poller.durations == (1, 2.0)
+    assert cycle.without_result == 1
+
+
+def test_a_restart_that_ends_between_list_and_result_is_two_runs_if_the_outcome_differs(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.between = lambda: poller.put("a", 72, state="failure", result=result(2, 1))
+    cycle = poller.poll()
+    assert cycle.without_result == 1
+    for _ in range(3):
+        assert poller.runs == {"success": 1, "failure": 1}
+        assert poller.durations == (1, 2.0)
+        poller.poll()
+
+
+def test_a_change_is_judged_by_the_job_in_full_not_by_the_list_before(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.poll()
+    poller.put("a", 80)  # an edit, and then
+    poller.between = lambda: poller.put("a", 85, state="failure", result=result(2, 1))
+    for _ in range(3):
+        poller.poll()
+        assert poller.runs == {"success": 1, "failure": 1}
+        last = poller.account().last
+        assert last is not None
+        assert (last.outcome, last.finished) == (Outcome.FAILURE, START + 85)
+
+
+def test_a_restart_between_list_and_result_loses_the_result_only(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.between = lambda: poller.put("a", 75, lifecycle="ready", result=None)
+    cycle = poller.poll()
+    assert cycle.without_result == 1
+    poller.between = lambda: None
+    poller.put("a", 80, lifecycle="finished", result=result(1))
+    poller.poll()
+    assert poller.runs == {"success": 2}
+    assert poller.durations == (1, 1.0)
+
+
+def test_of_a_job_without_run_time_a_change_with_the_same_outcome_is_an_edit(poller: Poller) -> None:
+    poller.put("a", 70, _type="DummyJob")
+    poller.poll()
+    poller.put("a", 80)
+    poller.poll()
+    assert poller.runs == {"success": 1}
+    assert poller.asked == []
+
+
+@pytest.mark.parametrize("kind", ["ScraperJob", "ApprovalJob", "DummyJob", "NotificationJob"])
+def test_results_without_run_times_are_not_asked_for(kind: str, poller: Poller) -> None:
+    poller.put("a", 70, _type=kind)
+    poller.put("b", 70, lifecycle="canceled", state="canceled")
+    poller.poll()
+    assert poller.runs == {"success": 1, "canceled": 1}
+    assert poller.asked == []
+
+
+def test_results_that_are_listed_are_used_and_nothing_is_asked_for(poller: Poller) -> None:
+    poller.results_listed = True
+    poller.put("a", 70, result=result(1))
+    poller.poll()
+    poller.put("a", 80)
+    poller.poll()
+    assert (poller.runs, poller.durations) == ({"success": 1}, (1, 1.0))
+    poller.put("a", 90, result=result(2))
+    poller.poll()
+    assert (poller.runs, poller.durations) == ({"success": 2}, (2, 3.0))
+    assert poller.asked == []
+
+
+def test_a_poll_that_brings_nothing_new_changes_nothing(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.put("b", 71, lifecycle="ready")
+    poller.put("c", 72, lifecycle="canceled", state="canceled")
+    poller.poll()
+    before = copy.deepcopy(poller.book._state)
+    for complete in (False, True, False):
+        poller.poll(complete=complete)
+        assert poller.book._state == before
+    assert poller.asked == ["a"]
+
+
+# Whose run it is
+
+
+@pytest.mark.parametrize(
+    ("fields", "owner"),
+    [
+        ({"task_id": "t1"}, TASK),
+        ({"task_id": None, "task": {"id": "t1"}}, TASK),
+        ({"task_id": None, "task": "t1"}, TASK),
+        ({"task_id": None, "_type": "AgentUpdateJob"}, Owner(OwnerKind.OTHER, "AgentUpdateJob")),
+        ({"task_id": None}, Owner(OwnerKind.OTHER, "ScriptJob")),
+        ({"task_id": None, "_type": "Surprise"}, Owner(OwnerKind.OTHER, "other")),
+        ({"task_id": [], "task": 1.5, "_type": {}}, Owner(OwnerKind.TASK, "1.5")),
+        ({"task_id": None, "_type": None}, Owner(OwnerKind.OTHER, "other")),
+        ({"_type": "WorkflowJob", "workflow_id": "w1"}, Owner(OwnerKind.WORKFLOW, "w1")),
+        ({"_type": "WorkflowJob", "workflow": {"id": "w1"}}, Owner(OwnerKind.WORKFLOW, "w1")),
+        ({"_type": "WorkflowJob", "workflow": "w1"}, Owner(OwnerKind.WORKFLOW, "w1")),
+        ({"workflow_id": "w1"}, TASK),
+    ],
+)
+def test_a_run_belongs_to_a_task_a_workflow_or_its_type(fields: dict[str, Any], owner: Owner) -> None:
+    poller = Poller()
+    poller.poll()
+    poller.put("a", 70, **fields)
+    poller.poll()
+    assert {found: account.runs for found, account in poller.book.accounts.items()} == {owner: {Outcome.SUCCESS: 1}}
+    account = poller.account(owner)
+    assert (account.turnaround is None) == (owner.kind is OwnerKind.OTHER)
+
+
+def test_a_workflows_turnaround_has_its_own_buckets_and_no_run_time(poller: Poller) -> None:
+    poller.put("w", 70, _type="WorkflowJob", workflow_id="w1", result=result(1))
+    poller.results_listed = True
+    poller.poll()
+    account = poller.account(Owner(OwnerKind.WORKFLOW, "w1"))
+    assert account.turnaround is not None
+    assert (account.turnaround.bounds, account.turnaround.counts) == ((60.0,), [0, 1])
+    assert account.duration is None
+
+
+# Jobs that are open no more, and jobs that are gone
+
+
+def test_an_open_job_that_is_listed_no_more_but_has_ended_is_a_run(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="ready")
+    poller.poll()
+    poller.put("a", 75, lifecycle="finished", result=result(1))
+    poller.poll(unlisted=["a"])
+    assert (poller.runs, poller.durations) == ({"success": 1}, (1, 1.0))
+    poller.poll()
+    assert (poller.runs, poller.durations) == ({"success": 1}, (1, 1.0))
+    assert poller.asked == ["a"]
+
+
+def test_an_open_job_that_ended_without_a_result_is_asked_for_once(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="ready")
+    poller.poll()
+    poller.put("a", 75, lifecycle="terminated", state="canceled")
+    poller.poll(unlisted=["a"])
+    poller.poll()
+    assert poller.runs == {"canceled": 1}
+    assert poller.asked == ["a"]
+
+
+def test_an_open_job_that_was_deleted_is_no_run(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="ready")
+    poller.poll()
+    del poller.jobs["a"]
+    poller.poll()
+    poller.poll()
+    assert poller.runs == {}
+    assert (poller.book.known_jobs, poller.book.backlog) == (1, 0)
+    assert poller.asked == ["a"]
+
+
+def test_an_open_job_that_is_only_missing_from_the_lists_stays_open(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="ready")
+    poller.poll()
+    poller.poll(unlisted=["a"])
+    poller.put("a", 80, lifecycle="finished", _type="DummyJob")
+    poller.poll()
+    assert poller.runs == {"success": 1}
+
+
+def test_an_open_job_that_cannot_be_looked_at_is_asked_for_until_it_can(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="ready")
+    poller.poll()
+    poller.put("a", 75, lifecycle="finished", result=result(1))
+    poller.unreadable.add("a")
+    for _ in range(5):
+        poller.poll(unlisted=["a"])
+        assert (poller.runs, poller.book.backlog) == ({}, 1)
+    poller.unreadable.clear()
+    poller.poll(unlisted=["a"])
+    assert (poller.runs, poller.durations) == ({"success": 1}, (1, 1.0))
+
+
+@pytest.mark.parametrize("lifecycle", [None, "thawing"])
+def test_a_job_in_a_state_that_nobody_knows_is_not_asked_for_for_ever(lifecycle: str | None, poller: Poller) -> None:
+    poller.put("a", 70, lifecycle=lifecycle)
+    poller.put("b", 70 + 2 * 60, _type="DummyJob")
+    for _ in range(5):
+        poller.poll()
+    assert poller.asked == ["a"]
+    poller.put("a", 300, lifecycle="finished", result=result(1))
+    poller.poll()
+    assert poller.runs == {"success": 2}
+    assert poller.durations == (1, 1.0)
+
+
+def test_a_deleted_jobs_run_is_counted_without_a_duration(poller: Poller) -> None:
+    poller.put("a", 70)
+    poller.between = poller.jobs.clear
+    cycle = poller.poll()
+    assert (poller.runs, poller.durations, poller.turnarounds) == ({"success": 1}, (0, 0.0), (1, 70.0))
+    assert cycle.without_result == 1
+    assert poller.poll().without_result == 0
+    assert poller.asked == ["a"]
+
+
+def test_a_result_is_given_up_after_three_failures(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.unreadable.add("a")
+    assert [poller.poll().without_result for _ in range(5)] == [0, 0, 1, 0, 0]
+    assert (poller.runs, poller.durations) == ({"success": 1}, (0, 0.0))
+    assert poller.asked == ["a"] * 3
+    # An edit gives its last run a duration that is shown, but it is too late for the histogram.
+    poller.unreadable.clear()
+    poller.put("a", 80)
+    poller.poll()
+    last = poller.account().last
+    assert last is not None
+    assert (last.duration, poller.durations, poller.runs) == (1.0, (0, 0.0), {"success": 1})
+
+
+def test_each_result_has_three_attempts_of_its_own(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.unreadable.add("a")
+    poller.poll()
+    poller.poll()
+    poller.unreadable.clear()
+    poller.poll()
+    poller.put("a", 80, result=result(2))
+    poller.unreadable.add("a")
+    poller.poll()
+    poller.poll()
+    poller.unreadable.clear()
+    poller.poll()
+    assert (poller.runs, poller.durations) == ({"success": 2}, (2, 3.0))
+
+
+def test_a_change_whose_result_cannot_be_read_is_taken_for_an_edit(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.poll()
+    poller.put("a", 80, result=result(2))
+    poller.unreadable.add("a")
+    for _ in range(5):
+        poller.poll()
+    assert (poller.runs, poller.book.backlog) == ({"success": 1}, 0)
+
+
+def test_a_list_of_all_jobs_forgets_what_is_gone_and_says_what_got_no_result(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.put("b", 70, result=result(1))
+    poller.unreadable.add("b")
+    poller.poll()
+    poller.put("c", 80, _type="DummyJob")
+    del poller.jobs["before"], poller.jobs["a"], poller.jobs["b"]
+    poller.unreadable.clear()
+    poller.poll()  # asks for b, which is gone
+    assert poller.book.known_jobs == 4
+    cycle = poller.poll(complete=True)
+    assert (poller.book.known_jobs, cycle.without_result) == (1, 0)
+    assert poller.runs == {"success": 3}
+
+
+def test_a_list_of_all_jobs_gives_up_the_results_of_what_is_gone(poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.unreadable.add("a")
+    poller.poll()
+    del poller.jobs["a"]
+    assert poller.poll(complete=True).without_result == 1
+    assert poller.book.backlog == 0
+
+
+@pytest.mark.parametrize("open_jobs", [(), (Job(id="b", lifecycle="ready", task_id="t1"),)])
+def test_an_empty_list_of_all_jobs_is_not_believed(open_jobs: tuple[Job, ...], poller: Poller) -> None:
+    poller.put("a", 70, result=result(1))
+    poller.poll()
+    empty = Poll(changed=[], open_jobs=open_jobs, date=None, complete=True)
+    poller.book.commit(poller.book.cycle(empty))
+    poller.poll(complete=True)
+    assert poller.runs == {"success": 1}
+
+
+# The beginning
+
+
+def test_the_first_poll_is_a_baseline_of_which_only_last_runs_are_shown() -> None:
+    poller = Poller()
+    poller.put("old", 50, result=result(1))
+    poller.put("last", 60, state="failure", result=result(2, 1))
+    poller.put("other", 40, task_id="t2", result=result(3))
+    poller.put("open", 55, lifecycle="ready")
+    cycle = poller.poll()
+    assert poller.book.accounts == {
+        TASK: Account(
+            last=LastRun("last", "backup", START + 60, Outcome.FAILURE, 60.0, 2.0, 1), last_success=START + 50
+        ),
+        Owner(OwnerKind.TASK, "t2"): Account(
+            last=LastRun("other", "backup", START + 40, Outcome.SUCCESS, 40.0, 3.0, 0), last_success=START + 40
+        ),
+    }
+    assert sorted(poller.asked) == ["last", "other"]
+    assert (cycle.without_result, poller.book.known_jobs) == (0, 4)
+
+
+def test_what_was_open_at_the_beginning_is_counted_when_it_ends() -> None:
+    poller = Poller()
+    poller.put("a", 50, lifecycle="ready")
+    poller.poll()
+    poller.put("a", 70, lifecycle="finished", result=result(1))
+    poller.poll()
+    assert (poller.runs, poller.durations, poller.turnarounds) == ({"success": 1}, (1, 1.0), (1, 70.0))
+
+
+def test_a_baselines_result_that_comes_late_is_shown_and_not_observed() -> None:
+    poller = Poller()
+    poller.put("a", 50, result=result(1))
+    poller.unreadable.add("a")
+    poller.poll()
+    poller.unreadable.clear()
+    cycle = poller.poll()
+    last = poller.account().last
+    assert last is not None
+    assert (last.duration, poller.durations, poller.runs, cycle.without_result) == (1.0, (0, 0.0), {}, 0)
+
+
+def test_a_restart_of_a_job_from_before_is_a_run_once_its_first_result_was_read() -> None:
+    poller = Poller()
+    poller.put("a", 50, result=result(1))
+    poller.put("b", 40, result=result(1))  # not the last one, so that its result is not read
+    poller.poll()
+    poller.put("a", 70, result=result(2))
+    poller.put("b", 70, result=result(2))
+    poller.poll()
+    assert (poller.runs, poller.durations) == ({"success": 1}, (1, 2.0))
+
+
+def test_an_empty_first_list_begins_too() -> None:
+    poller = Poller()
+    poller.poll()
+    poller.put("a", 1, result=result(1))
+    poller.poll()
+    assert poller.runs == {"success": 1}
+
+
+# Clocks
+
+
+def test_a_clock_that_was_set_back_does_not_hide_what_ends_then(poller: Poller) -> None:
+    poller.date = 5000
+    poller.put("a", 5000, _type="DummyJob")
+    poller.poll()
+    poller.date = 1000
+    poller.poll()
+    poller.put("b", 1010, _type="DummyJob")
+    poller.poll()
+    assert poller.runs == {"success": 2}
+
+
+def test_a_job_dated_in_the_future_does_not_hide_the_next_ones(poller: Poller) -> None:
+    poller.date = 70
+    poller.put("odd", 10**8, _type="DummyJob")
+    poller.poll()
+    poller.put("a", 75, _type="DummyJob")
+    poller.poll()
+    assert poller.runs == {"success": 2}
+    assert poller.book.cursor == START + 70
+
+
+def test_an_end_in_the_future_is_counted_and_not_shown(poller: Poller) -> None:
+    poller.date = 70
+    before = copy.deepcopy(poller.account())
+    poller.put("odd", 10**8, result=result(1))
+    assert poller.poll().impossible == 1
+    after = poller.account()
+    assert (after.runs, after.last, after.last_success) == ({Outcome.SUCCESS: 1}, before.last, before.last_success)
+    assert poller.turnarounds == (0, 0.0)
+
+
+def test_a_slow_date_header_costs_nothing_but_a_longer_list(poller: Poller) -> None:
+    poller.date = -1000
+    for updated in (70, 80, 90):
+        poller.put(f"job-{updated}", updated, _type="DummyJob")
+        poller.poll()
+        poller.poll()
+    assert poller.runs == {"success": 3}
+
+
+def test_the_last_run_keeps_its_own_result_when_the_clock_was_set_back(poller: Poller) -> None:
+    poller.put("a", 500, result=result(1))
+    poller.poll()
+    poller.put("a", 400, lifecycle="ready")
+    poller.poll()
+    poller.put("a", 410, lifecycle="finished", state="failure", result=result(2, 1))
+    poller.poll(complete=True)
+    assert poller.runs == {"success": 1, "failure": 1}
+    assert poller.account().last == LastRun("a", "backup", START + 500, Outcome.SUCCESS, 500.0, 1.0, 0)
+
+
+def test_negative_times_are_counted_and_not_observed(poller: Poller) -> None:
+    poller.put("a", 70, creation_date="2026-11-22T14:00:00.000Z", result=result(-5))
+    cycle = poller.poll()
+    assert cycle.impossible == 2
+    assert (poller.runs, poller.durations, poller.turnarounds) == ({"success": 1}, (0, 0.0), (0, 0.0))
+    last = poller.account().last
+    assert last is not None
+    assert (last.duration, last.turnaround, last.exit_code) == (None, None, 0)
+    assert poller.poll().impossible == 0
+
+
+@pytest.mark.parametrize("seconds", [1e300, 1e308, 1e12])
+def test_absurd_run_times_are_counted_and_not_observed(
+    seconds: float, poller: Poller, storage: UnreliableStorage
+) -> None:
+    poller.book = Book("demo", storage, BOUNDS)
+    poller.poll()
+    poller.put("a", 70, result={"code": 0, "times": {"seconds": seconds, "nanoseconds": 0}})
+    poller.put("b", 71, result={"code": 10**300, "times": {"seconds": seconds, "nanoseconds": 0}})
+    assert poller.poll().impossible == 2
+    assert (poller.runs, poller.durations) == ({"success": 2}, (0, 0.0))
+    poller.book = Book("demo", storage, BOUNDS)  # what was written can be read
+    poller.put("a", 80)
+    poller.poll()
+    assert poller.runs == {"success": 2}
+
+
+@pytest.mark.parametrize("fields", [{"creation_date": None}, {"creation_date": "yesterday"}, {"result": "lost"}])
+def test_what_is_missing_or_no_time_costs_only_itself(fields: dict[str, Any], poller: Poller) -> None:
+    poller.put("a", 70, **({"result": result(1)} | fields))
+    poller.poll()
+    assert poller.runs == {"success": 1}
+    assert poller.durations[0] + poller.turnarounds[0] == 1
+
+
+# What TheEye counted
+
+
+def count(poller: Poller, executions: int, *, new: bool = False) -> int:
+    """Poll with a count of executions that was read before."""
+    cycle = poller.cycle()
+    cycle.count_executions(TASK, executions, new=new)
+    poller.book.commit(cycle)
+    return poller.account().unseen
+
+
+def test_executions_beyond_the_jobs_seen_are_unseen_runs(poller: Poller) -> None:
+    assert count(poller, 500) == 0
+    poller.put("a", 70)
+    assert count(poller, 501) == 0
+    assert count(poller, 504) == 3
+    poller.put("b", 80)
+    assert count(poller, 504) == 3
+    assert count(poller, 505) == 3
+    assert count(poller, 2) == 3
+    assert count(poller, 506) == 4
+
+
+def test_jobs_seen_before_the_first_count_do_not_become_unseen_later(poller: Poller) -> None:
+    """The count is older than the list: it may or may not have the jobs that were seen meanwhile."""
+    poller.put("a", 70)
+    poller.put("b", 71)
+    poller.poll()
+    assert count(poller, 500) == 0
+    assert count(poller, 502) == 0
+    poller.put("c", 80)
+    assert count(poller, 503) == 0
+
+
+def test_all_executions_of_a_new_task_are_to_be_seen(poller: Poller) -> None:
+    poller.put("a", 70)
+    assert count(poller, 4, new=True) == 3
+
+
+def test_an_open_job_that_was_deleted_may_have_run_unseen(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="ready")
+    assert count(poller, 500) == 0
+    del poller.jobs["a"]
+    assert count(poller, 500) == 0
+    assert count(poller, 501) == 1
+
+
+def test_a_server_that_tells_no_time_makes_no_task_new_before_its_first_job() -> None:
+    poller = Poller()
+    poller.poll()
+    assert poller.book.began is None
+    poller.put("a", 70)
+    poller.poll()
+    assert poller.book.began == START + 70
+    poller.put("b", 80)
+    poller.poll()
+    assert poller.book.began == START + 70
+
+
+def test_counting_began_at_theeyes_time_if_it_says() -> None:
+    poller = Poller(date=100.0)
+    poller.put("a", 70)
+    poller.poll()
+    poller.date = 200
+    poller.poll()
+    assert poller.book.began == START + 100
+
+
+# Histograms
+
+
+@pytest.mark.parametrize("off", ["duration", "turnaround", "workflow_turnaround"])
+def test_a_histogram_that_is_off_is_not_kept(off: str) -> None:
+    poller = Poller(Book("demo", None, BOUNDS._replace(**{off: None})))
+    poller.poll()
+    poller.put("a", 70, result=result(1))
+    poller.put("w", 70, _type="WorkflowJob", workflow_id="w1")
+    poller.poll()
+    task, workflow = poller.account(), poller.account(Owner(OwnerKind.WORKFLOW, "w1"))
+    kept = {"duration": task.duration, "turnaround": task.turnaround, "workflow_turnaround": workflow.turnaround}
+    assert [name for name, histogram in kept.items() if histogram is None] == [off]
+    last = task.last
+    assert last is not None
+    assert (last.duration, last.turnaround) == (1.0, 70.0)
+
+
+def test_changed_bounds_begin_anew_with_the_next_run(storage: UnreliableStorage) -> None:
+    poller = Poller(Book("demo", storage, BOUNDS))
+    poller.poll()
+    poller.put("a", 70, result=result(1))
+    poller.poll()
+    poller.book = Book("demo", storage, Bounds((5.0,), (60.0, 600.0), None))
+    poller.poll()
+    poller.put("b", 80, result=result(7))
+    poller.poll()
+    account = poller.account()
+    assert account.duration is not None
+    assert account.turnaround is not None
+    assert (account.duration.bounds, account.duration.counts, account.duration.sum) == ((5.0,), [0, 1], 7.0)
+    assert account.turnaround.counts == [0, 2, 0]
+    assert poller.runs == {"success": 2}
+
+
+def test_a_histogram_remembers_the_latest_job_of_each_bucket(poller: Poller) -> None:
+    poller.put("a", 70, result=result(0.5))
+    poller.put("b", 71, result=result(1))  # a bound belongs to its bucket
+    poller.put("c", 72, result=result(100))
+    poller.poll()
+    histogram = poller.account().duration
+    assert histogram is not None
+    assert histogram.counts == [2, 0, 1]
+    assert histogram.latest == {0: ("b", 1.0, START + 71), 2: ("c", 100.0, START + 72)}
+
+
+# Order of work
+
+
+def test_results_of_last_runs_come_first_and_then_the_oldest(poller: Poller) -> None:
+    for updated in (70, 71, 72):
+        poller.put(f"job-{updated}", updated, result=result(1))
+    poller.put("other", 65, task_id="t2", result=result(1))
+    poller.poll()
+    assert poller.asked == ["other", "job-72", "job-70", "job-71"]
+
+
+# Failures of the storage
+
+
+def test_nothing_is_counted_that_cannot_be_written_and_everything_once_when_it_can(storage: UnreliableStorage) -> None:
+    poller = Poller(Book("demo", storage, BOUNDS))
+    poller.put("before", 60, result=result(1))
+    poller.poll()
+    before = copy.deepcopy(poller.book._state)
+    storage.failing = True
+    poller.put("a", 70, result=result(2))
+    poller.put("b", 71, lifecycle="ready")
+    for _ in range(3):
+        with pytest.raises(LedgerError):
+            poller.poll()
+        assert poller.book._state == before
+        assert not poller.book.healthy
+    poller.put("b", 80, lifecycle="finished", state="failure", result=result(3, 1))
+    storage.failing = False
+    for _ in range(3):
+        poller.poll()
+        assert poller.book.healthy
+        assert (poller.runs, poller.durations) == ({"success": 1, "failure": 1}, (2, 5.0))
+    assert Book("demo", storage, BOUNDS).accounts == poller.book.accounts
+
+
+def test_a_cycle_that_is_not_committed_leaves_no_trace(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="ready")
+    poller.put("b", 70, result=result(1))
+    poller.unreadable.add("b")
+    poller.poll()
+    before = copy.deepcopy(poller.book._state)
+    poller.unreadable.clear()
+    poller.put("a", 80, lifecycle="finished", result=result(1))
+    poller.put("c", 80, result=result(1))
+    cycle: Cycle = poller.cycle(complete=True)
+    cycle.count_executions(TASK, 5, new=True)
+    assert poller.book._state == before
+
+
+def test_accounts_are_closed_for_good_once_no_job_is_left(storage: UnreliableStorage) -> None:
+    poller = Poller(Book("demo", storage, BOUNDS))
+    poller.poll()
+    other = Owner(OwnerKind.TASK, "t2")
+    poller.put("a", 70, _type="DummyJob")
+    poller.put("b", 70, _type="DummyJob", task_id="t2")
+    poller.poll()
+    poller.book.close_accounts(lambda _: True)
+    assert set(poller.book.accounts) == {TASK, other}
+    del poller.jobs["a"]
+    poller.poll(complete=True)
+    storage.failing = True
+    with pytest.raises(LedgerError):
+        poller.book.close_accounts(lambda _: True)
+    storage.failing = False
+    poller.book.close_accounts(lambda owner: owner == other)
+    assert poller.runs == {"success": 1}
+    poller.book.close_accounts(lambda _: True)
+    for book in (poller.book, Book("demo", storage, BOUNDS)):
+        assert list(book.accounts) == [other]
+
+
+def test_what_ended_while_nobody_looked_is_counted_on_return(storage: UnreliableStorage) -> None:
+    poller = Poller(Book("demo", storage, BOUNDS))
+    poller.put("before", 50, result=result(1))
+    poller.put("open", 55, lifecycle="ready")
+    poller.poll()
+    poller.put("a", 7000, result=result(2))
+    poller.put("open", 7100, lifecycle="finished", result=result(3))
+    poller.put("before", 7200, result=result(4))
+    poller.book = Book("demo", storage, BOUNDS)
+    poller.poll(complete=True)
+    assert (poller.runs, poller.durations) == ({"success": 3}, (3, 9.0))

@@ -1,0 +1,346 @@
+"""Any history of jobs, polled at any moment: what is counted is what TheEye's API could tell.
+
+A small TheEye lives and is polled, and a referee who knows every job's runs by number says what could be told of it:
+a run whose end was never listed, or that another one followed before its result was read, cannot.
+"""
+
+import copy
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import hypothesis.strategies as st
+import msgspec
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from ledger.polling import BOUNDS, OVERLAP, START, UnreliableStorage, iso, result
+from theeye_exporter.ledger.book import Book
+from theeye_exporter.ledger.cycle import Poll
+from theeye_exporter.ledger.records import Account, Owner, OwnerKind
+from theeye_exporter.ledger.storage import LedgerError
+from theeye_exporter.theeye.models import Job
+
+ENDS = {
+    "success": ("finished", "success"),
+    "failure": ("finished", "failure"),
+    "timeout": ("terminated", "timeout"),
+    "canceled": ("canceled", "canceled"),
+    "unknown": ("finished", "melted"),
+}
+KINDS = ("ScriptJob", "ScriptJob", "DummyJob", "WorkflowJob")
+
+
+@dataclass
+class LivingJob:
+    """A job as it really is; `run` is the number of times that it has ended."""
+
+    id: str
+    kind: str
+    task: str
+    created: int
+    updated: int
+    run: int = 0
+    outcome: str | None = None
+    result: dict[str, Any] | None = None
+
+    @property
+    def owner(self) -> Owner:
+        kind = OwnerKind.WORKFLOW if self.kind == "WorkflowJob" else OwnerKind.TASK
+        return Owner(kind, self.task)
+
+    @property
+    def has_result(self) -> bool:
+        """Whether a result with a run time comes with the end."""
+        return self.kind == "ScriptJob" and self.outcome != "canceled"
+
+    def told(self, *, with_result: bool) -> Job:
+        lifecycle, state = ("ready", "in_progress") if self.outcome is None else ENDS[self.outcome]
+        document = {
+            "id": self.id,
+            "_type": self.kind,
+            "name": self.task,
+            "workflow_id" if self.kind == "WorkflowJob" else "task_id": self.task,
+            "lifecycle": lifecycle,
+            "state": state,
+            "creation_date": iso(self.created),
+            "last_update": iso(self.updated),
+        }
+        return msgspec.convert(document | ({"result": self.result} if with_result and self.result else {}), Job)
+
+
+@dataclass
+class Sight:
+    """What could be told of a job until now; `due` says that the result of the run seen last is still to be read."""
+
+    owner: Owner
+    open: bool = False
+    runs: int = 0
+    run: int = 0
+    outcome: str | None = None
+    result: dict[str, Any] | None = None
+    read: bool = False
+    due: bool = False
+    counted: bool = False
+    failures: int = 0
+
+
+@dataclass
+class Referee:
+    """Says what has to be counted."""
+
+    began: bool = False
+    seen: dict[str, Sight] = field(default_factory=dict)
+    runs: Counter[tuple[Owner, str]] = field(default_factory=Counter)
+    durations: dict[Owner, list[float]] = field(default_factory=dict)
+    turnarounds: dict[Owner, list[float]] = field(default_factory=dict)
+    last: dict[Owner, tuple[int, str, str]] = field(default_factory=dict)
+    lost: int = 0
+
+    def look(self, job: LivingJob, *, with_result: bool) -> None:
+        """Take note of a job as it was listed or fetched."""
+        sight = self.seen.setdefault(job.id, Sight(job.owner))
+        if job.outcome is None:
+            self.give_up(sight)
+            sight.open = True
+            return
+        full = with_result and (job.result is not None or not job.has_result)
+        if sight.open or not sight.runs or job.outcome != sight.outcome:
+            self._count(sight, job, full=full)
+        elif full and sight.read and job.result != sight.result:
+            self._count(sight, job, full=full)
+        elif full and not sight.read:
+            if sight.due and sight.counted and job.result is not None:
+                self.durations.setdefault(job.owner, []).append(_seconds(job.result))
+            sight.read, sight.due, sight.result = True, False, job.result
+        if full or not job.has_result:
+            sight.run, sight.failures = job.run, 0
+
+    def give_up(self, sight: Sight) -> None:
+        self.lost += sight.due and sight.counted
+        sight.due, sight.failures = False, 0
+
+    def _count(self, sight: Sight, job: LivingJob, *, full: bool) -> None:
+        self.give_up(sight)
+        assert job.outcome is not None
+        first = not sight.runs
+        sight.open, sight.run, sight.outcome, sight.counted = False, job.run, job.outcome, self.began
+        sight.runs += 1
+        sight.read, sight.result = full, job.result if full else None
+        sight.due = job.has_result and not full
+        if job.updated >= self.last.get(job.owner, (0, "", ""))[0]:
+            self.last[job.owner] = (job.updated, job.id, job.outcome)
+        if not self.began:
+            return
+        self.runs[job.owner, job.outcome] += 1
+        if first:
+            self.turnarounds.setdefault(job.owner, []).append(float(job.updated - job.created))
+        if full and job.result is not None and job.owner.kind is OwnerKind.TASK:
+            self.durations.setdefault(job.owner, []).append(_seconds(job.result))
+
+
+def _seconds(found: dict[str, Any]) -> float:
+    times = found["times"]
+    return float(times["seconds"] + times["nanoseconds"] / 10**9)
+
+
+class Histories(RuleBasedStateMachine):
+    """Lives, polls, breaks and restarts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.storage = UnreliableStorage(self.folder / "state")
+        self.book = Book("demo", self.storage, BOUNDS)
+        self.now = 1000
+        self.number = 0
+        self.jobs: dict[str, LivingJob] = {}
+        self.referee = Referee()
+        self.results_listed = False
+
+    def teardown(self) -> None:
+        self.storage.close()
+        shutil.rmtree(self.folder)
+
+    @initialize(results_listed=st.booleans())
+    def begin(self, results_listed: bool) -> None:
+        self.results_listed = results_listed
+
+    # What happens in TheEye
+
+    def happen(self, data: st.DataObject) -> None:
+        """Let one thing happen."""
+        self.now += 1
+        events: list[Callable[[st.DataObject], None]] = [self._create]
+        if self.jobs:
+            events += [self._end_or_restart, self._end_or_restart, self._edit, self._delete]
+        data.draw(st.sampled_from(events))(data)
+
+    def _create(self, data: st.DataObject) -> None:
+        self.number += 1
+        job = LivingJob(
+            id=f"job-{self.number}",
+            kind=data.draw(st.sampled_from(KINDS)),
+            task=data.draw(st.sampled_from(["t1", "t2"])),
+            created=self.now,
+            updated=self.now,
+        )
+        self.jobs[job.id] = job
+        if data.draw(st.booleans()):
+            self._end(job, data)
+
+    def _end_or_restart(self, data: st.DataObject) -> None:
+        job = self._any(data)
+        if job.outcome is None:
+            self._end(job, data)
+            return
+        job.outcome, job.result, job.updated = None, None, self.now
+        if data.draw(st.booleans()):
+            self._end(job, data)
+
+    def _end(self, job: LivingJob, data: st.DataObject) -> None:
+        self.now += 1
+        self.number += 1
+        job.run += 1
+        job.outcome = data.draw(st.sampled_from(sorted(ENDS)))
+        job.updated = self.now
+        job.result = result(self.number + 0.5) if job.has_result else None  # no two runs take the same time
+
+    def _edit(self, data: st.DataObject) -> None:
+        self._any(data).updated = self.now
+
+    def _delete(self, data: st.DataObject) -> None:
+        del self.jobs[self._any(data).id]
+
+    def _any(self, data: st.DataObject) -> LivingJob:
+        return self.jobs[data.draw(st.sampled_from(sorted(self.jobs)))]
+
+    @rule(data=st.data(), events=st.integers(1, 4))
+    def live(self, data: st.DataObject, events: int) -> None:
+        for _ in range(events):
+            self.happen(data)
+
+    @rule(seconds=st.integers(1, 500))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds
+
+    # What the exporter does
+
+    @rule()
+    def poll_in_peace(self) -> None:
+        """After this, all that is there is known."""
+        self._poll(None, complete=False, unreadable=False, failing=False, dated=True)
+        for job in self.jobs.values():
+            sight = self.referee.seen[job.id]
+            assert sight.open == (job.outcome is None)
+            assert sight.open or sight.run == job.run
+        assert self.book.backlog == 0
+
+    @rule(
+        data=st.data(), complete=st.booleans(), unreadable=st.booleans(), failing=st.booleans(), dated=st.booleans()
+    )
+    def poll(self, data: st.DataObject, complete: bool, unreadable: bool, failing: bool, dated: bool) -> None:
+        """Poll while TheEye lives on."""
+        self._poll(data, complete=complete, unreadable=unreadable, failing=failing, dated=dated)
+
+    def _poll(
+        self, data: st.DataObject | None, *, complete: bool, unreadable: bool, failing: bool, dated: bool
+    ) -> None:
+        referee = copy.deepcopy(self.referee)
+        date = START + self.now if dated else None
+        cursor = self.book.cursor
+        complete = complete or cursor is None
+        since = 0.0 if complete or cursor is None else cursor - OVERLAP
+        changed = sorted(
+            (copy.deepcopy(job) for job in self.jobs.values() if START + job.updated >= since),
+            key=lambda job: job.updated,
+        )
+        self._meanwhile(data)
+        open_jobs = [copy.deepcopy(job) for job in self.jobs.values() if job.outcome is None]
+        cycle = self.book.cycle(
+            Poll(
+                changed=[job.told(with_result=self.results_listed) for job in changed],
+                open_jobs=[job.told(with_result=False) for job in open_jobs],
+                date=date,
+                complete=complete,
+            )
+        )
+        for job in changed:
+            referee.look(job, with_result=self.results_listed)
+        for job in open_jobs:
+            referee.look(job, with_result=False)
+        if complete and changed:
+            for job_id in referee.seen.keys() - {job.id for job in (*changed, *open_jobs)}:
+                if not referee.seen[job_id].open:
+                    referee.give_up(referee.seen.pop(job_id))
+        self._meanwhile(data)
+        for job_id in cycle.wanted():
+            sight = referee.seen[job_id]
+            found = self.jobs.get(job_id)
+            if unreadable:
+                cycle.fail_result(job_id)
+                sight.failures += not sight.open
+                if sight.failures == 3:
+                    referee.give_up(sight)
+                    sight.run = found.run if found else 0  # taken for an edit, whatever it was
+                continue
+            cycle.take_result(job_id, None if found is None else found.told(with_result=True))
+            if found is not None:
+                referee.look(found, with_result=True)
+            elif sight.open:
+                del referee.seen[job_id]
+            else:
+                referee.give_up(sight)
+        self.storage.failing = failing
+        try:
+            self.book.commit(cycle)
+        except LedgerError:
+            assert failing
+        else:
+            assert not failing
+            assert cycle.without_result == referee.lost - self.referee.lost
+            self.referee = referee
+            self.referee.began = True
+        self.check()
+
+    def _meanwhile(self, data: st.DataObject | None) -> None:
+        if data is not None and data.draw(st.booleans()):
+            self.happen(data)
+
+    @precondition(lambda self: self.number)
+    @rule()
+    def restart(self) -> None:
+        """End the exporter and start it anew."""
+        self.storage.close()
+        self.storage = UnreliableStorage(self.folder / "state")
+        self.book = Book("demo", self.storage, BOUNDS)
+        self.check()
+
+    def check(self) -> None:
+        """Compare everything that is counted with what the referee says."""
+        counted = {
+            (owner, str(outcome)): count
+            for owner, account in self.book.accounts.items()
+            for outcome, count in account.runs.items()
+        }
+        assert counted == dict(self.referee.runs)
+        for owner in {*self.book.accounts, *self.referee.last}:
+            account = self.book.accounts.get(owner, Account())
+            for histogram, expected in (
+                (account.duration, self.referee.durations.get(owner, [])),
+                (account.turnaround, self.referee.turnarounds.get(owner, [])),
+            ):
+                found = (0, 0.0) if histogram is None else (sum(histogram.counts), histogram.sum)
+                assert found == (len(expected), sum(expected))
+            last = account.last
+            shown = None if last is None else (last.finished - START, last.job_id, str(last.outcome))
+            assert shown == self.referee.last.get(owner)
+        assert {*self.book._state.jobs} == self.referee.seen.keys()
+
+
+Histories.TestCase.settings = hypothesis.settings(max_examples=150, stateful_step_count=40)
+TestHistories = Histories.TestCase
