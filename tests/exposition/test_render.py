@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samples import body, labels, lines, parse
-from theeye_exporter.exposition.families import CATALOGUE, HOST_CPU, MONITOR_INFO, MONITOR_RECOVERIES, MetricType
+from theeye_exporter.exposition.families import CATALOGUE, HOST_CPU, MONITOR_INFO, MONITOR_RECOVERIES
+from theeye_exporter.exposition.family import MetricType
 from theeye_exporter.exposition.render import (
     Format,
     LabelCache,

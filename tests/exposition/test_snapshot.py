@@ -1,6 +1,7 @@
 """The store: what readers see, and when data disappears."""
 
-from theeye_exporter.exposition.families import CATALOGUE, HOST_CPU, HOST_MEMORY, Family
+from theeye_exporter.exposition.families import CATALOGUE, HOST_CPU, HOST_MEMORY
+from theeye_exporter.exposition.family import Family
 from theeye_exporter.exposition.render import Format, Segment, render_segment
 from theeye_exporter.exposition.snapshot import SnapshotStore
 

@@ -7,7 +7,8 @@ from typing import NamedTuple, Self
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from theeye_exporter.exposition.families import MONITOR_ENABLED, MONITOR_INFO, MONITOR_RECOVERIES, Family
+from theeye_exporter.exposition.families import MONITOR_ENABLED, MONITOR_INFO, MONITOR_RECOVERIES
+from theeye_exporter.exposition.family import Family
 from theeye_exporter.exposition.render import Segment, format_labels, render_segment
 from theeye_exporter.exposition.snapshot import SnapshotStore
 from theeye_exporter.status import Attempt, CollectorStatus, StatusBoard

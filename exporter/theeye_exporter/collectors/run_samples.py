@@ -7,7 +7,7 @@ from typing import Final
 
 from theeye_exporter.collectors.owners import Owners
 from theeye_exporter.exposition import families as f
-from theeye_exporter.exposition.families import Family
+from theeye_exporter.exposition.family import Family
 from theeye_exporter.exposition.render import HistogramValue, Samples, escape_label_value, format_labels
 from theeye_exporter.ledger.cycle import owner_of
 from theeye_exporter.ledger.records import Account, Bounds, Histogram, Owner, OwnerKind

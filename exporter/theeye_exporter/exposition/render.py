@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from theeye_exporter.exposition.families import Family, MetricType
+from theeye_exporter.exposition.family import Family, MetricType
 
 __all__ = [
     "Format",

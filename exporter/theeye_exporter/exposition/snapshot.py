@@ -12,7 +12,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from theeye_exporter.exposition.families import CATALOGUE, Family
+from theeye_exporter.exposition.families import CATALOGUE
+from theeye_exporter.exposition.family import Family
 from theeye_exporter.exposition.render import Format, Segment, deflate, render_header
 
 __all__ = ["Deflated", "Snapshot", "SnapshotStore", "gzip_member"]
