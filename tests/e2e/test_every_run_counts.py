@@ -59,6 +59,8 @@ LIST_FAULTS: Final = (
     ("jobs:truncate,p=0.5", "tasks:truncate,p=0.5"),
     ("latency=40ms",),
     ("jobs:latency=700ms",),
+    ("jobs:malformed,p=0.5",),
+    ("jobs:empty,p=0.5", "jobs:duplicates,p=0.5"),
     ("tasks:error=500", "workflows:garbage"),
     ("job:latency=60ms", "jobs:garbage,p=0.5"),
 )
@@ -117,12 +119,14 @@ class Exporter:
         values: what it said last; nothing while it is away.
         counters: the highest values that its counters had.
         asked_until: everything that had happened by then, in Unix time, is known to the last poll that succeeded.
+        read_at: when it was asked last, by the monotonic clock.
     """
 
     address: str
     values: Values = field(default_factory=dict)
     counters: Values = field(default_factory=dict)
     asked_until: float = 0.0
+    read_at: float = 0.0
     _stamps: dict[str, float] = field(default_factory=dict)
 
     def started(self) -> None:
@@ -131,7 +135,7 @@ class Exporter:
 
     def read(self) -> bool:
         """Read all metrics, unless the exporter is not there; counters must not fall."""
-        self.values = {}
+        self.values, self.read_at = {}, time.monotonic()
         try:
             answer = requests.get(
                 f"http://{self.address}/metrics",
@@ -202,6 +206,8 @@ class Unit:
     care: Literal["careful", "hasty", "burst", "step", "doomed"]
     new: list[Run] = field(default_factory=list)
     known: set[Run] = field(default_factory=set)
+    unasked: float = 0.0
+    """When there was the last burst or edit; one is enough from one poll to the next."""
 
     @property
     def open_jobs(self) -> list[Job]:
@@ -234,8 +240,8 @@ class Generator:
         self._durations: set[int] = set()
         self._held: dict[str, float] = {}
         self._before: dict[str, tuple[str | None, bool, bool]] = {}
-        self._list_fault_until: float | None = None
         self._result_fault = False
+        self._next_fault = self._next_step = self._calmed = time.monotonic()
         self._stepped = time.time()
         (self._workflow,) = self.world.workflows.values() or (None,)
         self.units = self._share_out()
@@ -299,10 +305,6 @@ class Generator:
     def step(self) -> bool:
         """Let something happen, if it may."""
         chance = self._chance.random()
-        if chance < 0.004:
-            return self._change_faults()
-        if chance < 0.005:
-            return self._set_clock()
         if chance < 0.02:
             return self._update_agent()
         if chance < 0.04 and self._workflow is not None:
@@ -311,7 +313,7 @@ class Generator:
 
     def _move(self, unit: Unit) -> bool:
         if unit.care == "burst":
-            return self._chance.random() < 0.05 and self._burst(unit)
+            return self._burst(unit)
         if unit.care == "doomed" and self._chance.random() < 0.002:
             self.world.delete_task(unit.task.id)
             del self.units[unit.task.id]
@@ -324,7 +326,7 @@ class Generator:
             return self._create(unit)
         if unit.ended_jobs:
             job = self._chance.choice(unit.ended_jobs)
-            return self._restart(unit, job) if chance < 0.95 else self._edit(job)
+            return self._restart(unit, job) if chance < 0.95 else self._edit(unit, job)
         return False
 
     def _create(self, unit: Unit) -> bool:
@@ -392,12 +394,18 @@ class Generator:
         self.done["restarts"] += 1
         return True
 
-    def _edit(self, job: Job) -> bool:
+    def _edit(self, unit: Unit, job: Job) -> bool:
+        if unit.unasked > self._exporter.asked_until:
+            return False
         self.world.edit_job(job.id)
+        unit.unasked = time.time()
         self.done["edits"] += 1
         return True
 
     def _burst(self, unit: Unit) -> bool:
+        if unit.unasked > self._exporter.asked_until:
+            return False
+        unit.unasked = time.time()
         for _ in range(self._chance.randrange(2 * KEPT_JOBS)):
             job = self.world.create_job(unit.task.id)
             self._finish(unit, job)
@@ -426,9 +434,7 @@ class Generator:
             return True
         return False
 
-    def _set_clock(self) -> bool:
-        if self._exporter.asked_until < self._stepped:
-            return False
+    def _set_clock(self) -> None:
         seconds = self._chance.uniform(-200, 200) - self._clock.ahead / 2
         with self.world.lock:
             self._clock.ahead += seconds
@@ -436,40 +442,37 @@ class Generator:
             self.world._now_ms = self.world.now_ms
         self._stepped = time.time()
         self.done["clock steps"] += 1
-        return True
 
     # Faults.
 
-    def _change_faults(self) -> bool:
+    def interfere(self) -> None:
+        """Set the clock, begin or end a fault, each when its time has come."""
+        now = time.monotonic()
+        if now >= self._next_step and self._exporter.asked_until > self._stepped:
+            self._set_clock()
+            self._next_step = now + self._chance.uniform(0, 6)
+        backlog = self._exporter.values.get(("theeye_ledger_backlog_jobs",))
+        nothing_to_fetch = backlog == 0 and self._exporter.read_at > self._calmed
         if self._theeye.faults:
-            return False
-        if self._chance.random() < 0.5:
-            self._list_fault_until = time.monotonic() + self._chance.uniform(0.3, 4.0)
-            self._theeye.faults = self._faults(LIST_FAULTS)
-        elif not self._result_fault and self._exporter.values.get(("theeye_ledger_backlog_jobs",)) == 0:
+            if not self._result_fault and now >= self._next_fault:
+                self.calm()
+        elif now >= self._next_fault:
             # A job whose result was wanted, and refused, has had it before the next fault of that kind.
-            self._result_fault = True
-            self._requests.before_list_of_open_jobs(2, self.calm)
-            self._theeye.faults = self._faults(RESULT_FAULTS)
-        else:
-            return False
-        self.done["faults"] += 1
-        return True
+            self._result_fault = nothing_to_fetch and self._chance.random() < 0.6
+            if self._result_fault:
+                self._requests.before_list_of_open_jobs(2, self.calm)
+            self._theeye.faults = self._faults(RESULT_FAULTS if self._result_fault else LIST_FAULTS)
+            self.done["faults"] += 1
+            self._next_fault = now + self._chance.uniform(0.3, 2.5)
 
     def _faults(self, choices: tuple[tuple[str, ...], ...]) -> tuple[Fault, ...]:
         return tuple(parse_fault(text) for text in self._chance.choice(choices))
 
-    def end_faults(self) -> None:
-        """End what has lasted long enough."""
-        if self._list_fault_until is not None and time.monotonic() >= self._list_fault_until:
-            self.calm()
-        if not self._theeye.faults and self._exporter.values.get(("theeye_ledger_backlog_jobs",)) == 0:
-            self._result_fault = False
-
     def calm(self) -> None:
         """Switch all faults off."""
         self._theeye.faults = ()
-        self._list_fault_until = None
+        self._calmed = time.monotonic()
+        self._next_fault = self._calmed + self._chance.uniform(0, 1.5)
 
 
 @dataclass
@@ -498,30 +501,35 @@ class Play:
         self.kills += 1
         assert "Traceback" not in log.read_text()
 
-    def happen(self, until: Callable[[], bool], *, often: bool = False) -> None:
-        """Let things happen until a condition holds, that is looked at all the time, or several times a second."""
+    def happen(self, until: Callable[[], bool]) -> None:
+        """Let things happen until a condition holds."""
         looked, idle = time.monotonic(), 0
         deadline = looked + 120
         while not until():
             assert time.monotonic() < deadline, f"stuck: {self.generator.done}"
-            self.generator.end_faults()
+            self.generator.interfere()
             idle = 0 if self.generator.step() else idle + 1
             if time.monotonic() - looked > 0.7:
                 self.generator.look()
                 looked = time.monotonic()
-            if idle >= 20 and not often:
+            if idle >= 20:
                 Event().wait(0.01)  # for the next poll, after which more may happen
 
-    def moment(self) -> Callable[[], bool]:
-        """Return the condition that it is time to kill: in the middle of something."""
-        if self.chance.random() < 0.3:
-            wal = Path(f"{self.state}-wal")
-            written = wal.stat().st_mtime_ns if wal.exists() else 0
-            until = time.monotonic() + 5
-            return lambda: time.monotonic() > until or (wal.exists() and wal.stat().st_mtime_ns != written)
-        until_request = self.generator.requested + self.chance.choice((0, 1, 2, 3, 5, 10, 30, 60, 100))
+    def happen_until_amid(self) -> None:
+        """Let things happen until the exporter is in the middle of something: a poll, its start, or a commit."""
         until = time.monotonic() + 5
-        return lambda: time.monotonic() > until or self.generator.requested >= until_request
+        if self.chance.random() < 0.4:
+            for _ in range(self.chance.randrange(1, 5)):
+                written = self._last_write()
+                while self._last_write() == written and time.monotonic() < until:
+                    pass  # a commit takes a moment only
+            return
+        number = self.generator.requested + self.chance.choice((0, 1, 2, 3, 5, 10, 30, 60, 100))
+        self.happen(lambda: self.generator.requested >= number or time.monotonic() > until)
+
+    def _last_write(self) -> int:
+        wal = Path(f"{self.state}-wal")
+        return wal.stat().st_mtime_ns if wal.exists() else 0
 
 
 CONFIGURATION = """
@@ -563,13 +571,13 @@ def play_through(play: Play, *, runs: int, kills: int) -> None:
         for collector in ("tasks", "jobs", "jobs"):
             exporter.wait_for_poll(collector)
         play.happen(lambda: generator.finished >= runs / (kills + 1))
-        play.happen(play.moment(), often=True)
+        play.happen_until_amid()
     for life in range(1, kills):
         with play.life():
             share = runs * (life + 1) / (kills + 1)
             if play.chance.random() < 0.8:
                 play.happen(lambda share=share: generator.finished >= share)
-            play.happen(play.moment(), often=True)
+            play.happen_until_amid()
     with play.life():
         play.happen(lambda: generator.finished >= runs)
         generator.calm()

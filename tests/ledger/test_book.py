@@ -124,6 +124,7 @@ def test_an_edit_is_told_by_its_result(poller: Poller) -> None:
     for updated in (80, 90):
         poller.put("a", updated)
         poller.poll()
+        poller.poll()
     assert poller.account() == before
     assert poller.asked == ["a", "a", "a"]
 
@@ -358,9 +359,8 @@ def test_an_open_job_that_cannot_be_looked_at_is_asked_for_until_it_can(poller: 
     assert (poller.runs, poller.durations) == ({"success": 1}, (1, 1.0))
 
 
-@pytest.mark.parametrize("lifecycle", [None, "thawing"])
-def test_a_job_in_a_state_that_nobody_knows_is_not_asked_for_for_ever(lifecycle: str | None, poller: Poller) -> None:
-    poller.put("a", 70, lifecycle=lifecycle)
+def test_a_job_in_a_lifecycle_that_nobody_knows_is_not_asked_for_for_ever(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="thawing")
     poller.put("b", 70 + 2 * 60, _type="DummyJob")
     for _ in range(5):
         poller.poll()
@@ -415,11 +415,13 @@ def test_each_result_has_three_attempts_of_its_own(poller: Poller) -> None:
 def test_a_change_whose_result_cannot_be_read_is_taken_for_an_edit(poller: Poller) -> None:
     poller.put("a", 70, result=result(1))
     poller.poll()
-    poller.put("a", 80, result=result(2))
-    poller.unreadable.add("a")
-    for _ in range(5):
-        poller.poll()
-    assert (poller.runs, poller.book.backlog) == ({"success": 1}, 0)
+    for updated in (80, 90):
+        poller.put("a", updated, result=result(updated))
+        poller.unreadable.add("a")
+        asked = len(poller.asked)
+        for _ in range(5):
+            poller.poll()
+        assert (poller.runs, poller.book.backlog, len(poller.asked) - asked) == ({"success": 1}, 0, 3)
 
 
 def test_a_list_of_all_jobs_forgets_what_is_gone_and_says_what_got_no_result(poller: Poller) -> None:
@@ -499,6 +501,18 @@ def test_a_baselines_result_that_comes_late_is_shown_and_not_observed() -> None:
     assert (last.duration, poller.durations, poller.runs, cycle.without_result) == (1.0, (0, 0.0), {}, 0)
 
 
+def test_a_baselines_result_that_is_lost_is_not_worth_mentioning() -> None:
+    poller = Poller()
+    poller.put("a", 50, result=result(1))
+    poller.put("b", 50, task_id="t2", result=result(1))
+    poller.unreadable.update({"a", "b"})
+    poller.poll()
+    poller.put("a", 70, lifecycle="ready")
+    assert poller.poll().without_result == 0
+    assert poller.poll().without_result == 0
+    assert poller.book.backlog == 0
+
+
 def test_a_restart_of_a_job_from_before_is_a_run_once_its_first_result_was_read() -> None:
     poller = Poller()
     poller.put("a", 50, result=result(1))
@@ -550,6 +564,14 @@ def test_an_end_in_the_future_is_counted_and_not_shown(poller: Poller) -> None:
     after = poller.account()
     assert (after.runs, after.last, after.last_success) == ({Outcome.SUCCESS: 1}, before.last, before.last_success)
     assert poller.turnarounds == (0, 0.0)
+
+
+def test_a_fast_date_header_hides_nothing(poller: Poller) -> None:
+    poller.date = 1000
+    for updated in (70, 80, 90):
+        poller.put(f"job-{updated}", updated, _type="DummyJob")
+        poller.poll()
+    assert poller.runs == {"success": 3}
 
 
 def test_a_slow_date_header_costs_nothing_but_a_longer_list(poller: Poller) -> None:
@@ -657,13 +679,12 @@ def test_an_open_job_that_was_deleted_may_have_run_unseen(poller: Poller) -> Non
 def test_a_server_that_tells_no_time_makes_no_task_new_before_its_first_job() -> None:
     poller = Poller()
     poller.poll()
-    assert poller.book.began is None
-    poller.put("a", 70)
-    poller.poll()
-    assert poller.book.began == START + 70
-    poller.put("b", 80)
-    poller.poll()
-    assert poller.book.began == START + 70
+    began = [poller.book.began]
+    for updated in (70, 80):
+        poller.put(f"job-{updated}", updated)
+        poller.poll()
+        began.append(poller.book.began)
+    assert began == [None, START + 70, START + 70]
 
 
 def test_counting_began_at_theeyes_time_if_it_says() -> None:

@@ -8,7 +8,7 @@ import copy
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from ledger.polling import BOUNDS, OVERLAP, START, UnreliableStorage, iso, result
 from theeye_exporter.ledger.book import Book
-from theeye_exporter.ledger.cycle import Poll
+from theeye_exporter.ledger.cycle import Cycle, Poll
 from theeye_exporter.ledger.records import Account, Owner, OwnerKind
 from theeye_exporter.ledger.storage import LedgerError
 from theeye_exporter.theeye.models import Job
@@ -32,7 +32,8 @@ ENDS = {
     "canceled": ("canceled", "canceled"),
     "unknown": ("finished", "melted"),
 }
-KINDS = ("ScriptJob", "ScriptJob", "DummyJob", "WorkflowJob")
+OUTCOMES = (*["success"] * 4, "failure", "failure", "timeout", "canceled", "unknown")
+KINDS = (*["ScriptJob"] * 4, "DummyJob", "WorkflowJob")
 
 
 @dataclass
@@ -109,9 +110,8 @@ class Referee:
             sight.open = True
             return
         full = with_result and (job.result is not None or not job.has_result)
-        if sight.open or not sight.runs or job.outcome != sight.outcome:
-            self._count(sight, job, full=full)
-        elif full and sight.read and job.result != sight.result:
+        ended_anew = sight.open or not sight.runs or job.outcome != sight.outcome
+        if ended_anew or (full and sight.read and job.result != sight.result):
             self._count(sight, job, full=full)
         elif full and not sight.read:
             if sight.due and sight.counted and job.result is not None:
@@ -119,6 +119,26 @@ class Referee:
             sight.read, sight.due, sight.result = True, False, job.result
         if full or not job.has_result:
             sight.run, sight.failures = job.run, 0
+
+    def miss(self, job_id: str, *, run: int) -> None:
+        """Take note that a job could not be fetched; after three times a change is an edit, whatever it was."""
+        sight = self.seen[job_id]
+        if not sight.open:
+            sight.failures += 1
+            if sight.failures == 3:
+                self.give_up(sight)
+                sight.run = run
+
+    def learn_of_deletion(self, job_id: str) -> None:
+        if self.seen[job_id].open:
+            del self.seen[job_id]
+        else:
+            self.give_up(self.seen[job_id])
+
+    def forget_all_but(self, listed: set[str]) -> None:
+        for job_id in self.seen.keys() - listed:
+            if not self.seen[job_id].open:
+                self.give_up(self.seen.pop(job_id))
 
     def give_up(self, sight: Sight) -> None:
         self.lost += sight.due and sight.counted
@@ -161,23 +181,27 @@ class Histories(RuleBasedStateMachine):
         self.jobs: dict[str, LivingJob] = {}
         self.referee = Referee()
         self.results_listed = False
+        self.unreadable = False
 
     def teardown(self) -> None:
         self.storage.close()
         shutil.rmtree(self.folder)
 
-    @initialize(results_listed=st.booleans())
-    def begin(self, results_listed: bool) -> None:
+    @initialize(data=st.data(), results_listed=st.booleans(), unreadable=st.booleans(), events=st.integers(0, 6))
+    def begin(self, data: st.DataObject, results_listed: bool, unreadable: bool, events: int) -> None:
         self.results_listed = results_listed
+        self.unreadable = unreadable
+        for _ in range(events):
+            self.happen(data)
 
     # What happens in TheEye
 
     def happen(self, data: st.DataObject) -> None:
         """Let one thing happen."""
         self.now += 1
-        events: list[Callable[[st.DataObject], None]] = [self._create]
+        events: Sequence[Callable[[st.DataObject], None]] = [self._create]
         if self.jobs:
-            events += [self._end_or_restart, self._end_or_restart, self._edit, self._delete]
+            events = [self._end_or_restart] * 5 + [self._edit] * 2 + [self._delete, self._create]
         data.draw(st.sampled_from(events))(data)
 
     def _create(self, data: st.DataObject) -> None:
@@ -206,7 +230,7 @@ class Histories(RuleBasedStateMachine):
         self.now += 1
         self.number += 1
         job.run += 1
-        job.outcome = data.draw(st.sampled_from(sorted(ENDS)))
+        job.outcome = data.draw(st.sampled_from(OUTCOMES))
         job.updated = self.now
         job.result = result(self.number + 0.5) if job.has_result else None  # no two runs take the same time
 
@@ -228,28 +252,30 @@ class Histories(RuleBasedStateMachine):
     def wait(self, seconds: int) -> None:
         self.now += seconds
 
+    @rule()
+    def break_or_mend(self) -> None:
+        """Let jobs in full be unreadable for a while."""
+        self.unreadable = not self.unreadable
+
     # What the exporter does
 
     @rule()
     def poll_in_peace(self) -> None:
         """After this, all that is there is known."""
-        self._poll(None, complete=False, unreadable=False, failing=False, dated=True)
+        self.unreadable = False
+        self._poll(None, complete=False, failing=False, dated=True)
         for job in self.jobs.values():
             sight = self.referee.seen[job.id]
             assert sight.open == (job.outcome is None)
             assert sight.open or sight.run == job.run
         assert self.book.backlog == 0
 
-    @rule(
-        data=st.data(), complete=st.booleans(), unreadable=st.booleans(), failing=st.booleans(), dated=st.booleans()
-    )
-    def poll(self, data: st.DataObject, complete: bool, unreadable: bool, failing: bool, dated: bool) -> None:
+    @rule(data=st.data(), complete=st.booleans(), failing=st.booleans(), dated=st.booleans())
+    def poll(self, data: st.DataObject, complete: bool, failing: bool, dated: bool) -> None:
         """Poll while TheEye lives on."""
-        self._poll(data, complete=complete, unreadable=unreadable, failing=failing, dated=dated)
+        self._poll(data, complete=complete, failing=failing, dated=dated)
 
-    def _poll(
-        self, data: st.DataObject | None, *, complete: bool, unreadable: bool, failing: bool, dated: bool
-    ) -> None:
+    def _poll(self, data: st.DataObject | None, *, complete: bool, failing: bool, dated: bool) -> None:
         referee = copy.deepcopy(self.referee)
         date = START + self.now if dated else None
         cursor = self.book.cursor
@@ -274,27 +300,9 @@ class Histories(RuleBasedStateMachine):
         for job in open_jobs:
             referee.look(job, with_result=False)
         if complete and changed:
-            for job_id in referee.seen.keys() - {job.id for job in (*changed, *open_jobs)}:
-                if not referee.seen[job_id].open:
-                    referee.give_up(referee.seen.pop(job_id))
+            referee.forget_all_but({job.id for job in (*changed, *open_jobs)})
         self._meanwhile(data)
-        for job_id in cycle.wanted():
-            sight = referee.seen[job_id]
-            found = self.jobs.get(job_id)
-            if unreadable:
-                cycle.fail_result(job_id)
-                sight.failures += not sight.open
-                if sight.failures == 3:
-                    referee.give_up(sight)
-                    sight.run = found.run if found else 0  # taken for an edit, whatever it was
-                continue
-            cycle.take_result(job_id, None if found is None else found.told(with_result=True))
-            if found is not None:
-                referee.look(found, with_result=True)
-            elif sight.open:
-                del referee.seen[job_id]
-            else:
-                referee.give_up(sight)
+        self._look_at_jobs(cycle, referee)
         self.storage.failing = failing
         try:
             self.book.commit(cycle)
@@ -306,6 +314,19 @@ class Histories(RuleBasedStateMachine):
             self.referee = referee
             self.referee.began = True
         self.check()
+
+    def _look_at_jobs(self, cycle: Cycle, referee: Referee) -> None:
+        for job_id in cycle.wanted():
+            found = self.jobs.get(job_id)
+            if self.unreadable:
+                cycle.fail_result(job_id)
+                referee.miss(job_id, run=found.run if found else 0)
+            elif found is None:
+                cycle.take_result(job_id, None)
+                referee.learn_of_deletion(job_id)
+            else:
+                cycle.take_result(job_id, found.told(with_result=True))
+                referee.look(found, with_result=True)
 
     def _meanwhile(self, data: st.DataObject | None) -> None:
         if data is not None and data.draw(st.booleans()):

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from theeye_exporter.collectors.base import Collection
-from theeye_exporter.collectors.directory import Directory
+from theeye_exporter.collectors.directory import Directory, Listed
 from theeye_exporter.collectors.owners import Owners
 from theeye_exporter.collectors.run_samples import OpenJobs, add_account, add_counters, add_other_runs
 from theeye_exporter.exposition.render import Samples
@@ -104,16 +104,14 @@ class JobsCollector:
             changed=changed.items,
             open_jobs=open_jobs.items,
             date=now if changed.date is None else changed.date,
-            complete=complete and since is None,
+            # What cannot be read may be any job.
+            complete=complete and since is None and not changed.skipped["malformed"],
         )
         cycle = self._book.cycle(poll)
         self._look_at_jobs(client, cycle)
         self._owners.refresh(self._policy.detail_seconds)
-        for task_id, entry in (listed_before[OwnerKind.TASK].entries or {}).items():
-            if entry.executions is not None:
-                began = self._book.began
-                new = began is not None and entry.created is not None and entry.created > began
-                cycle.count_executions(Owner(OwnerKind.TASK, task_id), entry.executions, new=new)
+        if self._saw_all(poll, changed.skipped + open_jobs.skipped):
+            self._count_executions(cycle, listed_before[OwnerKind.TASK])
         versions = {kind: listed.version for kind, listed in listed_before.items()}
         try:
             self._book.commit(cycle)
@@ -129,6 +127,19 @@ class JobsCollector:
         objects = len({job.id for job in (*changed.items, *open_jobs.items)})
         dropped = Counter(impossible=cycle.impossible, without_result=cycle.without_result)
         return Collection(self._samples(open_jobs.items), objects, changed.skipped, +dropped)
+
+    def _saw_all(self, poll: Poll, skipped: Counter[str]) -> bool:
+        """Whether every job that exists was seen, so that one that TheEye counted and is not known is gone."""
+        cursor = self._book.cursor
+        set_back = cursor is not None and poll.date is not None and poll.date < cursor
+        return not skipped and not set_back
+
+    def _count_executions(self, cycle: Cycle, tasks: Listed) -> None:
+        began = self._book.began
+        for task_id, entry in (tasks.entries or {}).items():
+            if entry.executions is not None:
+                new = began is not None and entry.created is not None and entry.created > began
+                cycle.count_executions(Owner(OwnerKind.TASK, task_id), entry.executions, new=new)
 
     def _look_at_jobs(self, client: TheEyeClient, cycle: Cycle) -> None:
         """Fetch jobs in full, a few at a time, within the budget."""

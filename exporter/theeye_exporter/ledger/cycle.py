@@ -69,10 +69,12 @@ class Cycle:
         for updated, position in by_change:
             job = poll.changed[position]
             newest = max(newest, updated)
-            if text(job.lifecycle) not in ENDED_LIFECYCLES:
-                self._take_open(job.id, job, updated)
-            elif updated:
+            lifecycle = text(job.lifecycle)
+            if lifecycle in ENDED_LIFECYCLES and updated:
                 self._take_ended(job, updated)
+            elif lifecycle not in ENDED_LIFECYCLES and (lifecycle or self._job(job.id) is None):
+                # Without a lifecycle it may have ended as well, so that it was not restarted for that.
+                self._take_open(job.id, job, updated)
         for job in poll.open_jobs:
             self._take_open(job.id, job, timestamp(job.last_update) or 0.0)
         if self._first:
@@ -103,6 +105,8 @@ class Cycle:
             self._take_missing(job_id, known, job)
         elif job is None:
             self._give_up(known)
+        elif not text(job.lifecycle):
+            self.fail_result(job_id)
         elif text(job.lifecycle) not in ENDED_LIFECYCLES:
             self._take_open(job_id, job, timestamp(job.last_update) or known.updated)
         else:
@@ -181,7 +185,7 @@ class Cycle:
         """Look at an open job that is listed no more: it ended where the changes did not show it, or is deleted."""
         known.missing = False
         if job is None:
-            if not known.runs:
+            if not known.runs and not known.before:
                 self._account(known.owner).jobs_seen -= 1  # it may have run, but nobody saw it
             self.changes.jobs[job_id] = None
             return
@@ -200,6 +204,7 @@ class Cycle:
         owner = owner_of(job)
         known = KnownJob(owner, text(job.name), updated, timestamp(job.creation_date))
         self.changes.jobs[job_id] = known
+        known.before = self._first
         if not self._first:
             self._account(owner).jobs_seen += 1
         return known

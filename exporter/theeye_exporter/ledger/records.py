@@ -40,6 +40,10 @@ class Histogram(msgspec.Struct):
     sum: float = 0.0
     latest: dict[int, tuple[str, float, float]] = msgspec.field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if len(self.counts) != len(self.bounds) + 1:
+            raise ValueError("a histogram has one count more than it has bounds")
+
     @classmethod
     def empty(cls, bounds: tuple[float, ...]) -> "Histogram":
         """Return a histogram without observations."""
@@ -111,6 +115,7 @@ class KnownJob(msgspec.Struct):
         name: the owner's name when the job was created.
         updated: `last_update` as last seen.
         created: creation time, if known.
+        before: whether it was there before counting began.
         open: whether it had not ended when last seen.
         runs: finished runs that were recorded of it; a restart gives it a further one.
         finished: end of the last recorded run, 0 without one.
@@ -129,6 +134,7 @@ class KnownJob(msgspec.Struct):
     name: str
     updated: float
     created: float | None = None
+    before: bool = False
     open: bool = False
     runs: int = 0
     finished: float = 0.0

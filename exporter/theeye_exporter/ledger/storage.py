@@ -3,6 +3,7 @@
 A row is a key and a value in JSON, since the ledger reads everything at the start and then only writes what changed.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
@@ -94,14 +95,15 @@ class Storage:
         self._path = path
         self._lock = threading.Lock()
         try:
-            self._db = sqlite3.connect(path, timeout=1, isolation_level=None, check_same_thread=False)
+            # Absolute, since SQLite has its own idea of a name like `:memory:`.
+            self._db = sqlite3.connect(path.absolute(), timeout=1, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
-            raise LedgerError(f"cannot open state file {path}: {error}") from None
+            raise LedgerError(f"cannot open state file {path}: {_no_permission(path) or _reason(error)}") from None
         try:
             self._prepare()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self._db.close()
-            raise LedgerError(f"cannot use state file {path}: {_reason(error)}") from None
+            raise LedgerError(f"cannot use state file {path}: {_no_permission(path) or _reason(error)}") from None
         except LedgerError:
             self._db.close()
             raise
@@ -131,8 +133,10 @@ class Storage:
                     case _:
                         owner = Owner(OwnerKind(kind), key)
                         state.accounts[owner] = msgspec.json.decode(value, type=Account)
-        except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
-            raise LedgerError(f"cannot read state file {self._path}: {error}") from None
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise LedgerError(f"cannot read state file {self._path}: {_reason(error)}") from None
+        except (msgspec.MsgspecError, ValueError, TypeError) as error:
+            raise LedgerError(f"state file {self._path} is corrupt: {_one_line(str(error))}") from None
         return state
 
     def commit(self, organization: str, changes: Changes) -> None:
@@ -150,10 +154,12 @@ class Storage:
                     accounts = {owner.id: a for owner, a in changes.accounts.items() if owner.kind is kind}
                     self._write(organization, kind, accounts)
                 self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                with suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
+            except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
                 raise LedgerError(f"cannot write state file {self._path}: {_reason(error)}") from None
+            finally:
+                with suppress(sqlite3.Error):
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
 
     def _write(self, organization: str, kind: str, values: Mapping[str, Any]) -> None:
         gone: Iterable[tuple[str, str, str]] = [
@@ -173,7 +179,7 @@ class Storage:
         (application_id,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables and application_id != _APPLICATION_ID:
+        if application_id != _APPLICATION_ID and (tables or application_id or version):
             raise LedgerError(f"{self._path} is no state file of this program")
         if version > _VERSION:
             raise LedgerError(
@@ -181,7 +187,7 @@ class Storage:
             )
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise LedgerError(f"state file {self._path} is corrupt: {verdict}")
+            raise LedgerError(f"state file {self._path} is corrupt: {_one_line(verdict)}")
         db.execute("PRAGMA journal_mode = WAL")
         # A lost transaction (power, not process) takes cursor and counters back together: it is counted again.
         db.execute("PRAGMA synchronous = NORMAL")
@@ -196,7 +202,24 @@ class Storage:
         db.execute("COMMIT")
 
 
-def _reason(error: sqlite3.Error) -> str:
+def _reason(error: Exception) -> str:
     if "locked" in str(error):
         return "another process uses it"
-    return str(error)
+    if isinstance(error, UnicodeDecodeError):  # in SQLite's message, which quotes what is wrong
+        return "it is corrupt"
+    return _one_line(str(error))
+
+
+def _no_permission(path: Path) -> str:
+    """Return what is not permitted, in clearer words than SQLite's, empty if that is not the problem."""
+    # Looked at, not tried: closing a file gives up this process's locks on it.
+    effective = os.access in os.supports_effective_ids
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK, effective_ids=effective):
+        return "no permission to read and write it"
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=effective):
+        return "no permission to write its folder"
+    return ""
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))[:200]
