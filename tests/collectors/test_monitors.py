@@ -174,6 +174,7 @@ def test_impossible_statistics_are_dropped_and_counted(data: Any, expected: list
         ("script", {"lastline": "x", "log": "download failed"}, []),
         ("script", {"code": 0, "times": {"seconds": -1, "nanoseconds": 0}}, ["script_exit_code 0"]),
         ("script", {"code": 0, "times": {"seconds": 1}}, ["script_exit_code 0"]),
+        ("script", {"code": 0, "times": {"seconds": 10**308, "nanoseconds": 0.5}}, ["script_exit_code 0"]),
         ("scraper", {"response": {"status_code": 404}}, ["http_status_code 404"]),
         ("scraper", {"message": "connect ECONNREFUSED"}, []),
         ("scraper", {"response": {}}, []),

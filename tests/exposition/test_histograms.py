@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from samples import body, labels, parse
 from theeye_exporter.collectors.run_samples import add_counters
-from theeye_exporter.exposition.families import CATALOGUE, JOB_DURATION, JOB_TURNAROUND, MetricType
+from theeye_exporter.exposition.families import CATALOGUE, JOB_DURATION, JOB_TURNAROUND
+from theeye_exporter.exposition.family import MetricType
 from theeye_exporter.exposition.render import (
     Format,
     HistogramValue,

@@ -54,7 +54,10 @@ class Times(msgspec.Struct, gc=False):
         seconds, nanoseconds = number(self.seconds), number(self.nanoseconds)
         if seconds is None or nanoseconds is None:
             return None
-        return (seconds * 10**9 + nanoseconds) / 10**9
+        try:
+            return (seconds * 10**9 + nanoseconds) / 10**9
+        except OverflowError:  # an integer beyond what a sample can hold
+            return None
 
 
 class ProcessMatch(msgspec.Struct, gc=False):
