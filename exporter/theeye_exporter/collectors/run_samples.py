@@ -9,7 +9,7 @@ from theeye_exporter.collectors.owners import Owners
 from theeye_exporter.exposition import families as f
 from theeye_exporter.exposition.family import Family
 from theeye_exporter.exposition.render import HistogramValue, Samples, escape_label_value, format_labels
-from theeye_exporter.ledger.cycle import owner_of
+from theeye_exporter.ledger.reading import owner_of
 from theeye_exporter.ledger.records import Account, Bounds, Histogram, Owner, OwnerKind
 from theeye_exporter.theeye.lifecycle import OPEN_LIFECYCLES, Outcome
 from theeye_exporter.theeye.models import Job, text, timestamp

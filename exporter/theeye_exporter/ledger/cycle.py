@@ -5,24 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from theeye_exporter.ledger.reading import ABSURD, has_times, owner_of, result_of
 from theeye_exporter.ledger.records import Account, Bounds, Cursor, Histogram, KnownJob, LastRun, Owner, OwnerKind
 from theeye_exporter.ledger.storage import Changes, State
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES, Outcome, outcome_of
-from theeye_exporter.theeye.models import Job, JobResult, Reference, Times, number, text, timestamp
+from theeye_exporter.theeye.models import Job, JobResult, text, timestamp
 
-__all__ = ["Cycle", "Poll", "owner_of"]
-
-_WITHOUT_TIMES: Final = frozenset(
-    {"ScraperJob", "ApprovalJob", "DummyJob", "NotificationJob", "WorkflowJob", "AgentUpdateJob"}
-)
-"""Job types whose results have neither run time nor exit code, so that nothing is asked for."""
-
-_JOB_TYPES: Final = frozenset({*_WITHOUT_TIMES, "ScriptJob", "NodejsJob"})
+__all__ = ["Cycle", "Poll"]
 
 _ATTEMPTS: Final = 3
-
-_ABSURD: Final = 100 * 365 * 86_400.0
-"""Seconds from which on a run time is none: a century."""
 
 _CLOCK_TOLERANCE: Final = 300.0
 """Seconds by which an end may be later than TheEye's clock."""
@@ -160,7 +151,7 @@ class Cycle:
             updated: its `last_update`.
             full: whether it has its result, if there is one.
         """
-        other_result = full and known.result_known and _result(job) != (known.duration, known.exit_code)
+        other_result = full and known.result_known and result_of(job) != (known.duration, known.exit_code)
         if self._outcome(job) is not known.outcome or other_result:
             self._give_up(known)
             self._record(job_id, job, known, updated, full=full)
@@ -172,7 +163,7 @@ class Cycle:
             known.suspect, known.attempts = False, 0
             if not known.result_known:
                 self._take_first_result(job_id, known, job, observe=wanted)
-        elif _has_times(job):
+        elif has_times(job):
             known.suspect = True
         # Otherwise there is nothing to compare, and it was never seen open again: an edit.
 
@@ -219,7 +210,7 @@ class Cycle:
         known.counted = not self._first
         known.duration, known.exit_code, known.result_known = None, None, False
         never_started = text(job.lifecycle) == "canceled"
-        known.wants_result = _has_times(job) and not never_started
+        known.wants_result = has_times(job) and not never_started
         account = self._account(known.owner)
         # A restart keeps the creation time of the first run, and nobody records when it was started again.
         turnaround = updated - known.created if known.created is not None and known.runs == 1 else None
@@ -242,9 +233,9 @@ class Cycle:
     def _take_first_result(self, job_id: str, known: KnownJob, job: Job, *, observe: bool = True) -> None:
         """Take run time and exit code of the recorded run from its job in full."""
         known.wants_result, known.result_known = False, True
-        known.duration, known.exit_code = _result(job)
+        known.duration, known.exit_code = result_of(job)
         duration = known.duration
-        if duration is not None and not 0 <= duration < _ABSURD:
+        if duration is not None and not 0 <= duration < ABSURD:
             self.impossible += 1
             duration = None
         account = self._account(known.owner)
@@ -322,34 +313,6 @@ class Cycle:
         return account
 
 
-def owner_of(job: Job) -> Owner:
-    """Return whose run a job is; the type of a job of neither task nor workflow is one of those that TheEye knows."""
-    kind = text(job.type_name)
-    if kind == "WorkflowJob":
-        return Owner(OwnerKind.WORKFLOW, text(job.workflow_id) or _reference(job.workflow))
-    if task_id := text(job.task_id) or _reference(job.task):
-        return Owner(OwnerKind.TASK, task_id)
-    return Owner(OwnerKind.OTHER, kind if kind in _JOB_TYPES else "other")
-
-
-def _has_times(job: Job) -> bool:
-    """Whether a result with run time or exit code can be expected, and somebody wants to know."""
-    return text(job.type_name) not in _WITHOUT_TIMES and owner_of(job).kind is OwnerKind.TASK
-
-
 def _histogram(histogram: Histogram | None, bounds: tuple[float, ...]) -> Histogram:
     """Return the histogram, or an empty one if there is none of these bounds."""
     return histogram if histogram is not None and histogram.bounds == bounds else Histogram.empty(bounds)
-
-
-def _result(job: Job) -> tuple[float | None, float | None]:
-    if not isinstance(job.result, JobResult):
-        return None, None
-    times = job.result.times
-    seconds = times.total() if isinstance(times, Times) else None
-    # JSON, and so the ledger, has no infinity.
-    return (None if seconds is None else min(max(seconds, -_ABSURD), _ABSURD)), number(job.result.code)
-
-
-def _reference(value: object) -> str:
-    return text(value.id) if isinstance(value, Reference) else text(value)
