@@ -1,5 +1,7 @@
 """Jobs in, expected lines out, over several polls."""
 
+from collections import Counter
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -370,6 +372,7 @@ def test_runs_of_workflows_and_of_bots_updates_have_their_own_counters() -> None
 
 def test_runs_that_theeye_counted_and_nobody_saw_are_estimated() -> None:
     theeye, tasks = FakeTheEye(), directory("t1")
+    theeye.put("before", last_update=minute(1))
     poller = Poller(theeye, tasks)
 
     def unseen(executions: int) -> str:
@@ -386,6 +389,33 @@ def test_runs_that_theeye_counted_and_nobody_saw_are_estimated() -> None:
     assert unseen(504) == "3"  # never less
     assert unseen(510) == "7"
     assert unseen(2) == "7"
+
+
+def _answer(listing: Listing[Job], _since: float | None = None) -> Listing[Job]:
+    return listing
+
+
+def test_a_poll_that_did_not_see_everything_makes_no_run_unseen() -> None:
+    theeye, tasks = FakeTheEye(), directory("t1")
+    theeye.put("before", last_update=minute(1))
+    poller = Poller(theeye, tasks)
+    jobs = theeye.jobs
+
+    def unseen(executions: int) -> str:
+        tasks.update({"t1": Entry(labels=("backup", "bot-1"), executions=executions)})
+        (line,) = [line for line in poller.poll() if line.startswith("theeye_task_unseen_runs_total")]
+        return line.rpartition(" ")[2]
+
+    assert unseen(5) == "0"
+    assert unseen(5) == "0"
+    theeye.put("a", last_update=minute(3))
+    nothing: Listing[Job] = Listing([])
+    for broken in (nothing, Listing(jobs().items[:1], Counter(malformed=1))):
+        theeye.jobs = partial(_answer, broken)  # type: ignore[method-assign] # a broken answer
+        assert unseen(6) == "0"
+    theeye.jobs = jobs  # type: ignore[method-assign] # mended
+    assert unseen(6) == "0"
+    assert unseen(7) == "1"
 
 
 def test_all_jobs_are_listed_again_after_a_while_and_deleted_ones_forgotten() -> None:

@@ -132,7 +132,8 @@ class JobsCollector:
         """Whether every job that exists was seen, so that one that TheEye counted and is not known is gone."""
         cursor = self._book.cursor
         set_back = cursor is not None and poll.date is not None and poll.date < cursor
-        return not skipped and not set_back
+        # Nothing at all may be a hidden error; and whatever deletes a job is a newer one, which would be listed.
+        return bool(poll.changed) and not skipped and not set_back
 
     def _count_executions(self, cycle: Cycle, tasks: Listed) -> None:
         began = self._book.began
