@@ -297,6 +297,15 @@ def test_retry_after_beyond_the_deadline_is_handed_on_instead_of_waited_for() ->
     assert len(server.asked) == 1
 
 
+def test_a_retry_that_would_only_run_out_of_time_is_not_made() -> None:
+    with (
+        http_server(lambda _: Reply(b"", 503, {"Retry-After": "1"})) as server,
+        transport(server.url, timeout=1.6) as made,
+    ):
+        assert failure(made).reason is Reason.SERVER_ERROR
+    assert len(server.asked) == 1
+
+
 def test_another_host_is_not_followed_and_never_sees_the_token() -> None:
     with http_server(lambda _: Reply(b"[]")) as other:
         away = Reply(b"", 302, {"Location": f"{other.url}/demo/job"})

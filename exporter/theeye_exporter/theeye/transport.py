@@ -29,6 +29,9 @@ TokenSource = Callable[[], str]
 
 _ATTEMPTS: Final = 3
 _BACKOFF: Final = 0.25  # seconds, upper bound of the first pause; doubles with each attempt
+_LEAST_TIME: Final = 0.5
+"""Share of the deadline that a retry needs: with less, its timeout would hide why the request really failed."""
+
 _CHUNK: Final = 256 * 1024
 _REDIRECTS: Final = 3
 _STATUSES: Final = frozenset(
@@ -170,6 +173,7 @@ class Transport:
             UpstreamError: no complete answer of status 200 within the deadline and the retries.
         """
         until = time.monotonic() + self._settings.timeout
+        last_start = until - self._settings.timeout * _LEAST_TIME
         attempt = 0
         while True:
             attempt += 1
@@ -180,7 +184,7 @@ class Transport:
                 if pause is None:
                     pause = random.uniform(0, _BACKOFF * 2**attempt)  # noqa: S311 - jitter, no secret
                 exhausted = error.reason not in _RETRIED or attempt == _ATTEMPTS
-                if exhausted or time.monotonic() + pause >= until or self._closing.wait(pause):
+                if exhausted or time.monotonic() + pause > last_start or self._closing.wait(pause):
                     raise
 
     def _attempt(
