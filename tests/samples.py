@@ -1,11 +1,11 @@
 """Expositions read back for tests, by the client library's own parsers."""
 
-from collections.abc import Iterable
-
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from theeye_exporter.exposition.render import Format, Samples, render_segment
+from theeye_exporter.exposition.family import Family, MetricType
+from theeye_exporter.exposition.render import Format, Renderer, Segment
+from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.exposition.snapshot import Snapshot
 
 Labels = frozenset[tuple[str, str]]
@@ -34,7 +34,12 @@ def parse(text: str, fmt: Format = Format.OPENMETRICS_1_0_0) -> dict[tuple[str, 
     return found
 
 
+def render(samples: Samples, limit: int = 10**6) -> dict[Family, Segment]:
+    """Render samples for the first time."""
+    return Renderer(limit).render(samples)
+
+
 def lines(samples: Samples) -> list[str]:
-    """Return samples as the lines of an exposition, sorted."""
-    rendered: Iterable[bytes] = (render_segment(family, rows, limit=10**6).text for family, rows in samples.items())
-    return sorted(line for text in rendered for line in text.decode().splitlines())
+    """Return samples, but for histograms, as the lines of an exposition, sorted."""
+    rendered = (segment for family, segment in render(samples).items() if family.type is not MetricType.HISTOGRAM)
+    return sorted(line for segment in rendered for line in segment.text().decode().splitlines())

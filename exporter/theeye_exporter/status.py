@@ -91,6 +91,9 @@ class StatusBoard:
 
     `up` is False as soon as an attempt fails for a reason that concerns every request (token, network, organisation)
     and when no collector's last attempt succeeded; one failing route alone does not make TheEye down.
+
+    Attributes:
+        version: a number that is another one after each change.
     """
 
     def __init__(self) -> None:
@@ -98,6 +101,7 @@ class StatusBoard:
         self._urls: dict[str, str] = {}
         self._collectors: dict[tuple[str, str], CollectorStatus] = {}
         self._up: dict[str, bool] = {}
+        self.version = 0
 
     def register(self, url: str, collectors: Iterable[CollectorStatus]) -> None:
         """Add an organisation with the collectors that will run for it."""
@@ -105,6 +109,7 @@ class StatusBoard:
             for status in collectors:
                 self._urls[status.organization] = url
                 self._collectors[status.organization, status.collector] = status
+            self.version += 1
 
     def record(self, attempt: Attempt) -> None:
         """Take note of an attempt that ended."""
@@ -132,6 +137,7 @@ class StatusBoard:
                 other.success for other in self._collectors.values() if other.organization == organization
             ):
                 self._up[organization] = False
+            self.version += 1
 
     @property
     def organizations(self) -> tuple[OrganizationStatus, ...]:

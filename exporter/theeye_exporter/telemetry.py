@@ -1,7 +1,9 @@
 """The exporter's own metrics, kept and rendered by prometheus_client."""
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, disable_created_metrics
@@ -14,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from theeye_exporter import __version__
 from theeye_exporter.exposition.render import Format
-from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.exposition.snapshot import Snapshot, SnapshotStore
 from theeye_exporter.ledger.book import Book
 from theeye_exporter.status import CollectorStatus, StatusBoard
 from theeye_exporter.theeye.errors import Reason
@@ -24,6 +26,8 @@ __all__ = ["Telemetry"]
 
 SKIPPED_REASONS: Final = ("malformed", "duplicate", "other_organization")
 DROPPED_REASONS: Final = ("null", "stale", "impossible", "duplicate", "without_result")
+
+_FRESH_SECONDS: Final = 1.0
 
 _PER_COLLECTOR: Final = ("organization", "collector")
 
@@ -40,6 +44,9 @@ class Telemetry:
         # Creation times would add a series to each of our counters and tell nothing that a restart does not.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=True)
+        self._board = board
+        self._store = store
+        self._rendered: dict[Format, _Rendered] = {}
         self._failures = Counter(
             "theeye_collector_failures",
             "Failed attempts of a collector, by reason.",
@@ -141,11 +148,57 @@ class Telemetry:
         """Take note of the time that rendering took."""
         self._render_seconds.labels(organization, collector).observe(seconds)
 
-    def exposition(self, fmt: Format) -> bytes:
-        """Render the metrics as the end of a response (OpenMetrics has its end marker here)."""
-        if fmt is Format.OPENMETRICS_1_0_0:
-            return bytes(openmetrics_exposition.generate_latest(self.registry))  # type: ignore[no-untyped-call]
-        return text_exposition.generate_latest(self.registry)
+    def exposition(self, fmt: Format, wanted: Callable[[str], bool] | None = None) -> bytes:
+        """Return the metrics as the end of a response (OpenMetrics has its end marker here).
+
+        Rendering them takes longer than everything else of a scrape, so what was rendered within the last second
+        serves again unless an attempt ended since.
+
+        Args:
+            fmt: the format.
+            wanted: says of a metric's name, as queries have it, whether it is to be among them; all if None.
+        """
+        if wanted is not None:
+            return _generate(_Selected(self.registry, wanted), fmt)
+        state = (self._store.current(), self._board.version)
+        rendered = self._rendered.get(fmt)
+        now = time.monotonic()
+        if rendered is None or rendered.state != state or now - rendered.at >= _FRESH_SECONDS:
+            rendered = self._rendered[fmt] = _Rendered(_generate(self.registry, fmt), state, now)
+        return rendered.text
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every metric's name, as queries have it; of histograms and summaries without the samples' endings."""
+        return tuple(_query_name(metric) for metric in self.registry.collect())
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    text: bytes
+    state: tuple[Snapshot, int]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected(Collector):
+    """A part of a registry."""
+
+    registry: CollectorRegistry
+    wanted: Callable[[str], bool]
+
+    def collect(self) -> Iterator[Metric]:
+        return (metric for metric in self.registry.collect() if self.wanted(_query_name(metric)))
+
+
+def _query_name(metric: Metric) -> str:
+    return f"{metric.name}_total" if metric.type == "counter" else metric.name
+
+
+def _generate(registry: Collector, fmt: Format) -> bytes:
+    if fmt is Format.OPENMETRICS_1_0_0:
+        return bytes(openmetrics_exposition.generate_latest(registry))  # type: ignore[no-untyped-call]
+    return text_exposition.generate_latest(registry)
 
 
 class _Ledgers(Collector):

@@ -149,8 +149,8 @@ def test_a_run_from_waiting_to_its_end() -> None:
         f'theeye_job_runs_total{{{LABELS},outcome="failure"}} 1',
     ]
     assert poller.histograms == {
-        "theeye_job_duration_seconds": [(LABELS, [0, 0, 1], 90.5)],
-        "theeye_job_turnaround_seconds": [(LABELS, [0, 1, 0], 120.0)],
+        "theeye_job_duration_seconds": [(LABELS, (0, 0, 1), 90.5)],
+        "theeye_job_turnaround_seconds": [(LABELS, (0, 1, 0), 120.0)],
     }
     assert f'theeye_task_jobs{{{LABELS},lifecycle="ready"}} 0' in poller.poll()
     assert theeye.asked_in_full == ["a"]
@@ -319,12 +319,12 @@ def test_runs_are_counted_from_zero_once_each() -> None:
     zeros = [line for line in poller.poll() if line.startswith("theeye_job_runs_total")]
     assert len(zeros) == len(Outcome)
     assert all(line.endswith(" 0") for line in zeros)
-    assert poller.histograms["theeye_job_duration_seconds"] == [(LABELS, [0, 0, 0], 0.0)]
+    assert poller.histograms["theeye_job_duration_seconds"] == [(LABELS, (0, 0, 0), 0.0)]
     theeye.put("a", last_update=minute(3), result=result(0.5))
     theeye.put("b", last_update=minute(3), result=result(30), state="failure")
     for _ in range(3):
         assert poller.runs() == {"success": 1, "failure": 1}
-    assert poller.histograms["theeye_job_duration_seconds"] == [(LABELS, [1, 1, 0], 30.5)]
+    assert poller.histograms["theeye_job_duration_seconds"] == [(LABELS, (1, 1, 0), 30.5)]
 
 
 def test_a_task_without_jobs_has_its_zeros() -> None:

@@ -1,6 +1,7 @@
 """Monitor in, expected lines out."""
 
-from typing import Any
+import json
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -8,25 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samples import lines
-from theeye_exporter.collectors.base import server_time
+from theeye_exporter.collectors.base import Checks, server_time
+from theeye_exporter.collectors.hosts import add_usage
 from theeye_exporter.collectors.monitors import MonitorsCollector
+from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.decode import Listing
+from theeye_exporter.theeye.decode import Listing, decode_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.models import Monitor
+from theeye_exporter.theeye.models import EventData, Monitor
 
 NOW = 1795352944.0  # 2026-11-22T13:09:04Z
 FRESH = "2026-11-22T13:09:00.500Z"
+
+
+DECODER: Final = msgspec.json.Decoder(list[Monitor])
 
 
 class FakeTheEye(TheEyeClient):
     """Lists what it is given."""
 
     def __init__(self, *objects: dict[str, Any], date: float | None = NOW) -> None:
-        self.listing = Listing(
-            [msgspec.convert(o, Monitor).flat() for o in objects],
-            date=date,
-        )
+        self.listing = Listing(*decode_list(json.dumps(objects).encode(), DECODER, Monitor.flat), date)
 
     def monitors(self) -> Listing[Monitor]:
         return self.listing
@@ -265,3 +268,45 @@ def test_no_field_of_any_kind_breaks_a_collection(fields: dict[str, Any]) -> Non
     found, _ = collect({**fields, "id": "6b"})
     assert len([line for line in found if line.startswith("theeye_monitor_state") and line.endswith(" 1")]) == 1
     assert not [line for line in found if line.endswith(("nan", "inf"))]
+
+
+EDITS: list[dict[str, Any]] = [
+    {"name": "renamed"},
+    {"hostname": "bot-2"},
+    {"type": "script", "last_event": {"data": {"code": 4}}},
+    {"failure_severity": "LOW"},
+    {"alerts": True},
+    {"enable": False},
+    {"state": "failure", "fails_count": 3},
+    {"recovery_count": None},
+    {"name": ["no", "text"]},
+    {"monitor": {"looptime": 20_000, "tags": ["new"], "config": {"limit": {"cpu": 50}}}},
+    {"monitor": "no settings"},
+    {"last_update": "never"},
+    {"last_event": {"data": DSTAT | {"disk": [{"name": "sdb", "value": 3}]}}},
+]
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(0, len(EDITS))), max_size=4), max_size=6))
+def test_a_poll_after_others_shows_what_a_first_one_would(polls: list[list[tuple[int, int]]]) -> None:
+    collector = MonitorsCollector("demo")
+    for poll in polls:
+        # Each monitor as it was, or with one of the edits; some come, some go, and they change places.
+        listed = {
+            number: monitor("dstat", DSTAT, enable=True, alerts=False, recovery_count=1) | {"id": f"m{number}"} | edit
+            for number, edit in ((number, {} if not edit else EDITS[edit - 1]) for number, edit in poll)
+        }
+        kept, anew = (
+            made.collect(FakeTheEye(*listed.values(), {"id": "always"}), NOW)
+            for made in (collector, MonitorsCollector("demo"))
+        )
+        assert lines(kept.samples) == lines(anew.samples)
+        assert kept.dropped == anew.dropped
+
+
+def test_a_host_that_names_its_disks_anew_each_time_fills_no_memory() -> None:
+    devices: dict[str, str] = {}
+    for number in range(2000):
+        data = msgspec.convert({"disk": [{"name": f"disk-{number}", "value": 1}]}, EventData)
+        add_usage(Samples(), "", devices, data, Checks())
+    assert len(devices) < 300

@@ -12,7 +12,8 @@ from theeye_exporter.collectors.base import Collection
 from theeye_exporter.collectors.failure_log import FailureLog
 from theeye_exporter.collectors.runner import CollectorRunner, Sinks
 from theeye_exporter.exposition.families import HOST_CPU
-from theeye_exporter.exposition.render import Format, Samples
+from theeye_exporter.exposition.render import Format
+from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.exposition.snapshot import SnapshotStore
 from theeye_exporter.logs import configure_logging
 from theeye_exporter.status import CollectorStatus, StatusBoard
@@ -42,7 +43,8 @@ class Scripted:
         if isinstance(outcome, Exception):
             raise outcome
         samples = Samples()
-        samples[HOST_CPU] += [(f'n="{number}"', 0.5) for number in range(outcome)]
+        for number in range(outcome):
+            samples[HOST_CPU].add(f'n="{number}"', 0.5)
         return Collection(samples, outcome, Counter(malformed=1), Counter(null=2))
 
 

@@ -12,20 +12,14 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from samples import body, labels, parse
+from samples import body, labels, parse, render
 from theeye_exporter.collectors.run_samples import add_counters
 from theeye_exporter.exposition.families import CATALOGUE, JOB_DURATION, JOB_TURNAROUND
 from theeye_exporter.exposition.family import MetricType
-from theeye_exporter.exposition.render import (
-    Format,
-    HistogramValue,
-    Samples,
-    Segment,
-    format_labels,
-    render_histograms,
-    render_segment,
-)
-from theeye_exporter.exposition.snapshot import Snapshot, SnapshotStore
+from theeye_exporter.exposition.labels import format_labels
+from theeye_exporter.exposition.render import Format, Segment
+from theeye_exporter.exposition.samples import HistogramValue, Samples
+from theeye_exporter.exposition.snapshot import Publisher, Snapshot, SnapshotStore
 from theeye_exporter.ledger.records import Account, Bounds, Histogram, Owner, OwnerKind
 from theeye_exporter.theeye.lifecycle import Outcome
 from tools import require_tool
@@ -62,9 +56,7 @@ def samples_of(histogram: Histogram) -> Samples:
 
 def snapshot_of(samples: Samples) -> Snapshot:
     store = SnapshotStore(lambda: 0.0)
-    segments = {family: render_segment(family, rows, limit=10**6) for family, rows in samples.items()}
-    segments |= {f: render_histograms(f, rows, limit=10**6) for f, rows in samples.histograms.items()}
-    store.publish("test", segments, math.inf)
+    store.publish(Publisher("demo", "jobs"), render(samples), math.inf)
     return store.current()
 
 
@@ -183,7 +175,7 @@ def test_promtool_finds_nothing_in_any_histogram_of_the_catalogue(fmt: Format) -
                 histogram = observed(*[0.75] * number, 1e-07, 1e21)
                 value = HistogramValue(histogram.bounds, histogram.counts, histogram.sum, {0: "{} 1e-07 1000.5"})
                 rendered = format_labels(family.labels, [f'"{label}{number}"\n' for label in family.labels])
-                samples.histograms[family].append((rendered, value))
+                samples.histograms[family].add(rendered, value)
     assert len(samples.histograms) == 3
     ran = subprocess.run(
         [require_tool("promtool"), "check", "metrics"],
@@ -194,12 +186,19 @@ def test_promtool_finds_nothing_in_any_histogram_of_the_catalogue(fmt: Format) -
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")
 
 
+def segment_of(*values: HistogramValue, limit: int = 10**6) -> Segment:
+    samples = Samples()
+    for number, value in enumerate(values):
+        samples.histograms[JOB_TURNAROUND].add(f'n="{number}"', value)
+    samples.histograms[JOB_TURNAROUND]  # without values too
+    return render(samples, limit=limit)[JOB_TURNAROUND]
+
+
 @pytest.mark.parametrize(("limit", "whole"), [(0, 0), (5, 0), (6, 1), (11, 1), (12, 2), (17, 2), (18, 3), (1000, 3)])
 def test_the_limit_cuts_whole_histograms(limit: int, whole: int) -> None:
-    rows = [(f'n="{number}"', HistogramValue(BOUNDS, [1, 0, 0, 2], 3.0, {})) for number in range(3)]
-    segment = render_histograms(JOB_TURNAROUND, rows, limit=limit)
+    segment = segment_of(*[HistogramValue(BOUNDS, [1, 0, 0, 2], 3.0, {})] * 3, limit=limit)
     assert (segment.series, segment.cut) == (whole * 6, (3 - whole) * 6)
-    lines = segment.text.decode().splitlines()
+    lines = segment.text().decode().splitlines()
     assert len(lines) == segment.series
     assert [line for line in lines if "_count{" in line] == [
         f'theeye_job_turnaround_seconds_count{{n="{number}"}} 3' for number in range(whole)
@@ -207,19 +206,15 @@ def test_the_limit_cuts_whole_histograms(limit: int, whole: int) -> None:
 
 
 def test_the_limit_holds_with_exemplars_too() -> None:
-    rows = [(f'n="{number}"', HistogramValue((1.0,), [1, 0], 0.5, {0: "{} 0.5 1.0"})) for number in range(3)]
-    segment = render_histograms(JOB_TURNAROUND, rows, limit=9)
-    shown = segment.of(Format.OPENMETRICS_1_0_0)
-    assert shown is not segment
-    assert segment.of(Format.TEXT_0_0_4) is segment
-    assert (shown.series, shown.text.count(b" # "), segment.text.count(b" # ")) == (8, 2, 0)
+    segment = segment_of(*[HistogramValue((1.0,), [1, 0], 0.5, {0: "{} 0.5 1.0"})] * 3, limit=9)
+    assert segment.series == 8
+    assert segment.text(Format.OPENMETRICS_1_0_0).count(b" # ") == 2
+    assert segment.text(Format.OPENMETRICS_1_0_0).count(b"\n") == 8
+    assert b" # " not in segment.text(Format.TEXT_0_0_4)
 
 
 def test_without_exemplars_all_formats_share_the_same_bytes() -> None:
-    segment = render_histograms(JOB_TURNAROUND, [('n="1"', HistogramValue(BOUNDS, [1, 0, 0, 2], 3.0, {}))], limit=100)
-    assert all(segment.of(fmt) is segment for fmt in Format)
-    assert render_histograms(JOB_TURNAROUND, [], limit=100) == Segment(b"", segment_of_nothing().deflated, 0)
-
-
-def segment_of_nothing() -> Segment:
-    return render_segment(JOB_TURNAROUND, [], limit=100)
+    segment = segment_of(HistogramValue(BOUNDS, [1, 0, 0, 2], 3.0, {}))
+    (piece,) = segment.pieces
+    assert all(list(segment.pieces_of(fmt)) == [piece] for fmt in Format)
+    assert segment_of() == Segment((), 0)

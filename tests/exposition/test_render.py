@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samples import body, labels, lines, parse
-from theeye_exporter.exposition.families import CATALOGUE, HOST_CPU, MONITOR_INFO, MONITOR_RECOVERIES
-from theeye_exporter.exposition.family import MetricType
-from theeye_exporter.exposition.render import (
-    Format,
-    LabelCache,
-    Samples,
-    deflate,
-    escape_label_value,
-    format_labels,
-    render_header,
-    render_segment,
+from samples import body, labels, lines, parse, render
+from theeye_exporter.exposition.families import (
+    CATALOGUE,
+    HOST_CPU,
+    JOB_DURATION,
+    MONITOR_INFO,
+    MONITOR_RECOVERIES,
+    MONITOR_STATE,
 )
-from theeye_exporter.exposition.snapshot import Snapshot, SnapshotStore, gzip_member
+from theeye_exporter.exposition.family import MetricType
+from theeye_exporter.exposition.labels import LabelCache, escape_label_value, format_labels
+from theeye_exporter.exposition.render import Format, Renderer, deflate, header
+from theeye_exporter.exposition.samples import HistogramValue, Samples
+from theeye_exporter.exposition.snapshot import Publisher, Snapshot, SnapshotStore, gzip_end
 from tools import require_tool
 
 HOSTILE = st.text(st.characters(codec=None, categories=None), max_size=700)
@@ -31,9 +31,7 @@ HOSTILE = st.text(st.characters(codec=None, categories=None), max_size=700)
 def store_of(*samples: Samples) -> SnapshotStore:
     store = SnapshotStore(lambda: 0.0)
     for owner, published in enumerate(samples):
-        store.publish(
-            owner, {family: render_segment(family, rows, limit=10**6) for family, rows in published.items()}, inf
-        )
+        store.publish(Publisher("demo", str(owner)), render(published), inf)
     return store
 
 
@@ -44,7 +42,7 @@ def snapshot_of(*samples: Samples) -> Snapshot:
 @given(HOSTILE)
 def test_any_text_becomes_a_label_value_that_every_parser_reads_back(value: str) -> None:
     samples = Samples()
-    samples[HOST_CPU].append((format_labels(HOST_CPU.labels, ("demo", value, "bot")), 1))
+    samples[HOST_CPU].add(format_labels(HOST_CPU.labels, ("demo", value, "bot")), 1)
     for fmt in Format:
         text = body(snapshot_of(samples), fmt)
         assert text.encode("utf-8").decode("utf-8") == text
@@ -59,7 +57,7 @@ def test_any_text_becomes_a_label_value_that_every_parser_reads_back(value: str)
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), max_size=512))
 def test_printable_text_is_kept_as_it_is(value: str) -> None:
     samples = Samples()
-    samples[HOST_CPU].append((format_labels(HOST_CPU.labels, ("demo", value, "bot")), 1))
+    samples[HOST_CPU].add(format_labels(HOST_CPU.labels, ("demo", value, "bot")), 1)
     for fmt in Format:
         assert parse(body(snapshot_of(samples), fmt), fmt) == {
             (HOST_CPU.name, labels(organization="demo", monitor_id=value, hostname="bot")): 1.0
@@ -89,22 +87,22 @@ def test_escaping(value: str, escaped: str) -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53))
 def test_every_finite_value_is_read_back_exactly(value: float) -> None:
     samples = Samples()
-    samples[HOST_CPU].append((format_labels(HOST_CPU.labels, ("demo", "1", "bot")), value))
+    samples[HOST_CPU].add(format_labels(HOST_CPU.labels, ("demo", "1", "bot")), value)
     for fmt in Format:
         assert list(parse(body(snapshot_of(samples), fmt), fmt).values()) == [value]
 
 
 def test_headers_differ_by_format_where_the_formats_do() -> None:
     help_text = MONITOR_RECOVERIES.help
-    assert render_header(MONITOR_RECOVERIES, Format.TEXT_0_0_4).decode() == (
+    assert header(MONITOR_RECOVERIES, Format.TEXT_0_0_4).text.decode() == (
         f"# HELP theeye_monitor_recoveries_total {help_text}\n# TYPE theeye_monitor_recoveries_total counter\n"
     )
-    assert render_header(MONITOR_RECOVERIES, Format.OPENMETRICS_1_0_0).decode() == (
+    assert header(MONITOR_RECOVERIES, Format.OPENMETRICS_1_0_0).text.decode() == (
         f"# HELP theeye_monitor_recoveries {help_text}\n# TYPE theeye_monitor_recoveries counter\n"
     )
-    assert "# TYPE theeye_monitor_info gauge\n" in render_header(MONITOR_INFO, Format.TEXT_1_0_0).decode()
-    assert "# TYPE theeye_monitor info\n" in render_header(MONITOR_INFO, Format.OPENMETRICS_1_0_0).decode()
-    assert "# UNIT theeye_host_cpu_usage_ratio ratio\n" in render_header(HOST_CPU, Format.OPENMETRICS_1_0_0).decode()
+    assert "# TYPE theeye_monitor_info gauge\n" in header(MONITOR_INFO, Format.TEXT_1_0_0).text.decode()
+    assert "# TYPE theeye_monitor info\n" in header(MONITOR_INFO, Format.OPENMETRICS_1_0_0).text.decode()
+    assert "# UNIT theeye_host_cpu_usage_ratio ratio\n" in header(HOST_CPU, Format.OPENMETRICS_1_0_0).text.decode()
 
 
 def test_the_catalogue_keeps_the_rules_of_its_formats() -> None:
@@ -126,7 +124,8 @@ def test_the_catalogue_keeps_the_rules_of_its_formats() -> None:
 def test_promtool_finds_nothing_in_the_whole_catalogue(fmt: Format) -> None:
     samples = Samples()
     for family in CATALOGUE:
-        samples[family].append((format_labels(family.labels, [f'"{label}"\n' for label in family.labels]), 1))
+        names = family.labels[:-1] if family.states else family.labels
+        samples[family].add(format_labels(names, [f'"{label}"\n' for label in names]), 1)
     ran = subprocess.run(
         [require_tool("promtool"), "check", "metrics"],
         input=body(snapshot_of(samples), fmt).encode(),
@@ -137,19 +136,64 @@ def test_promtool_finds_nothing_in_the_whole_catalogue(fmt: Format) -> None:
 
 
 def test_a_family_over_the_limit_is_cut_and_counted() -> None:
-    segment = render_segment(HOST_CPU, [(f'n="{n}"', n) for n in range(10)], limit=4)
-    assert segment.text.decode().splitlines()[-1] == 'theeye_host_cpu_usage_ratio{n="3"} 3'
+    samples = Samples()
+    for n in range(10):
+        samples[HOST_CPU].add(f'n="{n}"', n)
+    segment = render(samples, limit=4)[HOST_CPU]
+    assert segment.text().decode().splitlines()[-1] == 'theeye_host_cpu_usage_ratio{n="3"} 3'
     assert (segment.series, segment.cut) == (4, 6)
 
 
 def test_samples_of_one_family_from_several_owners_stand_together() -> None:
     one, two = Samples(), Samples()
     for samples, organization in ((one, "a"), (two, "b")):
-        samples[MONITOR_RECOVERIES].append((format_labels(("organization",), (organization,)), 1))
-        samples[HOST_CPU].append((format_labels(("organization",), (organization,)), 0.5))
+        samples[MONITOR_RECOVERIES].add(format_labels(("organization",), (organization,)), 1)
+        samples[HOST_CPU].add(format_labels(("organization",), (organization,)), 0.5)
     text = body(snapshot_of(one, two), Format.OPENMETRICS_1_0_0)
     assert len(parse(text)) == 4
     assert text.count("# TYPE theeye_host_cpu_usage_ratio") == 1
+
+
+ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 3)), max_size=6)
+
+
+@given(st.lists(st.tuples(ROWS, ROWS, ROWS), max_size=5), st.integers(1, 8), st.integers(0, 12))
+def test_what_is_kept_from_poll_to_poll_is_what_would_be_rendered_anew(
+    polls: list[tuple[list[tuple[str, int]], ...]], chunk: int, limit: int
+) -> None:
+    """Few labels and values, in short chunks, so that polls are alike in part."""
+    renderer = Renderer(limit)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("theeye_exporter.exposition.render._CHUNK", chunk)
+        for values, states, counts in polls:
+            samples = Samples()
+            for label, value in values:
+                samples[HOST_CPU].add(f'l="{label}"', value)
+            for label, state in states:
+                samples[MONITOR_STATE].add(f'l="{label}"', state)
+            for label, count in counts:
+                histogram = HistogramValue((1.0,), (count, 1), 0.5, {0: "{} 0.5 1.0"} if count else {})
+                samples.histograms[JOB_DURATION].add(f'l="{label}"', histogram)
+            kept, anew = renderer.render(samples), render(samples, limit)
+            assert kept.keys() == anew.keys()
+            for family, segment in kept.items():
+                assert (segment.series, segment.cut) == (anew[family].series, anew[family].cut)
+                for fmt in Format:
+                    assert segment.text(fmt) == anew[family].text(fmt)
+                    assert segment.series == segment.text(fmt).count(b"\n")
+                for piece in segment.pieces:
+                    assert zlib.decompressobj(-zlib.MAX_WBITS).decompress(piece.deflated) == piece.text
+                    assert zlib.crc32(piece.text) == piece.crc32
+
+
+def test_a_poll_that_changes_nothing_renders_nothing() -> None:
+    renderer, polls = Renderer(10**6), [Samples(), Samples()]
+    for samples in polls:
+        for number in range(3000):
+            samples[HOST_CPU].add(f'n="{number}"', number / 7)
+    first, second = (renderer.render(samples)[HOST_CPU] for samples in polls)
+    assert len(first.pieces) == 3
+    assert all(one is other for one, other in zip(first.pieces, second.pieces, strict=True))
 
 
 @given(st.lists(st.binary(max_size=2000), max_size=5))
@@ -162,10 +206,12 @@ def test_deflated_pieces_join_to_what_they_were(pieces: list[bytes]) -> None:
 @given(st.lists(st.integers(0, 50), max_size=20), st.binary(max_size=500))
 def test_a_compressed_snapshot_is_one_gzip_member_of_the_same_bytes(values: list[int], tail: bytes) -> None:
     samples = Samples()
-    samples[HOST_CPU] += [(f'n="{position}"', value) for position, value in enumerate(values)]
+    for position, value in enumerate(values):
+        samples[HOST_CPU].add(f'n="{position}"', value)
     snapshot = snapshot_of(samples)
     for fmt in Format:
-        compressed = gzip_member(snapshot.deflated(fmt), tail)
+        encoded = snapshot.encoded(fmt)
+        compressed = b"".join(encoded.data) + gzip_end(encoded, tail)
         expected = b"".join(snapshot.identity(fmt)) + tail
         assert gzip.decompress(compressed) == expected
         single = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
@@ -187,5 +233,5 @@ def test_the_label_cache_follows_the_fleet() -> None:
 
 def test_lines_of_samples() -> None:
     samples = Samples()
-    samples[HOST_CPU].append(('organization="demo"', 0.03))
+    samples[HOST_CPU].add('organization="demo"', 0.03)
     assert lines(samples) == ['theeye_host_cpu_usage_ratio{organization="demo"} 0.03']

@@ -1,9 +1,11 @@
 """The store: what readers see, and when data disappears."""
 
+from samples import render
 from theeye_exporter.exposition.families import CATALOGUE, HOST_CPU, HOST_MEMORY
 from theeye_exporter.exposition.family import Family
-from theeye_exporter.exposition.render import Format, Segment, render_segment
-from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.exposition.render import Format, Segment
+from theeye_exporter.exposition.samples import Samples
+from theeye_exporter.exposition.snapshot import Publisher, SnapshotStore
 
 
 class Clock:
@@ -17,7 +19,14 @@ class Clock:
 
 
 def segments(*families: Family, label: str = "x") -> dict[Family, Segment]:
-    return {family: render_segment(family, [(f'l="{label}"', 1)], limit=10) for family in families}
+    samples = Samples()
+    for family in families:
+        samples[family].add(f'l="{label}"', 1)
+    return render(samples)
+
+
+def publisher(name: object) -> Publisher:
+    return Publisher("demo", str(name))
 
 
 def text(store: SnapshotStore) -> str:
@@ -26,10 +35,10 @@ def text(store: SnapshotStore) -> str:
 
 def test_an_owner_replaces_what_it_published_and_nothing_else() -> None:
     store = SnapshotStore(Clock())
-    store.publish("a", segments(HOST_CPU, HOST_MEMORY, label="a"), 200)
-    store.publish("b", segments(HOST_CPU, label="b"), 200)
+    store.publish(publisher("a"), segments(HOST_CPU, HOST_MEMORY, label="a"), 200)
+    store.publish(publisher("b"), segments(HOST_CPU, label="b"), 200)
     assert store.current().series == 3
-    store.publish("a", segments(HOST_CPU, label="a2"), 200)
+    store.publish(publisher("a"), segments(HOST_CPU, label="a2"), 200)
     assert 'l="a2"' in text(store)
     assert 'l="b"' in text(store)
     assert HOST_MEMORY.name not in text(store)
@@ -37,17 +46,17 @@ def test_an_owner_replaces_what_it_published_and_nothing_else() -> None:
 
 def test_a_reader_keeps_the_snapshot_it_took() -> None:
     store = SnapshotStore(Clock())
-    store.publish("a", segments(HOST_CPU, label="before"), 200)
+    store.publish(publisher("a"), segments(HOST_CPU, label="before"), 200)
     taken = store.current()
-    store.publish("a", segments(HOST_CPU, label="after"), 200)
+    store.publish(publisher("a"), segments(HOST_CPU, label="after"), 200)
     assert b"before" in b"".join(taken.identity(Format.TEXT_0_0_4))
 
 
 def test_data_disappears_when_it_is_too_old_though_nobody_publishes() -> None:
     clock = Clock()
     store = SnapshotStore(clock)
-    store.publish("a", segments(HOST_CPU, label="a"), 150)
-    store.publish("b", segments(HOST_CPU, label="b"), 160)
+    store.publish(publisher("a"), segments(HOST_CPU, label="a"), 150)
+    store.publish(publisher("b"), segments(HOST_CPU, label="b"), 160)
     clock.now = 149.9
     assert 'l="a"' in text(store)
     clock.now = 150
@@ -55,21 +64,24 @@ def test_data_disappears_when_it_is_too_old_though_nobody_publishes() -> None:
     assert 'l="b"' in text(store)
     clock.now = 160
     assert text(store) == ""
-    store.publish("a", segments(HOST_CPU, label="a"), 200)
+    store.publish(publisher("a"), segments(HOST_CPU, label="a"), 200)
     assert 'l="a"' in text(store)
 
 
 def test_families_stand_in_the_catalogues_order() -> None:
     store = SnapshotStore(Clock())
     for owner, family in enumerate(reversed(CATALOGUE)):
-        store.publish(owner, segments(family), 200)
+        store.publish(publisher(owner), segments(family), 200)
     types = [line.split()[2] for line in text(store).splitlines() if line.startswith("# TYPE")]
     assert types == [family.name for family in CATALOGUE]
 
 
 def test_size_series_and_cut_are_those_of_the_samples() -> None:
     store = SnapshotStore(Clock())
-    store.publish("a", {HOST_CPU: render_segment(HOST_CPU, [('l="1"', 1), ('l="2"', 2)], limit=1)}, 200)
+    samples = Samples()
+    samples[HOST_CPU].add('l="1"', 1)
+    samples[HOST_CPU].add('l="2"', 2)
+    store.publish(publisher("a"), render(samples, limit=1), 200)
     snapshot = store.current()
     assert snapshot.series == 1
     assert snapshot.size == len('theeye_host_cpu_usage_ratio{l="1"} 1\n')

@@ -170,7 +170,7 @@ def test_the_shape_before_2_0_becomes_todays() -> None:
         bare, rich = client.monitors().items
     assert (bare.id, bare.name, bare.type, bare.state) == ("5bb755f42f78660012bdd9af", "demo", "dstat", "normal")
     assert (rich.id, rich.hostname, rich.fails_count) == ("5bb755f42f78660012bdd9b0", "h", 2)
-    assert msgspec.to_builtins(rich.monitor) == {
+    assert msgspec.to_builtins(rich.settings()) == {
         "looptime": 15000,
         "tags": ["b", "a"],
         "config": {"limit": {"cpu": 50, "mem": None, "cache": None, "disk": None}},

@@ -7,10 +7,13 @@ from typing import NamedTuple, Self
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from samples import render
 from theeye_exporter.exposition.families import MONITOR_ENABLED, MONITOR_INFO, MONITOR_RECOVERIES
 from theeye_exporter.exposition.family import Family
-from theeye_exporter.exposition.render import Segment, format_labels, render_segment
-from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.exposition.labels import format_labels
+from theeye_exporter.exposition.render import Segment
+from theeye_exporter.exposition.samples import Samples
+from theeye_exporter.exposition.snapshot import Publisher, SnapshotStore
 from theeye_exporter.status import Attempt, CollectorStatus, StatusBoard
 from theeye_exporter.telemetry import Telemetry
 from theeye_exporter.theeye.errors import Reason
@@ -31,20 +34,12 @@ class Listen(NamedTuple):
 
 def monitor_segments(value: float, monitors: int = 3, padding: int = 0) -> dict[Family, Segment]:
     """Render a few families in which every number is `value`, with labels that are longer by `padding`."""
-    return {
-        family: render_segment(
-            family,
-            [
-                (
-                    format_labels(family.labels, (f'{label} {number} "ä\\{"x" * padding}' for label in family.labels)),
-                    value,
-                )
-                for number in range(monitors)
-            ],
-            limit=1_000_000,
-        )
-        for family in (MONITOR_INFO, MONITOR_ENABLED, MONITOR_RECOVERIES)
-    }
+    samples = Samples()
+    for family in (MONITOR_INFO, MONITOR_ENABLED, MONITOR_RECOVERIES):
+        for number in range(monitors):
+            labels = (f'{label} {number} "ä\\{"x" * padding}' for label in family.labels)
+            samples[family].add(format_labels(family.labels, labels), value)
+    return render(samples)
 
 
 @dataclass
@@ -103,7 +98,7 @@ class Exporter:
         )
 
     def publish(self, value: float = 1, monitors: int = 3, padding: int = 0) -> None:
-        self.store.publish(("demo", "monitors"), monitor_segments(value, monitors, padding), self.now + 150)
+        self.store.publish(Publisher("demo", "monitors"), monitor_segments(value, monitors, padding), self.now + 150)
 
     def publish_much(self) -> None:
         """Publish more than the buffers of a connection hold: some 20 MB."""

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from theeye_exporter.exposition.render import Samples
+from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing
 from theeye_exporter.theeye.errors import Reason, UpstreamError
@@ -13,6 +13,9 @@ from theeye_exporter.theeye.models import number, text, timestamp
 __all__ = ["Checks", "Collection", "Collector", "EmptyListGuard", "join_tags", "server_time"]
 
 _EMPTY_LISTS_DOUBTED: Final = 2
+_NUMBERS: Final = frozenset({int, float})
+_EXACT: Final = 2**53
+"""Up to here, every integer is one that a sample can hold."""
 
 
 @dataclass(slots=True)
@@ -68,6 +71,8 @@ class Checks:
 
     def amount(self, value: object) -> float | None:
         """Return a number that is not negative: a count, or a duration in any unit."""
+        if type(value) is int and 0 <= value <= _EXACT:  # as good as always
+            return value
         checked = self.number(value)
         if checked is not None and checked < 0:
             self.dropped["impossible"] += 1
@@ -76,6 +81,8 @@ class Checks:
 
     def ratio(self, percent: object, *, tolerance: float = 0) -> float | None:
         """Return a percentage as a share of 1; up to `tolerance` percent points too many are 1."""
+        if type(percent) in _NUMBERS and 0 <= percent <= 100:  # type: ignore[operator] # noqa: PLR2004 # as good as always
+            return percent / 100  # type: ignore[operator]
         checked = self.amount(percent)
         if checked is None:
             return None

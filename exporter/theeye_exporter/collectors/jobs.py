@@ -20,7 +20,7 @@ from theeye_exporter.collectors.base import Collection
 from theeye_exporter.collectors.directory import Directory, Listed
 from theeye_exporter.collectors.owners import Owners
 from theeye_exporter.collectors.run_samples import OpenJobs, add_account, add_counters, add_other_runs
-from theeye_exporter.exposition.render import Samples
+from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.ledger.book import Book
 from theeye_exporter.ledger.cycle import Cycle, Poll
 from theeye_exporter.ledger.records import Bounds, Owner, OwnerKind

@@ -6,37 +6,27 @@
 The raw data: `curl -H "Authorization: Bearer $THEEYE_TOKEN" $THEEYE_SUPERVISOR_URL/$THEEYE_ORGANIZATION_NAME/resource`.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from theeye_exporter.collectors.base import Checks, Collection, EmptyListGuard, join_tags, server_time
-from theeye_exporter.collectors.hosts import add_thresholds, add_usage
+from theeye_exporter.collectors.base import Checks, Collection, EmptyListGuard, server_time
+from theeye_exporter.collectors.fleet import Fleet, KnownMonitor
+from theeye_exporter.collectors.hosts import add_usage
 from theeye_exporter.exposition import families as f
-from theeye_exporter.exposition.render import LabelCache, Samples
+from theeye_exporter.exposition.samples import Column, Samples
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.models import (
-    Event,
-    EventData,
-    HttpResponse,
-    Limits,
-    Monitor,
-    MonitorConfig,
-    MonitorSettings,
-    Times,
-    number,
-    text,
-    timestamp,
-)
+from theeye_exporter.theeye.models import Event, EventData, HttpResponse, Monitor, Times, timestamp
 
 __all__ = ["MonitorsCollector", "is_silent"]
 
-_STATES: Final = ("normal", "failure", "updates_stopped", "unknown")
-_ASSUMED_LOOPTIME: Final = 60_000
-"""Milliseconds between two checks of a monitor that does not tell its interval."""
+_POSITIONS: Final = {state: position for position, state in enumerate(f.MONITOR_STATES)}
+_UNKNOWN: Final = _POSITIONS["unknown"]
 
 _CLOCK_TOLERANCE: Final = 300.0
 """Seconds by which a report may be from the future, before it counts as one of a clock that cannot be believed."""
 
-_NO_SETTINGS: Final = MonitorSettings()
+_EXACT: Final = 2**53
+"""Up to here, every integer is one that a sample can hold."""
 
 
 class MonitorsCollector:
@@ -50,107 +40,112 @@ class MonitorsCollector:
     name: Final = "monitors"
 
     def __init__(self, organization: str, *, with_tags: bool = True) -> None:
-        self._organization = organization
-        self._with_tags = with_tags
         self._guard = EmptyListGuard()
-        self._labels = LabelCache(f.MONITOR_LABELS)
-        self._info_labels = LabelCache(f.MONITOR_INFO.labels)
-        self._host_labels = LabelCache(f.HOST_LABELS)
+        self._fleet = Fleet(organization, with_tags=with_tags)
 
     def collect(self, client: TheEyeClient, now: float) -> Collection:
         """See `Collector`."""
         listing = client.monitors()
         self._guard.check(listing)
-        # Only TheEye itself sets last_check.
-        checked = (timestamp(monitor.last_check) for monitor in listing.items)
-        newest = max((at for at in checked if at is not None), default=None)
-        clock = server_time(now, listing.date, newest)
+        monitors, fleet = listing.items, self._fleet
+        fleet.update(monitors)
         samples, checks = Samples(), Checks()
-        for monitor in listing.items:
-            self._add(samples, monitor, clock, checks)
-        for cache in (self._labels, self._info_labels, self._host_labels):
-            cache.prune()
-        return Collection(samples, len(listing.items), listing.skipped, checks.dropped)
+        samples.update(fleet.samples)
+        checks.dropped["impossible"] += fleet.impossible
 
-    def _add(self, samples: Samples, monitor: Monitor, clock: float, checks: Checks) -> None:
-        name, hostname = text(monitor.name), text(monitor.hostname)
-        labels = self._labels.get(self._organization, monitor.id, name, hostname)
-        settings = monitor.monitor if isinstance(monitor.monitor, MonitorSettings) else _NO_SETTINGS
-        info = self._info_labels.get(
-            self._organization,
-            monitor.id,
-            name,
-            hostname,
-            text(monitor.type),
-            text(monitor.failure_severity),
-            join_tags(settings.tags) if self._with_tags else "",
-            _flag(monitor.alerts),
-        )
-        samples[f.MONITOR_INFO].append((info, 1))
-        _add_state(samples, labels, monitor, settings, checks)
-        if monitor.type == "dstat":
-            host_labels = self._host_labels.get(self._organization, monitor.id, hostname)
-            if isinstance(settings.config, MonitorConfig) and isinstance(settings.config.limit, Limits):
-                add_thresholds(samples, host_labels, settings.config.limit, checks)
-            labels = host_labels
-        event = monitor.last_event
-        if isinstance(event, Event) and isinstance(event.data, EventData):
-            if is_silent(monitor, settings, clock):
-                checks.dropped["stale"] += 1
-            else:
-                _add_measured(samples, labels, text(monitor.type), event.data, checks)
+        labels = fleet.labels
+        samples[f.MONITOR_STATE] = Column(labels, [_state(monitor.state) for monitor in monitors])
+        fails, recoveries = [m.fails_count for m in monitors], [m.recovery_count for m in monitors]
+        samples[f.MONITOR_CONSECUTIVE_FAILURES] = _amounts(labels, fails, checks)
+        samples[f.MONITOR_RECOVERIES] = _amounts(labels, recoveries, checks)
+        updates = [timestamp(monitor.last_update) for monitor in monitors]
+        # A report sets both.
+        last_checks = [
+            updated if monitor.last_check == monitor.last_update else timestamp(monitor.last_check)
+            for monitor, updated in zip(monitors, updates, strict=True)
+        ]
+        samples[f.MONITOR_LAST_UPDATE] = _times(labels, [m.last_update for m in monitors], updates, checks)
+        samples[f.MONITOR_LAST_CHECK] = _times(labels, [m.last_check for m in monitors], last_checks, checks)
+
+        # Only TheEye itself sets last_check.
+        newest = max((at for at in last_checks if at is not None), default=None)
+        clock = server_time(now, listing.date, newest)
+        for monitor_type, add in _MEASURED.items():
+            for position in fleet.positions.get(monitor_type, ()):
+                monitor, known = monitors[position], fleet.known[position]
+                event = monitor.last_event
+                if isinstance(event, Event) and isinstance(event.data, EventData):
+                    if is_silent(monitor, updates[position], known, clock):
+                        checks.dropped["stale"] += 1
+                    else:
+                        add(samples, known, event.data, checks)
+        return Collection(samples, len(monitors), listing.skipped, +checks.dropped)
 
 
-def _add_state(samples: Samples, labels: str, monitor: Monitor, settings: MonitorSettings, checks: Checks) -> None:
-    state = monitor.state if monitor.state in _STATES else "unknown"
-    samples[f.MONITOR_STATE] += [(f'{labels},state="{s}"', 1 if s == state else 0) for s in _STATES]
-    if isinstance(monitor.enable, bool):
-        samples[f.MONITOR_ENABLED].append((labels, int(monitor.enable)))
-    if monitor.fails_count is not None and (count := checks.amount(monitor.fails_count)) is not None:
-        samples[f.MONITOR_CONSECUTIVE_FAILURES].append((labels, count))
-    if monitor.recovery_count is not None and (count := checks.amount(monitor.recovery_count)) is not None:
-        samples[f.MONITOR_RECOVERIES].append((labels, count))
-    if settings.looptime and (looptime := checks.amount(settings.looptime)) is not None:
-        samples[f.MONITOR_INTERVAL].append((labels, looptime / 1000))
-    if monitor.last_update is not None and (at := checks.timestamp(monitor.last_update)) is not None:
-        samples[f.MONITOR_LAST_UPDATE].append((labels, at))
-    if monitor.last_check is not None and (at := checks.timestamp(monitor.last_check)) is not None:
-        samples[f.MONITOR_LAST_CHECK].append((labels, at))
-
-
-def is_silent(monitor: Monitor, settings: MonitorSettings, clock: float) -> bool:
+def is_silent(monitor: Monitor, updated: float | None, known: KnownMonitor, clock: float) -> bool:
     """Whether a monitor's last report is too old to tell its present values.
 
     TheEye keeps the last report of a silent monitor as it was. A monitor without a time of its last update, as the
     API before 2.0 may have it, is believed; one with a time that cannot be true is not.
+
+    Args:
+        monitor: the monitor.
+        updated: Unix time of its last update, None without one that can be true.
+        known: what is known of it.
+        clock: Unix time by TheEye's clock.
     """
     if monitor.state == "updates_stopped" or monitor.enable is False:
         return True
-    if monitor.last_update is None:
-        return False
-    last_update, looptime = timestamp(monitor.last_update), number(settings.looptime) or _ASSUMED_LOOPTIME
-    if last_update is None:
-        return True
-    return not -_CLOCK_TOLERANCE <= clock - last_update <= 3 * looptime / 1000 + 60
+    if updated is None:
+        return monitor.last_update is not None
+    return not -_CLOCK_TOLERANCE <= clock - updated <= known.silent_after
 
 
-def _add_measured(samples: Samples, labels: str, monitor_type: str, data: EventData, checks: Checks) -> None:
-    match monitor_type:
-        case "dstat":
-            add_usage(samples, labels, data, checks)
-        case "script":
-            if isinstance(data.times, Times) and (seconds := checks.amount(data.times.total())) is not None:
-                samples[f.MONITOR_SCRIPT_DURATION].append((labels, seconds))
-            if (code := checks.number(data.code)) is not None:
-                samples[f.MONITOR_SCRIPT_EXIT_CODE].append((labels, code))
-        case "scraper":
-            status = data.response.status_code if isinstance(data.response, HttpResponse) else None
-            if (code := checks.amount(status)) is not None:
-                samples[f.MONITOR_HTTP_STATUS_CODE].append((labels, code))
-        case "process":
-            if isinstance(data.ps, list):
-                samples[f.MONITOR_PROCESSES].append((labels, len(data.ps)))
+def _state(state: object) -> int:
+    return _POSITIONS.get(state, _UNKNOWN) if isinstance(state, str) else _UNKNOWN
 
 
-def _flag(value: object) -> str:
-    return {True: "true", False: "false"}.get(value, "") if isinstance(value, bool) else ""
+def _amounts(labels: list[str], values: list[Any], checks: Checks) -> Column[float]:
+    # With nothing to check one by one, the labels are the same list poll after poll.
+    if set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _EXACT:
+        return Column(labels, values)
+    column: Column[float] = Column()
+    for label, value in zip(labels, values, strict=True):
+        if value is not None and (amount := checks.amount(value)) is not None:
+            column.add(label, amount)
+    return column
+
+
+def _times(labels: list[str], values: Sequence[object], times: list[float | None], checks: Checks) -> Column[float]:
+    known = [at for at in times if at is not None]
+    if len(known) == len(times):
+        return Column(labels, known)
+    checks.dropped["impossible"] += sum(
+        at is None and value is not None for value, at in zip(values, times, strict=True)
+    )
+    return Column([label for label, at in zip(labels, times, strict=True) if at is not None], known)
+
+
+def _add_dstat(samples: Samples, known: KnownMonitor, data: EventData, checks: Checks) -> None:
+    add_usage(samples, known.measured, known.devices if known.devices is not None else {}, data, checks)
+
+
+def _add_script(samples: Samples, known: KnownMonitor, data: EventData, checks: Checks) -> None:
+    if isinstance(data.times, Times) and (seconds := checks.amount(data.times.total())) is not None:
+        samples[f.MONITOR_SCRIPT_DURATION].add(known.measured, seconds)
+    if (code := checks.number(data.code)) is not None:
+        samples[f.MONITOR_SCRIPT_EXIT_CODE].add(known.measured, code)
+
+
+def _add_scraper(samples: Samples, known: KnownMonitor, data: EventData, checks: Checks) -> None:
+    status = data.response.status_code if isinstance(data.response, HttpResponse) else None
+    if (code := checks.amount(status)) is not None:
+        samples[f.MONITOR_HTTP_STATUS_CODE].add(known.measured, code)
+
+
+def _add_process(samples: Samples, known: KnownMonitor, data: EventData, checks: Checks) -> None:  # noqa: ARG001 - as the others
+    if isinstance(data.ps, list):
+        samples[f.MONITOR_PROCESSES].add(known.measured, len(data.ps))
+
+
+_MEASURED: Final = {"dstat": _add_dstat, "script": _add_script, "scraper": _add_scraper, "process": _add_process}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from theeye_exporter.collectors.directory import Directory, Entry, Listed
 from theeye_exporter.exposition import families as f
-from theeye_exporter.exposition.render import LabelCache
+from theeye_exporter.exposition.labels import LabelCache
 from theeye_exporter.ledger.records import Owner, OwnerKind
 
 __all__ = ["Owners"]

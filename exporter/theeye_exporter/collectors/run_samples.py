@@ -8,7 +8,8 @@ from typing import Final
 from theeye_exporter.collectors.owners import Owners
 from theeye_exporter.exposition import families as f
 from theeye_exporter.exposition.family import Family
-from theeye_exporter.exposition.render import HistogramValue, Samples, escape_label_value, format_labels
+from theeye_exporter.exposition.labels import escape_label_value, format_labels
+from theeye_exporter.exposition.samples import HistogramValue, Samples
 from theeye_exporter.ledger.reading import owner_of
 from theeye_exporter.ledger.records import Account, Bounds, Histogram, Owner, OwnerKind
 from theeye_exporter.theeye.lifecycle import OPEN_LIFECYCLES, Outcome
@@ -62,31 +63,29 @@ def add_account(samples: Samples, owner: Owner, labels: str, account: Account) -
     """Add the gauges of an owner's last run."""
     families = _FAMILIES[owner.kind]
     if account.last_success is not None:
-        samples[families.last_success].append((labels, account.last_success))
+        samples[families.last_success].add(labels, account.last_success)
     last = account.last
     if last is None:
         return
-    samples[families.last_finish].append((labels, last.finished))
-    samples[families.last_outcome] += [
-        (f'{labels},outcome="{outcome}"', 1 if outcome is last.outcome else 0) for outcome in Outcome
-    ]
+    samples[families.last_finish].add(labels, last.finished)
+    samples[families.last_outcome].add(labels, f.OUTCOMES.index(last.outcome))
     if last.turnaround is not None:
-        samples[families.last_turnaround].append((labels, round(last.turnaround, 3)))
+        samples[families.last_turnaround].add(labels, round(last.turnaround, 3))
     if last.duration is not None:
-        samples[f.JOB_LAST_DURATION].append((labels, last.duration))
+        samples[f.JOB_LAST_DURATION].add(labels, last.duration)
     if last.exit_code is not None:
-        samples[f.JOB_LAST_EXIT_CODE].append((labels, last.exit_code))
+        samples[f.JOB_LAST_EXIT_CODE].add(labels, last.exit_code)
 
 
 def add_counters(samples: Samples, owner: Owner, labels: str, account: Account | None, bounds: Bounds) -> None:
     """Add an owner's counters and histograms, zeros for one that nothing was counted of."""
     account = account or _NOTHING
     families = _FAMILIES[owner.kind]
-    samples[families.runs] += [(f'{labels},outcome="{outcome}"', account.runs.get(outcome, 0)) for outcome in Outcome]
+    _add_runs(samples, families.runs, labels, account)
     if owner.kind is OwnerKind.TASK:
         _add_histogram(samples, families.turnaround, labels, account.turnaround, bounds.turnaround)
         _add_histogram(samples, f.JOB_DURATION, labels, account.duration, bounds.duration)
-        samples[f.TASK_UNSEEN_RUNS].append((labels, account.unseen))
+        samples[f.TASK_UNSEEN_RUNS].add(labels, account.unseen)
     else:
         _add_histogram(samples, families.turnaround, labels, account.turnaround, bounds.workflow_turnaround)
 
@@ -96,8 +95,7 @@ def add_other_runs(samples: Samples, organization: str, accounts: Mapping[Owner,
     others = {owner.id: account for owner, account in accounts.items() if owner.kind is OwnerKind.OTHER}
     for job_type in sorted({"AgentUpdateJob", "other", *others}):
         labels = format_labels(("organization", "job_type"), (organization, job_type))
-        runs = others.get(job_type, _NOTHING).runs
-        samples[f.OTHER_JOB_RUNS] += [(f'{labels},outcome="{outcome}"', runs.get(outcome, 0)) for outcome in Outcome]
+        _add_runs(samples, f.OTHER_JOB_RUNS, labels, others.get(job_type, _NOTHING))
 
 
 class OpenJobs:
@@ -127,7 +125,8 @@ class OpenJobs:
                 by_owner[owner].append(job)
                 self._seen[owner].add(text(job.lifecycle))
         label = format_labels(("organization",), (organization,))
-        samples[f.JOBS] += [(f'{label},lifecycle="{name}"', everywhere[name]) for name in OPEN_LIFECYCLES]
+        for name in OPEN_LIFECYCLES:
+            samples[f.JOBS].add(f'{label},lifecycle="{name}"', everywhere[name])
         for owner, seen in self._seen.items():
             open_jobs = by_owner.get(owner, [])
             labels = owners.labels(owner, text(open_jobs[0].name) if open_jobs else "")
@@ -135,10 +134,16 @@ class OpenJobs:
                 continue
             families = _FAMILIES[owner.kind]
             count = Counter(text(job.lifecycle) for job in open_jobs)
-            samples[families.jobs] += [(f'{labels},lifecycle="{name}"', count[name]) for name in sorted(seen)]
+            for name in sorted(seen):
+                samples[families.jobs].add(f'{labels},lifecycle="{name}"', count[name])
             created = [at for job in open_jobs if (at := timestamp(job.creation_date)) is not None]
             if created:
-                samples[families.oldest].append((labels, min(created)))
+                samples[families.oldest].add(labels, min(created))
+
+
+def _add_runs(samples: Samples, family: Family, labels: str, account: Account) -> None:
+    for outcome in Outcome:
+        samples[family].add(f'{labels},outcome="{outcome}"', account.runs.get(outcome, 0))
 
 
 def _add_histogram(
@@ -153,5 +158,5 @@ def _add_histogram(
         for bucket, (job_id, value, at) in histogram.latest.items()
         if len("job_id") + len(job_id) <= _EXEMPLAR_LIMIT
     }
-    value = HistogramValue(bounds, histogram.counts, histogram.sum, exemplars)
-    samples.histograms[family].append((labels, value))
+    value = HistogramValue(bounds, tuple(histogram.counts), histogram.sum, exemplars)
+    samples.histograms[family].add(labels, value)

@@ -8,8 +8,8 @@ import structlog
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.collectors.base import Collection, Collector
 from theeye_exporter.collectors.failure_log import FailureLog
-from theeye_exporter.exposition.render import render_histograms, render_segment
-from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.exposition.render import Renderer
+from theeye_exporter.exposition.snapshot import Publisher, SnapshotStore
 from theeye_exporter.status import Attempt, StatusBoard
 from theeye_exporter.telemetry import Telemetry
 from theeye_exporter.theeye.client import TheEyeClient
@@ -58,7 +58,7 @@ class CollectorRunner:
         self.collector = collector
         self.client = client
         self._max_age = max_age
-        self._max_series = max_series
+        self._renderer = Renderer(max_series)
         self._sinks = sinks
         self._failures = failures
         self._clocks = clocks
@@ -91,16 +91,11 @@ class CollectorRunner:
         self._stopped = True
 
     def _publish(self, collection: Collection) -> None:
-        owner = (self.client.organization, self.collector.name)
+        publisher = Publisher(self.client.organization, self.collector.name)
         started = self._clocks.monotonic()
-        segments = {
-            family: render_segment(family, rows, limit=self._max_series) for family, rows in collection.samples.items()
-        } | {
-            family: render_histograms(family, rows, limit=self._max_series)
-            for family, rows in collection.samples.histograms.items()
-        }
-        self._sinks.store.publish(owner, segments, self._clocks.monotonic() + self._max_age)
-        self._sinks.telemetry.rendered(*owner, self._clocks.monotonic() - started)
+        segments = self._renderer.render(collection.samples)
+        self._sinks.store.publish(publisher, segments, self._clocks.monotonic() + self._max_age)
+        self._sinks.telemetry.rendered(*publisher, self._clocks.monotonic() - started)
 
     def _record_success(self, started: float, collection: Collection) -> None:
         organization, name = self.client.organization, self.collector.name

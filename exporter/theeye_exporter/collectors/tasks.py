@@ -11,7 +11,8 @@ from typing import Final
 from theeye_exporter.collectors.base import Checks, Collection, EmptyListGuard, join_tags
 from theeye_exporter.collectors.directory import Directory, Entry
 from theeye_exporter.exposition import families as f
-from theeye_exporter.exposition.render import LabelCache, Samples
+from theeye_exporter.exposition.labels import LabelCache
+from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.models import Host, Schedule, Task, number, text, timestamp
@@ -69,13 +70,13 @@ class TasksCollector:
             join_tags(task.tags) if self._with_tags else "",
             text(task.workflow_id),
         )
-        samples[f.TASK_INFO].append((info, 1))
+        samples[f.TASK_INFO].add(info, 1)
         if timeout := checks.amount(_DEFAULT_TIMEOUT if task.timeout is None else task.timeout):
-            samples[f.TASK_TIMEOUT].append((labels, timeout / 1000))
+            samples[f.TASK_TIMEOUT].add(labels, timeout / 1000)
         if task.execution_count is not None and (count := checks.amount(task.execution_count)) is not None:
-            samples[f.TASK_EXECUTIONS].append((labels, count))
+            samples[f.TASK_EXECUTIONS].add(labels, count)
         if (next_run := _next_run(task)) is not None:
-            samples[f.TASK_NEXT_RUN].append((labels, next_run))
+            samples[f.TASK_NEXT_RUN].add(labels, next_run)
 
 
 def _entry(task: Task) -> Entry:

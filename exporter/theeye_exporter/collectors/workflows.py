@@ -10,7 +10,8 @@ from typing import Final
 from theeye_exporter.collectors.base import Collection, EmptyListGuard, join_tags
 from theeye_exporter.collectors.directory import Directory, Entry
 from theeye_exporter.exposition.families import WORKFLOW_INFO
-from theeye_exporter.exposition.render import LabelCache, Samples
+from theeye_exporter.exposition.labels import LabelCache
+from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.models import text
@@ -49,6 +50,6 @@ class WorkflowsCollector:
         for workflow in listing.items:
             tags = join_tags(workflow.tags) if self._with_tags else ""
             labels = self._labels.get(self._organization, workflow.id, text(workflow.name), tags)
-            samples[WORKFLOW_INFO].append((labels, 1))
+            samples[WORKFLOW_INFO].add(labels, 1)
         self._labels.prune()
         return Collection(samples, len(listing.items), listing.skipped)

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from theeye_exporter.exposition.families import CATALOGUE
 from theeye_exporter.exposition.render import Segment
-from theeye_exporter.exposition.snapshot import SnapshotStore
+from theeye_exporter.exposition.snapshot import Publisher, SnapshotStore
 from theeye_exporter.ledger.book import Book
 from theeye_exporter.ledger.records import Bounds
 from theeye_exporter.status import Attempt, CollectorStatus, StatusBoard
@@ -87,7 +87,7 @@ def _exercised_telemetry() -> Telemetry:
     telemetry = Telemetry(board, store)
     board.register("", [CollectorStatus(organization="", collector="", interval=1, max_age=1)])
     board.record(Attempt(organization="", collector="", ended=0, duration=0))
-    store.publish("", {CATALOGUE[0]: Segment(b"", b"", series=0, cut=1)}, float("inf"))
+    store.publish(Publisher("", ""), {CATALOGUE[0]: Segment((), series=0, cut=1)}, float("inf"))
     telemetry.register("", "")
     telemetry.collected("", "", skipped={"": 0}, dropped={"": 0})
     telemetry.rendered("", "", 0)

@@ -15,9 +15,16 @@ HOST_LABELS: Final = ("organization", "monitor_id", "hostname")
 WORKFLOW_LABELS: Final = ("organization", "workflow_id", "workflow")
 TASK_LABELS: Final = ("organization", "task_id", "task", "hostname")
 
+MONITOR_STATES: Final = ("normal", "failure", "updates_stopped", "unknown")
+OUTCOMES: Final = ("success", "failure", "timeout", "canceled", "error", "unknown")
+
 
 def _gauge(name: str, labels: tuple[str, ...], text: str, *, unit: str = "") -> Family:
     return Family(name=name, type=MetricType.GAUGE, help=text, labels=labels, unit=unit)
+
+
+def _states(name: str, labels: tuple[str, ...], states: tuple[str, ...], text: str) -> Family:
+    return Family(name=name, type=MetricType.GAUGE, help=text, labels=labels, states=states)
 
 
 def _counter(name: str, labels: tuple[str, ...], text: str, *, unit: str = "") -> Family:
@@ -42,9 +49,10 @@ MONITOR_INFO: Final = _info(
     (*MONITOR_LABELS, "monitor_type", "severity", "tags", "alerts"),
     "Descriptive properties of a monitor; severity is TheEye's failure_severity, alerts whether it sends mail.",
 )
-MONITOR_STATE: Final = _gauge(
+MONITOR_STATE: Final = _states(
     "theeye_monitor_state",
     (*MONITOR_LABELS, "state"),
+    MONITOR_STATES,
     "State of a monitor as of the last poll: 1 for the state it is in, 0 for the others; "
     "unknown stands for every state other than normal, failure and updates_stopped.",
 )
@@ -219,9 +227,10 @@ WORKFLOW_LAST_TURNAROUND: Final = _gauge(
     "Time from creation to end of the workflow's run that finished last.",
     unit="seconds",
 )
-WORKFLOW_LAST_OUTCOME: Final = _gauge(
+WORKFLOW_LAST_OUTCOME: Final = _states(
     "theeye_workflow_last_outcome",
     (*WORKFLOW_LABELS, "outcome"),
+    OUTCOMES,
     "Outcome of the workflow's run that finished last: 1 for the outcome it had, 0 for the others.",
 )
 WORKFLOW_LAST_FINISH: Final = _gauge(
@@ -266,9 +275,10 @@ JOB_LAST_EXIT_CODE: Final = _gauge(
     TASK_LABELS,
     "Exit code of the task's run that finished last (result.code); absent if it was killed or ran no script.",
 )
-JOB_LAST_OUTCOME: Final = _gauge(
+JOB_LAST_OUTCOME: Final = _states(
     "theeye_job_last_outcome",
     (*TASK_LABELS, "outcome"),
+    OUTCOMES,
     "Outcome of the task's run that finished last: 1 for the outcome it had, 0 for the others.",
 )
 JOB_LAST_FINISH: Final = _gauge(

@@ -26,6 +26,8 @@ class Family:
         help: one sentence for people, with TheEye's own word for the thing.
         labels: label names in the order in which collectors give their values.
         unit: base unit, also the end of the name, or empty.
+        states: if an object has a sample for each of these, 1 for the one it is in and 0 for the others: the values
+            of the last label, in order.
         stability: whether name, labels and meaning may still change without a major version.
     """
 
@@ -34,6 +36,7 @@ class Family:
     help: str
     labels: tuple[str, ...]
     unit: str = ""
+    states: tuple[str, ...] = ()
     stability: Literal["stable", "experimental"] = "stable"
 
     @property

@@ -8,30 +8,42 @@ no collector runs any more.
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
+
+from isal import isal_zlib
 
 from theeye_exporter.exposition.families import CATALOGUE
 from theeye_exporter.exposition.family import Family
-from theeye_exporter.exposition.render import Format, Segment, deflate, render_header
+from theeye_exporter.exposition.render import Format, Piece, Segment, header
 
-__all__ = ["Deflated", "Snapshot", "SnapshotStore", "gzip_member"]
+__all__ = ["Encoded", "Publisher", "Snapshot", "SnapshotStore", "gzip_end"]
 
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # RFC 1952: deflate, no name, no time, unknown system
 
 
+_BLOCK: Final = 512 * 1024
+
+
+class Publisher(NamedTuple):
+    """Who publishes samples: an organisation's collector, by its name."""
+
+    organization: str
+    collector: str
+
+
 @dataclass(frozen=True, slots=True)
-class Deflated:
-    """A body as joinable DEFLATE data.
+class Encoded:
+    """The beginning of a gzip member (RFC 1952).
 
     Attributes:
-        chunks: raw DEFLATE data, in order, without a final block.
-        crc32: checksum of the uncompressed body.
-        length: bytes of the uncompressed body.
+        data: its header and raw DEFLATE data without a final block, in blocks that a server can send as they are.
+        crc32: checksum of the uncompressed data.
+        length: bytes of the uncompressed data.
     """
 
-    chunks: tuple[bytes, ...]
+    data: tuple[bytes, ...]
     crc32: int
     length: int
 
@@ -41,56 +53,63 @@ class Snapshot:
     """The rendered families of all collectors at one moment.
 
     Attributes:
-        families: each family that has segments, with these, in the catalogue's order.
+        families: each family that has segments, with these and who published them, in the catalogue's order.
         valid_until: monotonic time, in seconds, at which the first of the data becomes too old to be served.
         series: number of samples.
         size: bytes of the samples' lines.
         cut: samples left out because of the series limit, by family name.
     """
 
-    families: tuple[tuple[Family, tuple[Segment, ...]], ...] = ()
+    families: tuple[tuple[Family, tuple[tuple[Publisher, Segment], ...]], ...] = ()
     valid_until: float = float("inf")
     series: int = 0
     size: int = 0
     cut: Mapping[str, int] = field(default_factory=dict)
-    _deflated: dict[Format, Deflated] = field(default_factory=dict, repr=False, compare=False)
+    _encoded: dict[Format, Encoded] = field(default_factory=dict, repr=False, compare=False)
 
     def identity(self, fmt: Format) -> tuple[bytes, ...]:
         """Return the uncompressed body in pieces; the samples' pieces are shared by all formats."""
-        return tuple(
-            chunk
-            for family, segments in self.families
-            for chunk in (render_header(family, fmt), *(segment.of(fmt).text for segment in segments))
-        )
+        return tuple(piece.text for piece in self._pieces(fmt))
 
-    def deflated(self, fmt: Format) -> Deflated:
-        """Return the compressed body; joined from the segments' once per snapshot and format."""
-        body = self._deflated.get(fmt)
-        if body is None:
+    def encoded(self, fmt: Format) -> Encoded:
+        """Return the compressed body; joined once per snapshot and format."""
+        encoded = self._encoded.get(fmt)
+        if encoded is None:
             crc32 = length = 0
-            for chunk in self.identity(fmt):
-                crc32 = zlib.crc32(chunk, crc32)
-                length += len(chunk)
-            chunks = tuple(
-                chunk
-                for family, segments in self.families
-                for chunk in (deflate(render_header(family, fmt)), *(segment.of(fmt).deflated for segment in segments))
-            )
+            data = [_GZIP_HEADER]
+            for piece in self._pieces(fmt):
+                crc32 = isal_zlib.crc32_combine(crc32, piece.crc32, len(piece.text))
+                length += len(piece.text)
+                data.append(piece.deflated)
             # Two readers may both come here; both build the same value.
-            body = self._deflated[fmt] = Deflated(chunks=chunks, crc32=crc32, length=length)
-        return body
+            joined = b"".join(data)
+            blocks = tuple(joined[start : start + _BLOCK] for start in range(0, len(joined), _BLOCK))
+            encoded = self._encoded[fmt] = Encoded(blocks, crc32, length)
+        return encoded
+
+    def only(self, wanted: Callable[[Family, str], bool]) -> "Snapshot":
+        """Return the part of which `wanted` says so, asked with a family and the name of a collector that has it."""
+        families = (
+            (family, tuple(entry for entry in entries if wanted(family, entry[0].collector)))
+            for family, entries in self.families
+        )
+        return Snapshot(tuple((family, entries) for family, entries in families if entries))
+
+    def _pieces(self, fmt: Format) -> Iterator[Piece]:
+        for family, entries in self.families:
+            yield header(family, fmt)
+            for _, segment in entries:
+                yield from segment.pieces_of(fmt)
 
 
-def gzip_member(body: Deflated, tail: bytes) -> bytes:
-    """Complete `body` to one gzip member (RFC 1952) with `tail` as its end, without compressing `body` again.
+def gzip_end(body: Encoded, tail: bytes) -> bytes:
+    """Return what completes `body` to one gzip member that ends with `tail`.
 
     One member, because some readers ignore what follows the first.
     """
     compressor = zlib.compressobj(level=1, wbits=-zlib.MAX_WBITS)
     return b"".join(
         (
-            _GZIP_HEADER,
-            *body.chunks,
             compressor.compress(tail),
             compressor.flush(zlib.Z_FINISH),
             struct.pack("<LL", zlib.crc32(tail, body.crc32), (body.length + len(tail)) & 0xFFFFFFFF),
@@ -99,21 +118,21 @@ def gzip_member(body: Deflated, tail: bytes) -> bytes:
 
 
 class SnapshotStore:
-    """Holds each owner's latest segments and the snapshot made of them. Safe for threads.
+    """Holds everybody's latest segments and the snapshot made of them. Safe for threads.
 
-    An owner is whoever publishes, in our case an organisation's collector; `monotonic` is the clock of `valid_until`.
+    `monotonic` is the clock of `valid_until`.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._published: dict[Hashable, tuple[Mapping[Family, Segment], float]] = {}
+        self._published: dict[Publisher, tuple[Mapping[Family, Segment], float]] = {}
         self._snapshot = Snapshot()
 
-    def publish(self, owner: Hashable, segments: Mapping[Family, Segment], valid_until: float) -> None:
-        """Replace everything that `owner` published before; readers see all of it or nothing."""
+    def publish(self, publisher: Publisher, segments: Mapping[Family, Segment], valid_until: float) -> None:
+        """Replace everything that `publisher` published before; readers see all of it or nothing."""
         with self._lock:
-            self._published[owner] = (segments, valid_until)
+            self._published[publisher] = (segments, valid_until)
             self._assemble()
 
     def current(self) -> Snapshot:
@@ -127,17 +146,21 @@ class SnapshotStore:
 
     def _assemble(self) -> None:
         now = self._monotonic()
-        self._published = {owner: entry for owner, entry in self._published.items() if now < entry[1]}
+        self._published = {publisher: entry for publisher, entry in self._published.items() if now < entry[1]}
         families = []
         cut: dict[str, int] = {}
         series = size = 0
         for family in CATALOGUE:
-            segments = tuple(entry[0][family] for entry in self._published.values() if family in entry[0])
-            if segments:
-                families.append((family, segments))
-                series += sum(segment.series for segment in segments)
-                size += sum(len(segment.text) for segment in segments)
-                if family_cut := sum(segment.cut for segment in segments):
+            entries = tuple(
+                (publisher, segments[family])
+                for publisher, (segments, _) in self._published.items()
+                if family in segments
+            )
+            if entries:
+                families.append((family, entries))
+                series += sum(segment.series for _, segment in entries)
+                size += sum(len(piece.text) for _, segment in entries for piece in segment.pieces)
+                if family_cut := sum(segment.cut for _, segment in entries):
                     cut[family.name] = family_cut
         self._snapshot = Snapshot(
             families=tuple(families),

@@ -8,11 +8,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from theeye_exporter.exposition.render import Format
 
 __all__ = ["accepts_gzip", "choose_format"]
+
+_REMEMBERED: Final = 32
+"""Headers whose meaning is remembered: a scraper sends the same ones for ever."""
 
 _ESCAPING_SCHEMES: Final = frozenset({"allow-utf-8", "underscores", "dots", "values"})
 _WITH_ESCAPING: Final = frozenset({Format.TEXT_1_0_0, Format.OPENMETRICS_1_0_0})
@@ -83,6 +87,7 @@ _OFFERS: Final = (  # the most expressive first
 )
 
 
+@lru_cache(_REMEMBERED)
 def choose_format(accept: str | None) -> tuple[Format, str]:
     """Choose the format for an Accept header, with the Content-Type of the answer.
 
@@ -115,6 +120,7 @@ def choose_format(accept: str | None) -> tuple[Format, str]:
     return fmt, fmt.value
 
 
+@lru_cache(_REMEMBERED)
 def accepts_gzip(accept_encoding: str | None) -> bool:
     """Whether an Accept-Encoding header allows gzip, and prefers it to an uncompressed answer if it names that."""
     weights: dict[str, float] = {}

@@ -1,0 +1,60 @@
+"""Labels as they stand between the braces of a sample line."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+__all__ = ["LabelCache", "escape_label_value", "format_labels"]
+
+LABEL_VALUE_LIMIT: Final = 512
+"""Characters of a label value that are kept: a name of kilobytes helps nobody and costs every scrape."""
+
+_UNSAFE: Final = re.compile(r'[\\"\n]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
+_ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+def escape_label_value(value: str) -> str:
+    """Make any text a valid label value: cut to 512 characters, escaped.
+
+    Control characters, line separators and lone surrogates become U+FFFD: they are legal in neither UTF-8 nor, by
+    the exposition formats' grammar or by Prometheus' lexer, in a label value.
+    """
+    if len(value) > LABEL_VALUE_LIMIT:
+        value = value[:LABEL_VALUE_LIMIT]
+    return _UNSAFE.sub(lambda match: _ESCAPES.get(match[0], _REPLACEMENT), value)
+
+
+def format_labels(names: Iterable[str], values: Iterable[str]) -> str:
+    """Render labels as they stand between the braces of a sample line."""
+    return ",".join([f'{name}="{escape_label_value(value)}"' for name, value in zip(names, values, strict=True)])
+
+
+class LabelCache:
+    """Rendered labels of objects that come back poll after poll.
+
+    `get` renders a combination of values once; `prune` forgets those that were not asked for since the last `prune`,
+    so that the cache follows the fleet.
+    """
+
+    __slots__ = ("_current", "_names", "_previous")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._current: dict[tuple[str, ...], str] = {}
+        self._previous: dict[tuple[str, ...], str] = {}
+
+    def get(self, *values: str) -> str:
+        """Return the rendered labels for `values`, which are in the order of the names."""
+        rendered = self._current.get(values)
+        if rendered is None:
+            rendered = self._previous.get(values)
+            if rendered is None:
+                rendered = format_labels(self._names, values)
+            self._current[values] = rendered
+        return rendered
+
+    def prune(self) -> None:
+        """Forget what was not asked for since the last call."""
+        self._previous = self._current
+        self._current = {}

@@ -1,0 +1,100 @@
+"""Which part of the metrics a scrape asks for: `collect[]`, `exclude[]` and `name[]` in its query."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from starlette.datastructures import QueryParams
+
+from theeye_exporter.collectors.jobs import JobsCollector
+from theeye_exporter.collectors.monitors import MonitorsCollector
+from theeye_exporter.collectors.tasks import TasksCollector
+from theeye_exporter.collectors.workflows import WorkflowsCollector
+from theeye_exporter.exposition.families import CATALOGUE
+from theeye_exporter.exposition.family import Family
+from theeye_exporter.telemetry import Telemetry
+from theeye_exporter.web.words import clean, listed
+
+__all__ = ["FilterError", "Selection", "read_filters"]
+
+_EXPORTER: Final = "exporter"
+"""Stands for the exporter's own metrics where the names of collectors are asked for."""
+
+_COLLECTORS: Final = (
+    MonitorsCollector.name,
+    TasksCollector.name,
+    WorkflowsCollector.name,
+    JobsCollector.name,
+    _EXPORTER,
+)
+_SAMPLE_ENDINGS: Final = ("_bucket", "_sum", "_count")
+_COLLECT: Final = "collect[]"
+_EXCLUDE: Final = "exclude[]"
+_NAME: Final = "name[]"
+
+
+class FilterError(Exception):
+    """The filters make no sense; the text says why, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A part of the metrics.
+
+    Attributes:
+        collectors: whose metrics are wanted; the exporter's own count as one.
+        names: the wanted metrics, as queries name them; all if None.
+    """
+
+    collectors: frozenset[str]
+    names: frozenset[str] | None
+
+    def has(self, family: Family, collector: str) -> bool:
+        """Whether a collector's samples of a family are part of it."""
+        return collector in self.collectors and (self.names is None or family.name in self.names)
+
+    def has_own(self, name: str) -> bool:
+        """Whether a metric of the exporter itself is part of it."""
+        return _EXPORTER in self.collectors and (self.names is None or name in self.names)
+
+
+def read_filters(query: QueryParams, telemetry: Telemetry) -> Selection | None:
+    """Return what a query asks for, None if it filters nothing.
+
+    Args:
+        query: the query.
+        telemetry: the exporter's own metrics.
+
+    Raises:
+        FilterError: it asks for something that there cannot be.
+    """
+    collect, exclude, names = (query.getlist(key) for key in (_COLLECT, _EXCLUDE, _NAME))
+    if not (collect or exclude or names):
+        return None
+    if collect and exclude:
+        raise FilterError(f"use either {_COLLECT} or {_EXCLUDE}, not both")
+    for key, given in ((_COLLECT, collect), (_EXCLUDE, exclude)):
+        for name in given:
+            if name not in _COLLECTORS:
+                raise FilterError(f"{key}: no collector {_shown(name)}; there are {', '.join(_COLLECTORS)}")
+    known = {family.name for family in CATALOGUE}.union(telemetry.names)
+    return Selection(
+        collectors=frozenset(collect or _COLLECTORS).difference(exclude),
+        names=frozenset(_metric(name, known) for name in names) if names else None,
+    )
+
+
+def _metric(name: str, known: set[str]) -> str:
+    """Return the metric that a name means; its samples' names mean it as well."""
+    if name in known:
+        return name
+    for ending in _SAMPLE_ENDINGS:
+        if name.endswith(ending) and (stem := name.removesuffix(ending)) in known:
+            return stem
+    near = get_close_matches(name[:100], known, n=3)
+    hint = f"did you mean {listed(near, at_most=3)}? " if near else ""
+    raise FilterError(f"{_NAME}: no metric {_shown(name)}; {hint}there are {', '.join(sorted(known))}")
+
+
+def _shown(name: str) -> str:
+    return repr(clean(name[:100]))

@@ -1,0 +1,61 @@
+"""Kinds of answers."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from theeye_exporter.web.words import clean
+
+__all__ = ["COMMON_HEADERS", "Pieces", "line"]
+
+COMMON_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+_BLOCK_SIZE: Final = 512 * 1024
+"""Bytes handed to a connection at once: all that a reader who is slow or gone can hold in memory."""
+
+_SMALL: Final = 64 * 1024
+"""Pieces of fewer bytes than this are joined."""
+
+
+def line(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer of one line of text, from which what is not printable is removed."""
+    return PlainTextResponse(f"{clean(text, 16_384)}\n", status, {**COMMON_HEADERS, **(headers or {})})
+
+
+class Pieces(Response):
+    """A body that is never joined as a whole."""
+
+    def __init__(self, pieces: Iterable[bytes], headers: Mapping[str, str]) -> None:
+        self._pieces = tuple(pieces)
+        super().__init__(headers={**headers, "Content-Length": str(sum(map(len, self._pieces)))})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Send the answer."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if scope["method"] != "HEAD":
+            for block in _blocks(self._pieces):
+                # The server lets this wait while the connection's buffer is full.
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut and join `pieces` to blocks of a good size: a packet per header line is as bad as 100 MB at once."""
+    small: list[bytes] = []
+    room = _BLOCK_SIZE
+    for piece in pieces:
+        if len(piece) < min(room, _SMALL):
+            small.append(piece)
+            room -= len(piece)
+            continue
+        if small:
+            yield b"".join(small)
+            small, room = [], _BLOCK_SIZE
+        if len(piece) <= _BLOCK_SIZE:
+            yield piece  # as it is: nothing to copy
+        else:
+            yield from (piece[start : start + _BLOCK_SIZE] for start in range(0, len(piece), _BLOCK_SIZE))
+    if small:
+        yield b"".join(small)

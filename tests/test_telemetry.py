@@ -1,0 +1,54 @@
+"""The exporter's own metrics: rendered when they are asked for, but not for each of a thousand scrapes a second."""
+
+import pytest
+
+from theeye_exporter.exposition.render import Format
+from theeye_exporter.exposition.snapshot import Publisher, SnapshotStore
+from theeye_exporter.status import Attempt, CollectorStatus, StatusBoard
+from theeye_exporter.telemetry import Telemetry
+
+
+@pytest.fixture
+def board() -> StatusBoard:
+    board = StatusBoard()
+    board.register("http://theeye", [CollectorStatus(organization="demo", collector="jobs", interval=10, max_age=50)])
+    return board
+
+
+@pytest.fixture
+def store() -> SnapshotStore:
+    return SnapshotStore(lambda: 0.0)
+
+
+@pytest.mark.parametrize("fmt", Format)
+def test_scrapes_in_a_row_share_what_was_rendered(
+    board: StatusBoard, store: SnapshotStore, fmt: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("theeye_exporter.telemetry.time.monotonic", lambda: now[0])
+    telemetry = Telemetry(board, store)
+    first = telemetry.exposition(fmt)
+    assert telemetry.exposition(fmt) is first
+    now[0] += 0.9
+    assert telemetry.exposition(fmt) is first
+    now[0] += 0.2
+    assert telemetry.exposition(fmt) is not first
+
+
+def test_the_end_of_an_attempt_is_seen_at_once(board: StatusBoard, store: SnapshotStore) -> None:
+    telemetry = Telemetry(board, store)
+    assert b"theeye_up{" not in telemetry.exposition(Format.TEXT_0_0_4)
+    board.record(Attempt(organization="demo", collector="jobs", ended=1.0, duration=1.0))
+    assert b'theeye_up{organization="demo"} 1' in telemetry.exposition(Format.TEXT_0_0_4)
+    store.publish(Publisher("demo", "jobs"), {}, 1000.0)
+    telemetry.rendered("demo", "jobs", 1.0)
+    assert b"theeye_exporter_render_duration_seconds_count" in telemetry.exposition(Format.TEXT_0_0_4)
+
+
+def test_every_name_can_be_asked_for(board: StatusBoard, store: SnapshotStore) -> None:
+    telemetry = Telemetry(board, store)
+    board.record(Attempt(organization="demo", collector="jobs", ended=1.0, duration=1.0))
+    for name in telemetry.names:
+        text = telemetry.exposition(Format.TEXT_0_0_4, name.__eq__).decode()
+        assert text.count("# TYPE") == 1
+        assert f"# TYPE {name} " in text

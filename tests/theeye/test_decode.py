@@ -1,0 +1,79 @@
+"""Lists decoded in pieces: the same objects as at once, wherever the cuts would fall."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theeye_exporter.theeye import decode
+from theeye_exporter.theeye.decode import decode_list
+from theeye_exporter.theeye.errors import Reason, UpstreamError
+
+
+class Thing(msgspec.Struct):
+    """An object with room for anything."""
+
+    id: Any = None
+    data: Any = None
+
+
+DECODER = msgspec.json.Decoder(list[Thing])
+
+# Text and lists that look like the border of two objects.
+TRAPS = st.sampled_from(
+    ['},{"id"', '"},{"id":"', "[", "]", "{}", '\\"', "}", [{"id": "a"}, {"id": "b"}], [[{"id": 1}]]]
+)
+THINGS = st.lists(st.lists(TRAPS, max_size=3), max_size=12)
+
+
+@pytest.fixture(autouse=True)
+def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "_PIECE", 10)
+
+
+@given(THINGS, st.sampled_from(["", " \n"]), st.booleans())
+def test_pieces_are_the_whole(data: list[Any], space: str, compact: bool) -> None:
+    things = [{"id": f"t{number}", "data": value} for number, value in enumerate(data)]
+    body = (space + json.dumps(things, separators=(",", ":") if compact else None) + space).encode()
+    buffer = bytearray(body)
+    items, skipped = decode_list(buffer, DECODER)
+    assert items == DECODER.decode(body)
+    assert not skipped
+    assert buffer == body
+
+
+def test_a_list_is_cut_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    class Spy:
+        def decode(self, piece: bytes) -> list[Thing]:
+            lengths.append(len(piece))
+            return DECODER.decode(piece)
+
+    body = json.dumps([{"id": f"t{n}", "data": "x" * 20} for n in range(50)], separators=(",", ":")).encode()
+    assert len(decode._decode_in_pieces(body, Spy())) == 50  # type: ignore[arg-type]
+    assert max(lengths) < 100
+    monkeypatch.undo()
+    lengths.clear()
+    decode._decode_in_pieces(body, Spy())  # type: ignore[arg-type]
+    assert lengths == [len(body)]
+
+
+@pytest.mark.parametrize("end", ["", "]]", "],", '},{"id":"t9"]', "]x"])
+def test_what_is_no_list_is_none_in_pieces_either(end: str) -> None:
+    things = [{"id": f"t{number}", "data": "x" * 20} for number in range(9)]
+    body = json.dumps(things, separators=(",", ":")).removesuffix("]") + end
+    with pytest.raises(UpstreamError) as caught:
+        decode_list(body.encode(), DECODER)
+    assert caught.value.reason is Reason.INVALID_RESPONSE
+
+
+def test_a_malformed_object_costs_itself_only() -> None:
+    body = ",".join(['{"id":"a"}', "3", '{"id":"b","data":"\\ud83d"}', f'{{"id":"c","data":1{"0" * 400}}}'])
+    items, skipped = decode_list(f"[{body}]".encode(), DECODER)
+    assert [item.id for item in items] == ["a", "b", "c"]
+    assert items[1].data == "\N{REPLACEMENT CHARACTER}"
+    assert skipped == {"malformed": 1}
