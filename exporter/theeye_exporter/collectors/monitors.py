@@ -6,6 +6,7 @@
 The raw data: `curl -H "Authorization: Bearer $THEEYE_TOKEN" $THEEYE_SUPERVISOR_URL/$THEEYE_ORGANIZATION_NAME/resource`.
 """
 
+from copy import copy
 from typing import Final
 
 from theeye_exporter.collectors.base import Checks, Collection, EmptyListGuard, join_tags, server_time
@@ -45,14 +46,15 @@ class MonitorsCollector:
     Args:
         organization: its name, the first label of every series.
         with_tags: whether `theeye_monitor_info` carries the tags.
+        former: the collector that this one takes over from.
     """
 
     name: Final = "monitors"
 
-    def __init__(self, organization: str, *, with_tags: bool = True) -> None:
+    def __init__(self, organization: str, *, with_tags: bool = True, former: "MonitorsCollector | None" = None) -> None:
         self._organization = organization
         self._with_tags = with_tags
-        self._guard = EmptyListGuard()
+        self.guard: EmptyListGuard = EmptyListGuard() if former is None else copy(former.guard)
         self._labels = LabelCache(f.MONITOR_LABELS)
         self._info_labels = LabelCache(f.MONITOR_INFO.labels)
         self._host_labels = LabelCache(f.HOST_LABELS)
@@ -60,7 +62,7 @@ class MonitorsCollector:
     def collect(self, client: TheEyeClient, now: float) -> Collection:
         """See `Collector`."""
         listing = client.monitors()
-        self._guard.check(listing)
+        self.guard.check(listing)
         # Only TheEye itself sets last_check.
         checked = (timestamp(monitor.last_check) for monitor in listing.items)
         newest = max((at for at in checked if at is not None), default=None)
