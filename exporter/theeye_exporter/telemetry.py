@@ -1,6 +1,7 @@
 """The exporter's own metrics, kept and rendered by prometheus_client."""
 
 import platform
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -94,6 +95,24 @@ class Telemetry:
             ("version", "python_version"),
             registry=self.registry,
         ).labels(__version__, platform.python_version()).set(1)
+        self._reload_successful = Gauge(
+            "theeye_exporter_config_last_reload_successful",
+            "Whether the last attempt to load the configuration succeeded.",
+            registry=self.registry,
+        )
+        self._reload_time = Gauge(
+            "theeye_exporter_config_last_reload_success_timestamp_seconds",
+            "Unix time at which the configuration was last loaded successfully.",
+            unit="seconds",
+            registry=self.registry,
+        )
+        self._shards = Gauge(
+            "theeye_exporter_shards",
+            "Processes among which the organisations are split (shard.count); 1 if this one has them all.",
+            registry=self.registry,
+        )
+        self._lock = threading.Lock()
+        self._organizations: set[str] = set()
         self.registry.register(_Snapshot(store))
         self.registry.register(_Board(board))
         self._ledgers = _Ledgers()
@@ -105,10 +124,15 @@ class Telemetry:
         """Return the observer for an organisation's transport."""
 
         def observe(endpoint: str, status: str, seconds: float, size: int) -> None:
-            self._requests.labels(organization, endpoint, status).inc()
-            self._request_seconds.labels(organization, endpoint).observe(seconds)
-            self._received.labels(organization, endpoint).inc(size)
+            with self._lock:
+                if organization not in self._organizations:
+                    return  # a request that ended after its organisation was forgotten
+                self._requests.labels(organization, endpoint, status).inc()
+                self._request_seconds.labels(organization, endpoint).observe(seconds)
+                self._received.labels(organization, endpoint).inc(size)
 
+        with self._lock:
+            self._organizations.add(organization)
         return observe
 
     def register(self, organization: str, collector: str) -> None:
@@ -122,7 +146,40 @@ class Telemetry:
 
     def watch(self, organization: str, book: Book) -> None:
         """Show the state of an organisation's ledger."""
-        self._ledgers.books[organization] = book
+        self._ledgers.books = self._ledgers.books | {organization: book}
+
+    def unwatch(self, organization: str) -> None:
+        """Show no ledger of an organisation any more."""
+        self._ledgers.books = {name: book for name, book in self._ledgers.books.items() if name != organization}
+
+    def forget(self, organization: str, collector: str | None = None) -> None:
+        """Take away the series of a collector that runs no more, or everything of an organisation."""
+        labels = {"organization": organization}
+        if collector is None:
+            self.unwatch(organization)
+            with self._lock:
+                self._organizations.discard(organization)
+                for per_route in (self._requests, self._request_seconds, self._received):
+                    per_route.remove_by_labels(labels)
+        else:
+            labels["collector"] = collector
+        for metric in (self._failures, self._skipped, self._dropped, self._render_seconds):
+            metric.remove_by_labels(labels)
+
+    def loaded(self, *, shards: int, at: float) -> None:
+        """Take note that a configuration was loaded and is in effect.
+
+        Args:
+            shards: processes among which the organisations are split.
+            at: Unix time, in seconds.
+        """
+        self._reload_successful.set(1)
+        self._reload_time.set(at)
+        self._shards.set(shards)
+
+    def refused(self) -> None:
+        """Take note that a configuration could not be loaded."""
+        self._reload_successful.set(0)
 
     def failed(self, organization: str, collector: str, reason: Reason) -> None:
         """Count a failed attempt."""

@@ -62,7 +62,7 @@ class Directory:
         self._failures = 0
         self.guard: EmptyListGuard = EmptyListGuard() if former is None else copy(former.guard)
         before = Listed() if former is None else former.listed
-        self.listed = before if expected else Listed(before.version)
+        self.listed: Listed = before if expected else Listed(before.version)
         """The last list; a new one is a new object."""
         if not expected or self.listed.entries is not None:
             self._attempted.set()

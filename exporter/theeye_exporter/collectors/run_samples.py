@@ -154,8 +154,7 @@ def _add_histogram(
 ) -> None:
     if bounds is None:
         return
-    if histogram is None or histogram.bounds != bounds:
-        histogram = Histogram.empty(bounds)
+    histogram = histogram or Histogram.empty(bounds)
     exemplars = {
         bucket: f'{{job_id="{escape_label_value(job_id)}"}} {value} {at}'
         for bucket, (job_id, value, at) in histogram.latest.items()

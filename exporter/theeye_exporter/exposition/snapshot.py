@@ -116,6 +116,12 @@ class SnapshotStore:
             self._published[owner] = (segments, valid_until)
             self._assemble()
 
+    def withdraw(self, owner: Hashable) -> None:
+        """Take away what `owner` published, if anything."""
+        with self._lock:
+            if self._published.pop(owner, None) is not None:
+                self._assemble()
+
     def current(self) -> Snapshot:
         """Return the snapshot to serve now."""
         snapshot = self._snapshot

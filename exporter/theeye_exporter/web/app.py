@@ -16,6 +16,7 @@ from theeye_exporter.exposition.snapshot import SnapshotStore, gzip_member
 from theeye_exporter.status import StatusBoard
 from theeye_exporter.telemetry import Telemetry
 from theeye_exporter.web.landing import CONTENT_SECURITY_POLICY, landing_page
+from theeye_exporter.web.lifecycle import RELOAD_METHODS, RELOAD_PATH, Reload, reload_endpoint
 from theeye_exporter.web.negotiation import accepts_gzip, choose_format
 from theeye_exporter.web.words import clean, listed
 
@@ -30,6 +31,7 @@ _BLOCK_SIZE: Final = 256 * 1024
 _COMMON_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _METHOD_NOT_ALLOWED: Final = 405
 _NAMED_AT_MOST: Final = 10
+_LONGEST_LINE: Final = 1000
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -44,6 +46,7 @@ def create_app(  # noqa: PLR0913 - everything that can be seen from outside meet
     telemetry_path: str,
     clock: Callable[[], float],
     started: float,
+    reload: Reload | None = None,
 ) -> Starlette:
     """Build the application.
 
@@ -54,6 +57,7 @@ def create_app(  # noqa: PLR0913 - everything that can be seen from outside meet
         telemetry_path: where the exposition is, /metrics by default.
         clock: Unix time, in seconds.
         started: Unix time at which the exporter started.
+        reload: reloads the configuration, None if requests may not do that.
     """
 
     async def metrics(request: Request) -> Response:
@@ -69,7 +73,7 @@ def create_app(  # noqa: PLR0913 - everything that can be seen from outside meet
         return _line("OK")
 
     async def ready(_: Request) -> Response:
-        waiting = board.waiting or tuple(org.name for org in board.organizations if org.up is None)
+        waiting = board.waiting
         if waiting:
             return _line(f"waiting for the first answer: {listed(waiting, at_most=_NAMED_AT_MOST)}", 503)
         return _line("ready")
@@ -89,11 +93,19 @@ def create_app(  # noqa: PLR0913 - everything that can be seen from outside meet
 
     async def refuse(_: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == _METHOD_NOT_ALLOWED:
-            return _line("method not allowed; only GET and HEAD are", _METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
+            allowed = ", ".join(sorted((error.headers or {}).get("Allow", "GET, HEAD").split(", ")))
+            return _line(
+                f"method not allowed; only {' and '.join(allowed.split(', '))} are",
+                _METHOD_NOT_ALLOWED,
+                {"Allow": allowed},
+            )
         return _line(f"not found; the exporter has {', '.join(endpoints)}", 404)
 
     app = Starlette(
-        routes=[Route(path, _guarded(endpoint)) for path, endpoint in endpoints.items()],
+        routes=[
+            *(Route(path, _guarded(endpoint)) for path, endpoint in endpoints.items()),
+            Route(RELOAD_PATH, _guarded(reload_endpoint(reload, _lines)), methods=RELOAD_METHODS),
+        ],
         exception_handlers={HTTPException: refuse},
     )
     app.router.redirect_slashes = False  # a redirect would repeat the Host header that the client made up
@@ -146,6 +158,10 @@ def _guarded(endpoint: _Endpoint) -> _Endpoint:
 
 def _line(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return PlainTextResponse(f"{clean(text)}\n", status, {**_COMMON_HEADERS, **(headers or {})})
+
+
+def _lines(texts: Sequence[str], status: int) -> Response:
+    return PlainTextResponse("".join(f"{clean(text, _LONGEST_LINE)}\n" for text in texts), status, _COMMON_HEADERS)
 
 
 def _joined(request: Request, name: str) -> str | None:
