@@ -97,8 +97,7 @@ class _Handler(logging.StreamHandler[TextIO]):
         error = sys.exc_info()[1]
         if isinstance(error, OSError | UnicodeError) or record.msg == "a line could not be written":
             return
-        broken = {"logger_of_line": record.name, "exc_info": error}
-        structlog.get_logger(__name__).error("a line could not be written", **broken)
+        structlog.get_logger(__name__).error("a line could not be written", of=record.name, exc_info=error)
 
 
 class _LessOften(logging.Filter):

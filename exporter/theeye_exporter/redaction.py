@@ -1,6 +1,6 @@
 """Secrets that no log line may show, in whatever form they have got into its text."""
 
-import json
+import re
 import threading
 from collections.abc import Iterable
 from typing import Final
@@ -16,6 +16,7 @@ _REMEMBERED: Final = 10_000
 
 _MARK: Final = "<redacted>"
 _DECODINGS: Final = 3
+_ESCAPED: Final = frozenset("\\'\"")
 
 
 class Secrets:
@@ -23,22 +24,21 @@ class Secrets:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._forms: dict[str, tuple[str, ...]] = {}
+        self._patterns: dict[str, re.Pattern[str] | None] = {}
 
     def add(self, secrets: Iterable[str]) -> None:
         """Take note of further secrets."""
         for secret in secrets:
-            if len(secret) < _SHORTEST or secret in self._forms:
+            if len(secret) < _SHORTEST or secret in self._patterns:
                 continue
             with self._lock:
-                forms = dict.fromkeys((secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]))
-                self._forms = self._forms | {secret: tuple(forms)}
-                if len(self._forms) > _REMEMBERED:
-                    self._forms = dict(list(self._forms.items())[1:])
+                self._patterns = {**self._patterns, secret: _quoted(secret)}
+                if len(self._patterns) > _REMEMBERED:
+                    self._patterns = dict(list(self._patterns.items())[1:])
 
     def redact(self, text: str) -> str:
         """Return the text without any secret; where one was percent-encoded, the rest is decoded."""
-        text, decoded = self._replace(text), text
+        text = decoded = self._replace(text)
         for _ in range(_DECODINGS):
             if "%" not in decoded:
                 break
@@ -49,8 +49,14 @@ class Secrets:
         return text
 
     def _replace(self, text: str) -> str:
-        for forms in self._forms.values():
-            for form in forms:
-                if form in text:
-                    text = text.replace(form, _MARK)
+        for secret, pattern in self._patterns.items():
+            text = text.replace(secret, _MARK) if pattern is None else pattern.sub(_MARK, text)
         return text
+
+
+def _quoted(secret: str) -> re.Pattern[str] | None:
+    """Return a pattern of the secret with any number of backslashes where code or JSON would add some, if anywhere."""
+    if not set(secret) & _ESCAPED:
+        return None
+    parts = (r"\\+" if c == "\\" else rf"\\*{re.escape(c)}" if c in _ESCAPED else re.escape(c) for c in secret)
+    return re.compile("".join(parts))
