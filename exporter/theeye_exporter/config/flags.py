@@ -43,7 +43,7 @@ class Flags:
     shard_faulty: bool
     """Whether one of the two is given, and cannot be used."""
     collectors: dict[str, bool]
-    """Collectors that are switched on or off for all organizations."""
+    """Collectors that are switched on or off for all organisations."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +97,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             dest=f"collector_{name}",
             action=argparse.BooleanOptionalAction,
             default=None,
-            help=f"collect {name}, for all organizations, whatever the file says",
+            help=f"collect {name}, for all organisations, whatever the file says",
         )
     parser.add_argument(
         "--limits.max-series-per-family",

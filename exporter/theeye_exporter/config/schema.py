@@ -74,7 +74,7 @@ class JobsSection(CollectorSection):
 
 
 class CollectorsSection(_Section):
-    """``collectors:``, at the top or within an organization."""
+    """``collectors:``, at the top or within an organisation."""
 
     monitors: CollectorSection | None = None
     tasks: CollectorSection | None = None
@@ -83,7 +83,7 @@ class CollectorsSection(_Section):
 
 
 class UpstreamSection(_Section):
-    """``theeye:``, the defaults of every organization."""
+    """``theeye:``, the defaults of every organisation."""
 
     url: _Url = None
     auth: _Auth = None

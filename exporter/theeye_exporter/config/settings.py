@@ -80,7 +80,7 @@ class CollectorsSettings(_Settings):
 
 
 class OrganizationSettings(_Settings):
-    """One organization of TheEye, with everything that the defaults of the file say already merged in."""
+    """One organisation of TheEye, with everything that the defaults of the file say already merged in."""
 
     name: str
     url: str = "https://supervisor.theeye.io"
@@ -96,7 +96,7 @@ class OrganizationSettings(_Settings):
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
         if (self.token is None) == (self.token_file is None):
-            raise ValueError("an organization has either a token or a token_file")
+            raise ValueError("an organisation has either a token or a token_file")
         return self
 
 
