@@ -12,6 +12,7 @@ from theeye_exporter.assembly import Exporter
 from theeye_exporter.config import ConfigError, Settings
 from theeye_exporter.ledger.storage import LedgerError
 from theeye_exporter.logs import configure_logging
+from theeye_exporter.organization import Plan
 from theeye_exporter.web.lifecycle import ReloadError
 
 __all__ = ["Reloader", "needs_restart"]
@@ -82,7 +83,14 @@ class Reloader:
         kept = needs_restart(old, settings)
         for change in kept:
             _log.warning("a change needs a restart", change=change)
-        _log.info("the configuration is reloaded", organizations=len(settings.organizations))
+        before, after = Plan.of(old), Plan.of(settings)
+        _log.info(
+            "the configuration is reloaded",
+            added=len(after.keys() - before.keys()),
+            removed=len(before.keys() - after.keys()),
+            changed=sum(plan != after[name] for name, plan in before.items() if name in after),
+            organizations=len(after),
+        )
         return kept
 
 
