@@ -55,7 +55,7 @@ def _shard(settings: Settings) -> str:
     own, elsewhere, shard = len(settings.organizations), settings.elsewhere, settings.shard
     return (
         f"Shard {shard.index} of {shard.count} (from 0): {own or 'none'} of {own + elsewhere} "
-        f"organisation{'s' if own + elsewhere > 1 else ''} belong{'s' if own == 1 else ''} to it."
+        f"organisation{'s' if own + elsewhere > 1 else ''} belong{'s' if 1 in {own, own + elsewhere} else ''} to it."
     )
 
 
