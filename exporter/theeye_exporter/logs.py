@@ -95,7 +95,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - a name of `logging`
         error = sys.exc_info()[1]
-        if isinstance(error, OSError | UnicodeError) or record.msg == "a line could not be written":
+        if isinstance(error, OSError | UnicodeError) or record.name == __name__:
             return
         structlog.get_logger(__name__).error("a line could not be written", of=record.name, exc_info=error)
 

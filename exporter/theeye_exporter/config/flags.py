@@ -103,7 +103,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--limits.max-series-per-family",
         dest="limits_max_series_per_family",
         metavar="COUNT",
-        help="series of one metric family at most; the rest is cut and counted (default 1000000)",
+        help="series of one metric family and organisation at most; the rest is cut and counted (default 1000000)",
     )
 
 

@@ -1,13 +1,12 @@
 """Which organisations are this process's, when several share them out.
 
-Each organisation belongs to the shard for which the SHA-256 hash of `SHARD/NAME` is the highest (rendezvous hashing): each
-process finds the same without asking the others, and another shard takes over a fair part of every one's organisations
+Each organisation belongs to the shard for which the SHA-256 hash of `SHARD/NAME` is the highest (rendezvous hashing):
+each process finds the same without asking the others, and one shard more takes a fair part of everybody's organisations
 and moves no other.
 """
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import TypeVar
 
 from theeye_exporter.config.document import Document
 from theeye_exporter.config.flags import Flags
@@ -17,8 +16,6 @@ from theeye_exporter.config.schema import ShardSection
 from theeye_exporter.config.settings import ShardSettings
 
 __all__ = ["find_shard", "own_organizations", "shard_of"]
-
-T = TypeVar("T")
 
 
 def shard_of(name: str, count: int) -> int:
