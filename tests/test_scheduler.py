@@ -70,3 +70,39 @@ def test_a_clock_that_is_set_back_does_not_stop_polling() -> None:
     scheduler.heed_clock()
     scheduler.stop()
     assert not ran.acquire(blocking=False)
+
+
+def test_what_takes_a_name_over_runs_at_once_though_the_former_one_hangs() -> None:
+    started, release, ran = threading.Event(), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        started.set()
+        release.wait(DEADLINE)
+
+    scheduler = Scheduler([Polling("p", 3600, hang)])
+    scheduler.start()
+    assert started.wait(DEADLINE)
+    scheduler.add(Polling("p", 3600, ran.set))
+    assert ran.wait(DEADLINE)
+    assert not release.is_set()
+    release.set()
+    scheduler.stop()
+
+
+def test_what_is_removed_runs_no_more_and_the_rest_goes_on() -> None:
+    now = [1000.0]
+    gone, kept = threading.Semaphore(0), threading.Semaphore(0)
+    scheduler = Scheduler(
+        [Polling("gone", 3600, gone.release), Polling("kept", 3600, kept.release)],
+        Clocks(wall=lambda: now[0], monotonic=lambda: 0.0),
+    )
+    scheduler.start()
+    assert gone.acquire(timeout=DEADLINE)
+    assert kept.acquire(timeout=DEADLINE)
+    scheduler.remove("gone")
+    scheduler.remove("gone")
+    now[0] += 3600  # everything is due
+    scheduler.heed_clock()
+    assert kept.acquire(timeout=DEADLINE)
+    scheduler.stop()
+    assert not gone.acquire(blocking=False)

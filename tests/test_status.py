@@ -71,3 +71,34 @@ def test_organizations_do_not_touch_each_other() -> None:
     record(made, "monitors")
     record(made, "monitors", Reason.UNREACHABLE, organization="b")
     assert (made.up("a"), made.up("b")) == (True, False)
+
+
+def test_readiness_does_not_wait_for_what_came_later() -> None:
+    made = board()
+    late = CollectorStatus(organization="c", collector="jobs", interval=1, max_age=5)
+    made.register("http://c", [late], awaited=False)
+    assert [organization.name for organization in made.organizations] == ["a", "b", "c"]
+    assert list(made.waiting) == ["a/monitors", "a/jobs", "b/monitors", "b/jobs"]
+    made.forget("a", "jobs")
+    made.forget("b")
+    assert list(made.waiting) == ["a/monitors"]
+
+
+def test_what_is_known_of_a_collector_outlives_a_change_of_its_times() -> None:
+    made = board()
+    record(made, "jobs", Reason.UNAUTHORIZED)
+    made.register("http://other", [CollectorStatus(organization="a", collector="jobs", interval=7, max_age=70)])
+    (found,) = [organization for organization in made.organizations if organization.name == "a"]
+    assert (found.url, found.up) == ("http://other", False)
+    (jobs,) = [status for status in found.collectors if status.collector == "jobs"]
+    assert (jobs.interval, jobs.max_age, jobs.reason, jobs.failures) == (7, 70, Reason.UNAUTHORIZED, 1)
+
+
+def test_an_organization_is_forgotten_with_its_last_collector() -> None:
+    made = board()
+    record(made, "jobs")
+    made.forget("a", "monitors")
+    assert made.up("a") is True
+    made.forget("a", "jobs")
+    assert made.up("a") is None
+    assert [organization.name for organization in made.organizations] == ["b"]

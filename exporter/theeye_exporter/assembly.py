@@ -1,49 +1,18 @@
 """Builds the exporter out of its parts, for whoever runs it: the server, `check` or a test."""
 
-from dataclasses import dataclass, field
-from typing import Final
+import threading
 
-from theeye_exporter import __version__
 from theeye_exporter.clocks import Clocks
-from theeye_exporter.collectors.base import Collector
-from theeye_exporter.collectors.directory import Directory
-from theeye_exporter.collectors.failure_log import FailureLog
-from theeye_exporter.collectors.jobs import JobsCollector, JobsPolicy
-from theeye_exporter.collectors.monitors import MonitorsCollector
 from theeye_exporter.collectors.runner import CollectorRunner, Sinks
-from theeye_exporter.collectors.tasks import TasksCollector
-from theeye_exporter.collectors.workflows import WorkflowsCollector
-from theeye_exporter.config import CollectorSettings, HistogramSettings, OrganizationSettings, Settings
-from theeye_exporter.exposition.snapshot import SnapshotStore
-from theeye_exporter.ledger.book import Book
-from theeye_exporter.ledger.records import Bounds
+from theeye_exporter.config import Settings
+from theeye_exporter.exposition.snapshot import Publisher, SnapshotStore
 from theeye_exporter.ledger.storage import Storage
-from theeye_exporter.scheduler import Polling, Scheduler
-from theeye_exporter.status import CollectorStatus, StatusBoard
+from theeye_exporter.organization import Organization, Plan
+from theeye_exporter.scheduler import Scheduler
+from theeye_exporter.status import StatusBoard
 from theeye_exporter.telemetry import Telemetry
-from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.transport import (
-    TokenSource,
-    Transport,
-    TransportSettings,
-    fixed_token,
-    token_from_file,
-)
 
 __all__ = ["Exporter"]
-
-_GRACE: Final = 600.0
-"""Seconds for which the counters of a deleted task stay, so that its last runs are scraped."""
-
-_USER_AGENT: Final = f"theeye-exporter/{__version__}"
-
-
-@dataclass(slots=True)
-class _Organization:
-    settings: OrganizationSettings
-    client: TheEyeClient
-    runners: list[tuple[CollectorRunner, CollectorSettings]] = field(default_factory=list)
 
 
 class Exporter:
@@ -63,116 +32,101 @@ class Exporter:
         self.store = SnapshotStore(self.clocks.monotonic)
         self.board = StatusBoard()
         self.telemetry = Telemetry(self.board, self.store)
+        self._sinks = Sinks(self.store, self.board, self.telemetry)
         self._storage = Storage(settings.state.file) if settings.state.file is not None else None
-        self._organizations = [self._build(organization) for organization in settings.organizations]
+        self._organizations: dict[str, Organization] = {}
         self._scheduler: Scheduler | None = None
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._take_over(settings, awaited=True)
 
     @property
     def runners(self) -> tuple[CollectorRunner, ...]:
         """Every organisation's collectors; an organisation's tasks and workflows come before its jobs."""
-        return tuple(runner for organization in self._organizations for runner, _ in organization.runners)
+        organizations = list(self._organizations.values())
+        return tuple(runner for organization in organizations for runner in organization.runners.values())
 
     def start(self) -> None:
         """Begin to poll in the background."""
-        pollings = [
-            Polling(f"{organization.settings.name}/{runner.collector.name}", collector.interval, runner.run)
-            for organization in self._organizations
-            for runner, collector in organization.runners
-        ]
-        self._scheduler = Scheduler(pollings, self.clocks)
-        self._scheduler.start()
+        with self._lock:
+            pollings = [p for organization in self._organizations.values() for p in organization.pollings]
+            self._scheduler = Scheduler(pollings, self.clocks)
+            self._scheduler.start()
+
+    def apply(self, settings: Settings) -> None:
+        """Go on with another configuration, without a gap.
+
+        An organisation of which no setting changed is not touched. One that did change shows its last data until there
+        is new data or it is too old, and counts on; what a poll of it brings that is under way is thrown away. One that
+        is gone is gone with all of its series, but for what the state file has of it. What `web` and `state` say is not
+        looked at: `settings` goes on to say what was in effect from the start.
+
+        Raises:
+            LedgerError: the state file cannot be read; nothing has changed then.
+        """
+        with self._lock:
+            if not self._stopped:
+                self._take_over(settings, awaited=False)
+                kept = {"web": self.settings.web, "state": self.settings.state}
+                self.settings = settings.model_copy(update=kept)
 
     def stop(self) -> None:
         """Stop polling; a poll under way is not waited for."""
-        if self._scheduler is not None:
-            self._scheduler.stop()
-        for runner in self.runners:
-            runner.stop()
-        for organization in self._organizations:
-            organization.client.close()
-        if self._storage is not None:
-            self._storage.close()
+        with self._lock:
+            self._stopped = True
+            if self._scheduler is not None:
+                self._scheduler.stop()
+            for organization in self._organizations.values():
+                organization.stop()
+            if self._storage is not None:
+                self._storage.close()
 
-    def _build(self, organization: OrganizationSettings) -> _Organization:
-        transport = Transport(
-            TransportSettings(
-                url=organization.url,
-                auth=organization.auth,
-                timeout=organization.timeout,
-                max_bytes=self.settings.limits.max_response_bytes,
-                user_agent=_USER_AGENT,
-            ),
-            _token_source(organization),
-            self.telemetry.observer(organization.name),
-        )
-        built = _Organization(organization, TheEyeClient(transport, organization.name))
-        chosen = self._collectors(organization)
-        self.board.register(
-            organization.url,
-            [
-                CollectorStatus(
-                    organization=organization.name,
-                    collector=collector.name,
-                    interval=settings.interval,
-                    max_age=settings.max_age,
-                )
-                for collector, settings in chosen
-            ],
-        )
-        failures = FailureLog(organization.name)
-        for collector, settings in chosen:
-            runner = CollectorRunner(
-                collector,
-                built.client,
-                max_age=settings.max_age,
-                max_series=self.settings.limits.max_series_per_family,
-                sinks=Sinks(self.store, self.board, self.telemetry),
-                failures=failures,
-                clocks=self.clocks,
+    def _take_over(self, settings: Settings, *, awaited: bool) -> None:
+        plans = Plan.of(settings)
+        formers = self._organizations
+        changed = {name: plan for name, plan in plans.items() if name not in formers or formers[name].plan != plan}
+        # All that can fail comes before all that cannot be undone.
+        books = {
+            name: plan.open_book(self._storage)
+            for name, plan in changed.items()
+            if name not in formers or not (formers[name].plan.keeps_ledger and plan.keeps_ledger)
+        }
+        for name in formers.keys() - plans.keys():
+            self._remove(formers[name])
+        current = {name: organization for name, organization in formers.items() if name not in changed}
+        for name, plan in changed.items():
+            former = formers.get(name)
+            current[name] = Organization(
+                plan, self._sinks, self.clocks, book=books.get(name), storage=self._storage, former=former
             )
-            built.runners.append((runner, settings))
-        return built
+            self._replace(former, current[name], awaited=awaited)
+        # In the order of the configuration.
+        self._organizations = {name: current[name] for name in plans}
+        self.telemetry.loaded(shards=settings.shard.count, at=self.clocks.wall())
 
-    def _collectors(self, organization: OrganizationSettings) -> list[tuple[Collector, CollectorSettings]]:
-        enabled = organization.collectors
-        name, tags = organization.name, self.settings.labels.tags
-        histograms = self.settings.histograms
-        policy = JobsPolicy(
-            details_per_cycle=enabled.jobs.max_details_per_cycle,
-            detail_concurrency=enabled.jobs.detail_concurrency,
-            detail_seconds=organization.timeout,
-            full_list_interval=enabled.jobs.full_list_interval,
-            grace=_GRACE,
-            bounds=Bounds(
-                duration=_buckets(histograms.job_duration),
-                turnaround=_buckets(histograms.job_turnaround),
-                workflow_turnaround=_buckets(histograms.workflow_turnaround),
-            ),
-        )
-        tasks = Directory(expected=enabled.tasks.enabled)
-        workflows = Directory(expected=enabled.workflows.enabled)
-        book = Book(name, self._storage if enabled.jobs.enabled else None, policy.bounds)
-        if enabled.jobs.enabled:
-            self.telemetry.watch(name, book)
-        jobs = JobsCollector(
-            name, tasks=tasks, workflows=workflows, book=book, policy=policy, monotonic=self.clocks.monotonic
-        )
-        every: list[tuple[Collector, CollectorSettings]] = [
-            (MonitorsCollector(name, with_tags=tags), enabled.monitors),
-            (TasksCollector(name, tasks, with_tags=tags), enabled.tasks),
-            (WorkflowsCollector(name, workflows, with_tags=tags), enabled.workflows),
-            (jobs, enabled.jobs),
-        ]
-        return [(collector, settings) for collector, settings in every if settings.enabled]
+    def _replace(self, former: Organization | None, organization: Organization, *, awaited: bool) -> None:
+        self.board.register(organization.plan.organization.url, organization.statuses, awaited=awaited)
+        for name in (former.runners.keys() if former is not None else set()) - organization.runners.keys():
+            self._remove_collector(organization, name)
+        if organization.plan.keeps_ledger:
+            self.telemetry.watch(organization.name, organization.book)
+        else:
+            self.telemetry.unwatch(organization.name)
+        if self._scheduler is not None:
+            for polling in organization.pollings:
+                self._scheduler.add(polling)
 
+    def _remove_collector(self, organization: Organization, name: str) -> None:
+        if self._scheduler is not None:
+            self._scheduler.remove(f"{organization.name}/{name}")
+        self.store.withdraw(Publisher(organization.name, name))
+        self.board.forget(organization.name, name)
+        self.telemetry.forget(organization.name, name)
+        organization.failures.forget(name)
 
-def _buckets(histogram: HistogramSettings) -> tuple[float, ...] | None:
-    return histogram.buckets if histogram.enabled else None
-
-
-def _token_source(organization: OrganizationSettings) -> TokenSource:
-    if organization.token_file is not None:
-        return token_from_file(organization.token_file)
-    if organization.token is None:
-        raise UpstreamError(Reason.TOKEN_UNREADABLE, f"organisation {organization.name} has no token")
-    return fixed_token(organization.token.get_secret_value())
+    def _remove(self, organization: Organization) -> None:
+        organization.stop()
+        for name in organization.runners:
+            self._remove_collector(organization, name)
+        self.board.forget(organization.name)
+        self.telemetry.forget(organization.name)

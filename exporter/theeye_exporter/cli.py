@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure_logging(
             "error" if command == "check" else settings.log.level, settings.log.format, _secrets(settings)
         )
-        return check(settings, sys.stdout) if command == "check" else serve(settings)
+        return check(settings, sys.stdout) if command == "check" else serve(lambda: load(flags, os.environ))
     except ConfigError as error:
         return _complain(*error.problems)
     except CommandError as error:

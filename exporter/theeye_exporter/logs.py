@@ -2,19 +2,22 @@
 
 import logging
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-__all__ = ["configure_logging"]
+from theeye_exporter.redaction import Secrets
+from theeye_exporter.repetition import Repetition
+
+__all__ = ["configure_logging", "protect"]
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-
-_SHORTEST_SECRET: Final = 6
 
 _QUIET: Final = {
     "urllib3": logging.ERROR,  # at debug it logs paths with their query, and so tokens
@@ -23,21 +26,36 @@ _QUIET: Final = {
     "asyncio": logging.WARNING,
 }
 
+_FROM_OUTSIDE: Final = ("uvicorn", "asyncio", "theeye_exporter.web")
+"""Loggers whose warnings anybody can cause who reaches the port, as often as they like."""
+
+_REPETITIONS: Final = 1000
+
+_secrets: Final = Secrets()
+
+
+def protect(*secrets: str) -> None:
+    """Let no log line of the process show these texts from now on."""
+    _secrets.add(secrets)
+
 
 def configure_logging(
     level: Literal["debug", "info", "warn", "error"],
     fmt: Literal["logfmt", "json"],
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Set up logging for the process.
+    """Set up logging for the process, in place of what was set up before.
 
     Args:
         level: least level that is logged.
         fmt: how a line is written.
         secrets: texts that are replaced wherever they would appear, should one ever get this far.
         stream: where lines go, standard error if None.
+        monotonic: a clock, in seconds, for what is told less often than it happens.
     """
+    protect(*secrets)
     renderer: Processor = (
         structlog.processors.JSONRenderer()
         if fmt == "json"
@@ -49,8 +67,6 @@ def configure_logging(
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         _shorten_exception,
         structlog.processors.EventRenamer("msg"),
-        _flatten,
-        _Redactor(secrets),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -58,11 +74,13 @@ def configure_logging(
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Handler(stream or sys.stderr)
+    handler.addFilter(_LessOften(monotonic))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            # What leaves the process passes here, whoever logged it.
+            processors=[_add_suppressed, structlog.stdlib.ProcessorFormatter.remove_processors_meta, _clean, renderer],
         )
     )
     root = logging.getLogger()
@@ -72,26 +90,59 @@ def configure_logging(
         logging.getLogger(name).setLevel(least)
 
 
-class _Redactor:
-    def __init__(self, secrets: Iterable[str]) -> None:
-        # Replacing a text this short would mangle lines rather than protect anything.
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines; what cannot be written is left out, where `logging` itself would print it with a traceback."""
 
-    def __call__(self, _logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-        for key, value in event.items():
-            if isinstance(value, str):
-                for secret in self._secrets:
-                    value = value.replace(secret, "<redacted>")  # noqa: PLW2901 - the same value, step by step
-                event[key] = value
-        return event
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - a name of `logging`
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError | UnicodeError) or record.name == __name__:
+            return
+        structlog.get_logger(__name__).error("a line could not be written", of=record.name, exc_info=error)
 
 
-def _flatten(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Make every value a plain one-line string, number or bool."""
+class _LessOften(logging.Filter):
+    """Lets warnings through that anybody can cause from outside: the first at once, then less and less often."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._repetitions: dict[tuple[str, str], Repetition] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or not record.name.startswith(_FROM_OUTSIDE):
+            return True
+        what = record.msg.get("msg") if isinstance(record.msg, dict) else record.msg
+        key = (record.name, str(what)[:200])
+        with self._lock:
+            repetition = self._repetitions.pop(key, None) or Repetition()
+            self._repetitions[key] = repetition  # as the newest
+            if len(self._repetitions) > _REPETITIONS:
+                del self._repetitions[next(iter(self._repetitions))]
+            suppressed = repetition.happens(self._monotonic())
+        record.suppressed = suppressed
+        return suppressed is not None
+
+
+def _add_suppressed(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Say how many events of this kind had no line since the last one that had."""
+    if suppressed := getattr(event["_record"], "suppressed", None):
+        event["suppressed"] = suppressed
+    return event
+
+
+def _clean(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Make every value a number, a bool, or text of one line without a secret."""
     for key, value in event.items():
         if not isinstance(value, bool | int | float | None):
-            event[key] = str(value).replace("\n", "\\n").replace("\r", "\\r")
+            event[key] = _one_line(_secrets.redact(str(value)))
     return event
+
+
+def _one_line(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _shorten_exception(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
@@ -99,6 +150,7 @@ def _shorten_exception(_logger: WrappedLogger, _name: str, event: EventDict) -> 
 
     Its message is left out: it may quote what TheEye sent.
     """
+    event.pop("stack_info", None)
     exc_info = event.pop("exc_info", None)
     if exc_info is True:
         exc_info = sys.exc_info()

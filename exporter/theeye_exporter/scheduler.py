@@ -3,12 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.job import Job
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -24,6 +27,9 @@ _STEP: Final = 2.0
 
 _LOOK: Final = 1.0
 """Seconds between two looks at the clock."""
+
+_MOST_THREADS: Final = 100_000
+"""More than there are pollings: threads are started as they are needed, and none may wait for another."""
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -56,22 +62,38 @@ class Scheduler:
 
     def __init__(self, pollings: Iterable[Polling], clocks: Clocks | None = None) -> None:
         clocks = clocks or Clocks()
-        self._pollings = tuple(pollings)
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
         self._clocks = clocks
         self._offset = clocks.wall() - clocks.monotonic()
         self._stopping = threading.Event()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(max(1, len(self._pollings)))},
+            executors={"default": ThreadPoolExecutor(_MOST_THREADS)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
+        for polling in pollings:
+            self.add(polling)
+
+    def add(self, polling: Polling) -> None:
+        """Do something again and again, in place of what has the same name; from now on, or from the start."""
+        trigger = IntervalTrigger(seconds=polling.interval, jitter=polling.interval * _JITTER, timezone=UTC)
+        with self._lock:
+            self._drop(polling.name)
+            # No id of ours: a run of the former one that goes on would keep one of the same id from starting.
+            self._jobs[polling.name] = self._scheduler.add_job(polling.run, trigger, next_run_time=datetime.now(UTC))
+
+    def remove(self, name: str) -> None:
+        """Do something no more; what runs goes on, and is not waited for."""
+        with self._lock:
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        if (job := self._jobs.pop(name, None)) is not None:
+            job.remove()
 
     def start(self) -> None:
         """Start polling in the background."""
-        now = datetime.now(UTC)
-        for polling in self._pollings:
-            trigger = IntervalTrigger(seconds=polling.interval, jitter=polling.interval * _JITTER, timezone=UTC)
-            self._scheduler.add_job(polling.run, trigger, id=polling.name, next_run_time=now)
         self._scheduler.start()
         threading.Thread(target=self._watch_clock, name="clock-watch", daemon=True).start()
 
@@ -89,7 +111,8 @@ class Scheduler:
         if abs(offset - self._offset) > _STEP:
             _log.warning("the clock was set", seconds=round(offset - self._offset))
             for job in self._scheduler.get_jobs():
-                job.modify(next_run_time=datetime.now(UTC))
+                with suppress(JobLookupError):  # removed meanwhile
+                    job.modify(next_run_time=datetime.now(UTC))
         self._offset = offset
 
     def _watch_clock(self) -> None:

@@ -102,13 +102,39 @@ class StatusBoard:
         self._collectors: dict[tuple[str, str], CollectorStatus] = {}
         self._up: dict[str, bool] = {}
         self.version = 0
+        self._awaited: set[tuple[str, str]] = set()
 
-    def register(self, url: str, collectors: Iterable[CollectorStatus]) -> None:
-        """Add an organisation with the collectors that will run for it."""
+    def register(self, url: str, collectors: Iterable[CollectorStatus], *, awaited: bool = True) -> None:
+        """Add an organisation with the collectors that will run for it, or let others run for it from now on.
+
+        What is known of a collector that was there before stays, but for its times.
+
+        Args:
+            url: base URL of its TheEye.
+            collectors: the collectors.
+            awaited: whether readiness waits for new ones.
+        """
         with self._lock:
             for status in collectors:
+                key = (status.organization, status.collector)
+                former = self._collectors.get(key)
+                if former is not None:
+                    status = replace(former, interval=status.interval, max_age=status.max_age)  # noqa: PLW2901
+                elif awaited:
+                    self._awaited.add(key)
                 self._urls[status.organization] = url
-                self._collectors[status.organization, status.collector] = status
+                self._collectors[key] = status
+            self.version += 1
+
+    def forget(self, organization: str, collector: str | None = None) -> None:
+        """Take away a collector that runs no more, or an organisation with all that is known of it."""
+        with self._lock:
+            for key in [key for key in self._collectors if key[0] == organization and collector in {None, key[1]}]:
+                del self._collectors[key]
+                self._awaited.discard(key)
+            if all(key[0] != organization for key in self._collectors):
+                self._urls.pop(organization, None)
+                self._up.pop(organization, None)
             self.version += 1
 
     def record(self, attempt: Attempt) -> None:
@@ -116,6 +142,7 @@ class StatusBoard:
         organization = attempt.organization
         key = (organization, attempt.collector)
         with self._lock:
+            self._awaited.discard(key)
             status = replace(
                 self._collectors[key],
                 success=attempt.reason is None,
@@ -160,6 +187,6 @@ class StatusBoard:
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """What readiness waits for: `organization/collector` of each collector that has not ended an attempt."""
+        """What readiness waits for: `organization/collector` of each awaited one that has not ended an attempt."""
         with self._lock:
-            return tuple(f"{s.organization}/{s.collector}" for s in self._collectors.values() if s.success is None)
+            return tuple("/".join(key) for key in self._collectors if key in self._awaited)

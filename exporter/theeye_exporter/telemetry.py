@@ -1,14 +1,15 @@
 """The exporter's own metrics, kept and rendered by prometheus_client."""
 
 import platform
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, disable_created_metrics
 from prometheus_client import exposition as text_exposition
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.process_collector import ProcessCollector
@@ -18,9 +19,10 @@ from theeye_exporter import __version__
 from theeye_exporter.exposition.render import Format
 from theeye_exporter.exposition.snapshot import Snapshot, SnapshotStore
 from theeye_exporter.ledger.book import Book
-from theeye_exporter.status import CollectorStatus, StatusBoard
+from theeye_exporter.status import StatusBoard
 from theeye_exporter.theeye.errors import Reason
 from theeye_exporter.theeye.transport import Observer
+from theeye_exporter.views import LedgerView, SnapshotView, StatusView
 
 __all__ = ["Telemetry"]
 
@@ -47,6 +49,7 @@ class Telemetry:
         self._board = board
         self._store = store
         self._rendered: dict[Format, _Rendered] = {}
+        self._loads = 0
         self._failures = Counter(
             "theeye_collector_failures",
             "Failed attempts of a collector, by reason.",
@@ -101,9 +104,27 @@ class Telemetry:
             ("version", "python_version"),
             registry=self.registry,
         ).labels(__version__, platform.python_version()).set(1)
-        self.registry.register(_Snapshot(store))
-        self.registry.register(_Board(board))
-        self._ledgers = _Ledgers()
+        self._reload_successful = Gauge(
+            "theeye_exporter_config_last_reload_successful",
+            "Whether the last attempt to load the configuration succeeded.",
+            registry=self.registry,
+        )
+        self._reload_time = Gauge(
+            "theeye_exporter_config_last_reload_success_timestamp_seconds",
+            "Unix time at which the configuration was last loaded successfully.",
+            unit="seconds",
+            registry=self.registry,
+        )
+        self._shards = Gauge(
+            "theeye_exporter_shards",
+            "Processes among which the organisations are split (shard.count); 1 if this one has them all.",
+            registry=self.registry,
+        )
+        self._lock = threading.Lock()
+        self._organizations: set[str] = set()
+        self.registry.register(SnapshotView(store))
+        self.registry.register(StatusView(board))
+        self._ledgers = LedgerView()
         self.registry.register(self._ledgers)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -112,10 +133,15 @@ class Telemetry:
         """Return the observer for an organisation's transport."""
 
         def observe(endpoint: str, status: str, seconds: float, size: int) -> None:
-            self._requests.labels(organization, endpoint, status).inc()
-            self._request_seconds.labels(organization, endpoint).observe(seconds)
-            self._received.labels(organization, endpoint).inc(size)
+            with self._lock:
+                if organization not in self._organizations:
+                    return  # a request that ended after its organisation was forgotten
+                self._requests.labels(organization, endpoint, status).inc()
+                self._request_seconds.labels(organization, endpoint).observe(seconds)
+                self._received.labels(organization, endpoint).inc(size)
 
+        with self._lock:
+            self._organizations.add(organization)
         return observe
 
     def register(self, organization: str, collector: str) -> None:
@@ -129,7 +155,42 @@ class Telemetry:
 
     def watch(self, organization: str, book: Book) -> None:
         """Show the state of an organisation's ledger."""
-        self._ledgers.books[organization] = book
+        self._ledgers.books = self._ledgers.books | {organization: book}
+
+    def unwatch(self, organization: str) -> None:
+        """Show no ledger of an organisation any more."""
+        self._ledgers.books = {name: book for name, book in self._ledgers.books.items() if name != organization}
+
+    def forget(self, organization: str, collector: str | None = None) -> None:
+        """Take away the series of a collector that runs no more, or everything of an organisation."""
+        labels = {"organization": organization}
+        if collector is None:
+            self.unwatch(organization)
+            with self._lock:
+                self._organizations.discard(organization)
+                for per_route in (self._requests, self._request_seconds, self._received):
+                    per_route.remove_by_labels(labels)
+        else:
+            labels["collector"] = collector
+        for metric in (self._failures, self._skipped, self._dropped, self._render_seconds):
+            metric.remove_by_labels(labels)
+
+    def loaded(self, *, shards: int, at: float) -> None:
+        """Take note that a configuration was loaded and is in effect.
+
+        Args:
+            shards: processes among which the organisations are split.
+            at: Unix time, in seconds.
+        """
+        self._reload_successful.set(1)
+        self._reload_time.set(at)
+        self._shards.set(shards)
+        self._loads += 1
+
+    def refused(self) -> None:
+        """Take note that a configuration could not be loaded."""
+        self._reload_successful.set(0)
+        self._loads += 1
 
     def failed(self, organization: str, collector: str, reason: Reason) -> None:
         """Count a failed attempt."""
@@ -152,7 +213,7 @@ class Telemetry:
         """Return the metrics as the end of a response (OpenMetrics has its end marker here).
 
         Rendering them takes longer than everything else of a scrape, so what was rendered within the last second
-        serves again unless an attempt ended since.
+        serves again unless an attempt ended or the configuration was loaded since.
 
         Args:
             fmt: the format.
@@ -160,7 +221,7 @@ class Telemetry:
         """
         if wanted is not None:
             return _generate(_Selected(self.registry, wanted), fmt)
-        state = (self._store.current(), self._board.version)
+        state = (self._store.current(), self._board.version, self._loads)
         rendered = self._rendered.get(fmt)
         now = time.monotonic()
         if rendered is None or rendered.state != state or now - rendered.at >= _FRESH_SECONDS:
@@ -176,7 +237,7 @@ class Telemetry:
 @dataclass(frozen=True, slots=True)
 class _Rendered:
     text: bytes
-    state: tuple[Snapshot, int]
+    state: tuple[Snapshot, int, int]
     at: float
 
 
@@ -199,106 +260,3 @@ def _generate(registry: Collector, fmt: Format) -> bytes:
     if fmt is Format.OPENMETRICS_1_0_0:
         return bytes(openmetrics_exposition.generate_latest(registry))  # type: ignore[no-untyped-call]
     return text_exposition.generate_latest(registry)
-
-
-class _Ledgers(Collector):
-    def __init__(self) -> None:
-        self.books: dict[str, Book] = {}
-
-    def collect(self) -> Iterator[Metric]:
-        healthy = GaugeMetricFamily(
-            "theeye_ledger_healthy",
-            "Whether what the last poll of jobs brought could be written to the ledger.",
-            labels=("organization",),
-        )
-        backlog = GaugeMetricFamily(
-            "theeye_ledger_backlog_jobs",
-            "Jobs that still have to be looked at in full, most of them for their run time.",
-            labels=("organization",),
-        )
-        known = GaugeMetricFamily(
-            "theeye_ledger_known_jobs",
-            "Jobs that the ledger remembers, because TheEye has or may have them.",
-            labels=("organization",),
-        )
-        for organization, book in self.books.items():
-            healthy.add_metric((organization,), book.healthy)
-            backlog.add_metric((organization,), book.backlog)
-            known.add_metric((organization,), book.known_jobs)
-        yield from (healthy, backlog, known)
-
-
-class _Snapshot(Collector):
-    def __init__(self, store: SnapshotStore) -> None:
-        self._store = store
-
-    def collect(self) -> Iterator[Metric]:
-        snapshot = self._store.current()
-        yield GaugeMetricFamily(
-            "theeye_exporter_snapshot_series", "Samples of TheEye's objects in a response.", snapshot.series
-        )
-        yield GaugeMetricFamily(
-            "theeye_exporter_snapshot_bytes",
-            "Size of the samples of TheEye's objects, uncompressed.",
-            snapshot.size,
-            unit="bytes",
-        )
-        cut = GaugeMetricFamily(
-            "theeye_exporter_cut_series",
-            "Samples left out because their family reached the limit (limits.max_series_per_family).",
-            labels=("family",),
-        )
-        for family, count in snapshot.cut.items():
-            cut.add_metric((family,), count)
-        yield cut
-
-
-class _Board(Collector):
-    def __init__(self, board: StatusBoard) -> None:
-        self._board = board
-
-    def collect(self) -> Iterator[Metric]:
-        organizations = self._board.organizations
-        up = GaugeMetricFamily(
-            "theeye_up",
-            "Whether TheEye answers and accepts the organisation's token, as of the last attempts.",
-            labels=("organization",),
-        )
-        for organization in organizations:
-            if organization.up is not None:
-                up.add_metric((organization.name,), organization.up)
-        yield up
-        statuses = [status for organization in organizations for status in organization.collectors]
-        yield _gauge(
-            "success",
-            "Whether the collector's last attempt succeeded.",
-            ((status, status.success) for status in statuses),
-        )
-        yield _gauge(
-            "last_success_timestamp",
-            "Unix time of the collector's last successful attempt; its data is as old as that.",
-            ((status, status.last_success) for status in statuses),
-            unit="seconds",
-        )
-        yield _gauge(
-            "duration",
-            "Time that the collector's last attempt took.",
-            ((status, status.duration) for status in statuses),
-            unit="seconds",
-        )
-        yield _gauge(
-            "objects",
-            "Objects that the collector's last successful attempt delivered; for jobs those that changed or are open.",
-            ((status, status.objects) for status in statuses),
-        )
-
-
-def _gauge(
-    name: str, text: str, values: Iterable[tuple[CollectorStatus, float | None]], *, unit: str = ""
-) -> GaugeMetricFamily:
-    suffix = f"_{unit}" if unit else ""
-    family = GaugeMetricFamily(f"theeye_collector_{name}{suffix}", text, labels=_PER_COLLECTOR, unit=unit)
-    for status, value in values:
-        if value is not None:
-            family.add_metric((status.organization, status.collector), value)
-    return family

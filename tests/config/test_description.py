@@ -36,10 +36,14 @@ web:
   listen_address:
   - :9855
   telemetry_path: /metrics
+  enable_lifecycle: false
 log:
   level: debug
   format: logfmt
 state: {}
+shard:
+  index: 0
+  count: 1
 histograms:
   job_duration:
     enabled: true
@@ -77,7 +81,8 @@ def test_description_loads_to_the_same_settings(tmp_path: Path) -> None:
     text = f"""\
 organizations:
   - {{name: "007 \U0001f600", token_file: {token_file}, url: "http://[::1]:1/x", auth: query}}
-web: {{listen_address: ["[::1]:1", ":2"], telemetry_path: /x}}
+web: {{listen_address: ["[::1]:1", ":2"], telemetry_path: /x, enable_lifecycle: true}}
+shard: {{index: 1, count: 2}}
 collectors: {{jobs: {{full_list_interval: 90m}}, workflows: {{enabled: false}}}}
 state: {{file: "kept: 1"}}
 histograms: {{job_duration: {{buckets: [{buckets}]}}, job_turnaround: {{enabled: false}}}}

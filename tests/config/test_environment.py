@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from config.configurations import CANARY, configure, problems_of
 
 NO_ORGANIZATION = (
-    "environment: THEEYE_ORGANIZATION_NAME: no organization is configured: set THEEYE_ORGANIZATION_NAME and "
-    "THEEYE_TOKEN (or THEEYE_TOKEN_FILE), or list organizations in a file (--config.file); "
+    "environment: THEEYE_ORGANIZATION_NAME: no organisation is configured: set THEEYE_ORGANIZATION_NAME and "
+    "THEEYE_TOKEN (or THEEYE_TOKEN_FILE), or list organisations in a file (--config.file); "
     '"theeye-exporter demo" needs none'
 )
 ONE = "organizations: [{name: demo, token: file, auth: query}]\n"
@@ -98,27 +98,27 @@ def test_name_without_token_is_fine_where_the_file_has_one(file: Path) -> None:
         (
             {"THEEYE_ORGANIZATION_NAME": "demo"},
             (
-                "environment: THEEYE_ORGANIZATION_NAME: no token for this organization: "
+                "environment: THEEYE_ORGANIZATION_NAME: no token for this organisation: "
                 "set THEEYE_TOKEN or THEEYE_TOKEN_FILE"
             ),
         ),
         (
             {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKENFILE": "/x"},
             (
-                "environment: THEEYE_ORGANIZATION_NAME: no token for this organization: "
+                "environment: THEEYE_ORGANIZATION_NAME: no token for this organisation: "
                 "set THEEYE_TOKEN or THEEYE_TOKEN_FILE; THEEYE_TOKENFILE is set; did you mean THEEYE_TOKEN_FILE?"
             ),
         ),
         (
             {"THEEYE_ORG_NAME": "demo", "THEEYE_TOKEN": CANARY},
             (
-                "environment: THEEYE_TOKEN: the token has no organization: set THEEYE_ORGANIZATION_NAME; "
+                "environment: THEEYE_TOKEN: the token has no organisation: set THEEYE_ORGANIZATION_NAME; "
                 "THEEYE_ORG_NAME is set; did you mean THEEYE_ORGANIZATION_NAME?"
             ),
         ),
         (
             {"THEEYE_TOKEN_FILE": "/dev/null"},
-            "environment: THEEYE_TOKEN_FILE: the token has no organization: set THEEYE_ORGANIZATION_NAME",
+            "environment: THEEYE_TOKEN_FILE: the token has no organisation: set THEEYE_ORGANIZATION_NAME",
         ),
         (
             {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN": CANARY, "THEEYE_TOKEN_FILE": __file__},
@@ -130,7 +130,7 @@ def test_name_without_token_is_fine_where_the_file_has_one(file: Path) -> None:
         ),
         (
             {"THEEYE_ORGANIZATION_NAME": "a/b", "THEEYE_TOKEN": CANARY},
-            'environment: THEEYE_ORGANIZATION_NAME: expected the organization\'s name, without "/"',
+            'environment: THEEYE_ORGANIZATION_NAME: expected the organisation\'s name, without "/"',
         ),
         (
             {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN": f"Bearer {CANARY}"},
@@ -156,7 +156,7 @@ def test_mistakes(environ: dict[str, str], problem: str) -> None:
 
 def test_token_without_name_for_several_organizations(file: Path) -> None:
     assert problems_of(file=file, text=TWO, environ={"THEEYE_TOKEN": CANARY}) == [
-        "environment: THEEYE_TOKEN: which of the 2 organizations is the token for? set THEEYE_ORGANIZATION_NAME"
+        "environment: THEEYE_TOKEN: which of the 2 organisations is the token for? set THEEYE_ORGANIZATION_NAME"
     ]
 
 

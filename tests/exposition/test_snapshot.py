@@ -86,3 +86,14 @@ def test_size_series_and_cut_are_those_of_the_samples() -> None:
     assert snapshot.series == 1
     assert snapshot.size == len('theeye_host_cpu_usage_ratio{l="1"} 1\n')
     assert snapshot.cut == {HOST_CPU.name: 1}
+
+
+def test_what_an_owner_published_can_be_taken_away() -> None:
+    store = SnapshotStore(Clock())
+    store.publish(publisher("a"), segments(HOST_CPU, label="a"), 200)
+    store.publish(publisher("b"), segments(HOST_CPU, label="b"), 200)
+    store.withdraw(publisher("a"))
+    store.withdraw(publisher("nobody"))
+    assert 'l="a"' not in text(store)
+    assert 'l="b"' in text(store)
+    assert store.current().series == 1

@@ -16,6 +16,7 @@ from typing import Any
 import hypothesis
 import hypothesis.strategies as st
 import msgspec
+import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ledger.polling import BOUNDS, OVERLAP, START, UnreliableStorage, iso, result
@@ -275,7 +276,14 @@ class Histories(RuleBasedStateMachine):
         """Poll while TheEye lives on."""
         self._poll(data, complete=complete, failing=failing, dated=dated)
 
-    def _poll(self, data: st.DataObject | None, *, complete: bool, failing: bool, dated: bool) -> None:
+    @rule(data=st.data(), complete=st.booleans())
+    def poll_that_a_reload_overtakes(self, data: st.DataObject, complete: bool) -> None:
+        """Let another book take over in the middle of a poll, which ends when that one has polled."""
+        self._poll(data, complete=complete, failing=False, dated=True, overtaken=True)
+
+    def _poll(
+        self, data: st.DataObject | None, *, complete: bool, failing: bool, dated: bool, overtaken: bool = False
+    ) -> None:
         referee = copy.deepcopy(self.referee)
         date = START + self.now if dated else None
         cursor = self.book.cursor
@@ -303,6 +311,13 @@ class Histories(RuleBasedStateMachine):
             referee.forget_all_but({job.id for job in (*changed, *open_jobs)})
         self._meanwhile(data)
         self._look_at_jobs(cycle, referee)
+        if overtaken:
+            former, self.book = self.book, Book("demo", self.storage, BOUNDS, self.book)
+            self._poll(data, complete=True, failing=False, dated=dated)
+            with pytest.raises(LedgerError):
+                former.commit(cycle)
+            self.check()
+            return
         self.storage.failing = failing
         try:
             self.book.commit(cycle)

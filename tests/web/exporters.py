@@ -18,6 +18,7 @@ from theeye_exporter.status import Attempt, CollectorStatus, StatusBoard
 from theeye_exporter.telemetry import Telemetry
 from theeye_exporter.theeye.errors import Reason
 from theeye_exporter.web.app import create_app
+from theeye_exporter.web.lifecycle import Reload
 
 NOW = 1_795_412_345.0
 """2026-11-23 05:39:05 UTC."""
@@ -52,6 +53,7 @@ class Exporter:
     telemetry: Telemetry = field(init=False)
     app: Starlette = field(init=False)
     telemetry_path: str = "/metrics"
+    reload: Reload | None = None
 
     def __post_init__(self) -> None:
         self.store = SnapshotStore(lambda: self.now)
@@ -63,6 +65,7 @@ class Exporter:
             telemetry_path=self.telemetry_path,
             clock=lambda: self.now,
             started=NOW - 3600,
+            reload=self.reload,
         )
 
     @classmethod

@@ -1,14 +1,23 @@
 """Names of an organisation's tasks and workflows as last listed, for jobs, which do not carry them all."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
+
+from theeye_exporter.collectors.base import EmptyListGuard
+from theeye_exporter.theeye.decode import Listing
+from theeye_exporter.theeye.errors import UpstreamError
+from theeye_exporter.theeye.models import Task, Workflow
 
 __all__ = ["Directory", "Entry", "Listed"]
 
 _ATTEMPTS: Final = 3
 """Lists that may fail before jobs are shown under the names that they carry themselves: other labels, other series."""
+
+
+T = TypeVar("T", Task, Workflow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +53,34 @@ class Directory:
 
     Args:
         expected: whether a collector will fill it.
+        former: the one whose list is good until there is a new one.
     """
 
-    def __init__(self, *, expected: bool) -> None:
+    def __init__(self, *, expected: bool, former: "Directory | None" = None) -> None:
         self._attempted = threading.Event()
         self._expected = expected
         self._failures = 0
-        if not expected:
-            self._attempted.set()
-        self.listed = Listed()
+        self.guard: EmptyListGuard = EmptyListGuard() if former is None else copy(former.guard)
+        before = Listed() if former is None else former.listed
+        self.listed: Listed = before if expected else Listed(before.version)
         """The last list; a new one is a new object."""
+        if not expected or self.listed.entries is not None:
+            self._attempted.set()
+
+    def fetch(self, ask: Callable[[], Listing[T]], entry_of: Callable[[T], Entry]) -> Listing[T]:
+        """Ask TheEye for the list of all there are, and take it over.
+
+        Raises:
+            UpstreamError: there is no list, or none that can be believed.
+        """
+        try:
+            listing = ask()
+            self.guard.check(listing)
+        except UpstreamError:
+            self.fail()
+            raise
+        self.update({item.id: entry_of(item) for item in listing.items})
+        return listing
 
     def update(self, entries: Mapping[str, Entry]) -> None:
         """Take over a list of all there are."""

@@ -68,6 +68,7 @@ class JobsCollector:
         book: its ledger.
         policy: how jobs are asked for and counted.
         monotonic: a clock for intervals, in seconds.
+        former: the collector that this one takes over from.
     """
 
     name: Final = "jobs"
@@ -81,11 +82,13 @@ class JobsCollector:
         book: Book,
         policy: JobsPolicy,
         monotonic: Callable[[], float] = time.monotonic,
+        former: "JobsCollector | None" = None,
     ) -> None:
         self._organization = organization
         self._directories = {OwnerKind.TASK: tasks, OwnerKind.WORKFLOW: workflows}
-        self._owners = Owners(organization, tasks, workflows, grace=policy.grace)
-        self._open = OpenJobs()
+        owners = None if former is None else former.owners
+        self.owners: Owners = Owners(organization, tasks, workflows, grace=policy.grace, former=owners)
+        self.open_jobs: OpenJobs = OpenJobs() if former is None else former.open_jobs.copy()
         self._book = book
         self._policy = policy
         self._monotonic = monotonic
@@ -109,20 +112,20 @@ class JobsCollector:
         )
         cycle = self._book.cycle(poll)
         self._look_at_jobs(client, cycle)
-        self._owners.refresh(self._policy.detail_seconds)
+        self.owners.refresh(self._policy.detail_seconds)
         if self._saw_all(poll, changed.skipped + open_jobs.skipped):
             self._count_executions(cycle, listed_before[OwnerKind.TASK])
         versions = {kind: listed.version for kind, listed in listed_before.items()}
         try:
             self._book.commit(cycle)
-            gone = self._owners.gone({*self._book.accounts, *self._open.owners}, versions, started)
+            gone = self.owners.gone({*self._book.accounts, *self.open_jobs.owners}, versions, started)
             if poll.complete:
-                self._book.close_accounts(lambda owner: owner in gone or self._owners.hopeless(owner.kind))
+                self._book.close_accounts(lambda owner: owner in gone or self.owners.hopeless(owner.kind))
         except LedgerError as error:
             raise UpstreamError(Reason.LEDGER, str(error)) from None
         if complete:
             self._full_list_at = started
-        self._open.forget(gone)
+        self.open_jobs.forget(gone)
         self._log_unknown(cycle)
         objects = len({job.id for job in (*changed.items, *open_jobs.items)})
         dropped = Counter(impossible=cycle.impossible, without_result=cycle.without_result)
@@ -166,23 +169,23 @@ class JobsCollector:
 
     def _samples(self, open_jobs: list[Job]) -> Samples:
         samples = Samples()
-        self._open.add(samples, self._organization, open_jobs, self._owners)
+        self.open_jobs.add(samples, self._organization, open_jobs, self.owners)
         accounts = self._book.accounts
         add_other_runs(samples, self._organization, accounts)
         listed = {
             Owner(kind, owner_id)
             for kind in (OwnerKind.TASK, OwnerKind.WORKFLOW)
-            for owner_id in self._owners.listed(kind).entries or {}
+            for owner_id in self.owners.listed(kind).entries or {}
         }
         for owner in {**accounts, **dict.fromkeys(listed)}:
             account = accounts.get(owner)
             if owner.kind is OwnerKind.OTHER:
                 continue
             name = account.last.name if account is not None and account.last is not None else ""
-            labels = self._owners.labels(owner, name)
+            labels = self.owners.labels(owner, name)
             if labels is not None and account is not None:
                 add_account(samples, owner, labels, account)
-            if (labels := labels or self._owners.former_labels(owner)) is not None:
+            if (labels := labels or self.owners.former_labels(owner)) is not None:
                 add_counters(samples, owner, labels, account, self._policy.bounds)
         return samples
 

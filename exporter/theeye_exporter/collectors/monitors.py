@@ -7,6 +7,7 @@ The raw data: `curl -H "Authorization: Bearer $THEEYE_TOKEN" $THEEYE_SUPERVISOR_
 """
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, Final
 
 from theeye_exporter.collectors.base import Checks, Collection, EmptyListGuard, server_time
@@ -35,18 +36,19 @@ class MonitorsCollector:
     Args:
         organization: its name, the first label of every series.
         with_tags: whether `theeye_monitor_info` carries the tags.
+        former: the collector that this one takes over from.
     """
 
     name: Final = "monitors"
 
-    def __init__(self, organization: str, *, with_tags: bool = True) -> None:
-        self._guard = EmptyListGuard()
+    def __init__(self, organization: str, *, with_tags: bool = True, former: "MonitorsCollector | None" = None) -> None:
+        self.guard: EmptyListGuard = EmptyListGuard() if former is None else copy(former.guard)
         self._fleet = Fleet(organization, with_tags=with_tags)
 
     def collect(self, client: TheEyeClient, now: float) -> Collection:
         """See `Collector`."""
         listing = client.monitors()
-        self._guard.check(listing)
+        self.guard.check(listing)
         monitors, fleet = listing.items, self._fleet
         fleet.update(monitors)
         samples, checks = Samples(), Checks()

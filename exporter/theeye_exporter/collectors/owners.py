@@ -18,16 +18,27 @@ class Owners:
         tasks: the directory of tasks.
         workflows: the directory of workflows.
         grace: seconds for which the counters of a deleted one are still shown.
+        former: whoever found them before.
     """
 
-    def __init__(self, organization: str, tasks: Directory, workflows: Directory, *, grace: float) -> None:
+    def __init__(
+        self,
+        organization: str,
+        tasks: Directory,
+        workflows: Directory,
+        *,
+        grace: float,
+        former: "Owners | None" = None,
+    ) -> None:
         self._organization = organization
         self._directories = {OwnerKind.TASK: tasks, OwnerKind.WORKFLOW: workflows}
         self._grace = grace
         self._listed = {kind: directory.listed for kind, directory in self._directories.items()}
         self._labels = {OwnerKind.TASK: LabelCache(f.TASK_LABELS), OwnerKind.WORKFLOW: LabelCache(f.WORKFLOW_LABELS)}
-        self._unlisted_since: dict[Owner, tuple[int, float]] = {}
-        self._former: dict[Owner, Entry] = {}
+        self.unlisted_since: dict[Owner, tuple[int, float]] = {} if former is None else former.unlisted_since.copy()
+        """Since when owners are unlisted: the version of the first list that lacked them, and monotonic seconds."""
+        self.deleted: dict[Owner, Entry] = {} if former is None else former.deleted.copy()
+        """Owners that a list once had, as it had them."""
 
     def refresh(self, wait: float) -> None:
         """Take the lists as they are now; for the first ones, wait so many seconds at most."""
@@ -38,7 +49,7 @@ class Owners:
             before = self._listed[kind]
             self._listed[kind] = directory.listed
             for owner_id in (before.entries or {}).keys() - (directory.listed.entries or {}).keys():
-                self._former[Owner(kind, owner_id)] = (before.entries or {})[owner_id]
+                self.deleted[Owner(kind, owner_id)] = (before.entries or {})[owner_id]
 
     def listed(self, kind: OwnerKind) -> Listed:
         """Return the list of all tasks or workflows."""
@@ -68,7 +79,7 @@ class Owners:
 
     def former_labels(self, owner: Owner) -> str | None:
         """Return the rendered labels that a deleted owner had, None if it is not known that it ever had some."""
-        entry = self._former.get(owner)
+        entry = self.deleted.get(owner)
         return None if entry is None else self._render(owner, entry.labels)
 
     def gone(self, owners: Iterable[Owner], versions_before: dict[OwnerKind, int], monotonic: float) -> list[Owner]:
@@ -87,16 +98,16 @@ class Owners:
             and listed.entries is not None
             and owner.id not in listed.entries
         }
-        self._unlisted_since = {
-            owner: self._unlisted_since.get(owner, (versions_before[owner.kind], monotonic)) for owner in unlisted
+        self.unlisted_since = {
+            owner: self.unlisted_since.get(owner, (versions_before[owner.kind], monotonic)) for owner in unlisted
         }
         gone = [
             owner
-            for owner, (version, since) in self._unlisted_since.items()
+            for owner, (version, since) in self.unlisted_since.items()
             if self._listed[owner.kind].version > version and monotonic - since >= self._grace
         ]
         for owner in gone:
-            self._former.pop(owner, None)
+            self.deleted.pop(owner, None)
         return gone
 
     @staticmethod

@@ -99,10 +99,18 @@ def add_other_runs(samples: Samples, organization: str, accounts: Mapping[Owner,
 
 
 class OpenJobs:
-    """Counts open jobs; a lifecycle that an owner's job was once seen in stays, at 0 if need be."""
+    """Counts open jobs; a lifecycle that an owner's job was once seen in stays, at 0 if need be.
 
-    def __init__(self) -> None:
-        self._seen: defaultdict[Owner, set[str]] = defaultdict(set)
+    Args:
+        seen: the lifecycles that were seen before, by owner.
+    """
+
+    def __init__(self, seen: Mapping[Owner, set[str]] | None = None) -> None:
+        self._seen: defaultdict[Owner, set[str]] = defaultdict(set, seen or {})
+
+    def copy(self) -> "OpenJobs":
+        """Return one that has seen the same, also while a poll goes on with this one."""
+        return OpenJobs({owner: seen.copy() for owner, seen in list(self._seen.items())})
 
     @property
     def owners(self) -> Iterable[Owner]:
@@ -151,8 +159,7 @@ def _add_histogram(
 ) -> None:
     if bounds is None:
         return
-    if histogram is None or histogram.bounds != bounds:
-        histogram = Histogram.empty(bounds)
+    histogram = histogram or Histogram.empty(bounds)
     exemplars = {
         bucket: f'{{job_id="{escape_label_value(job_id)}"}} {value} {at}'
         for bucket, (job_id, value, at) in histogram.latest.items()

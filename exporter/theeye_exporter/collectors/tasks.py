@@ -8,13 +8,12 @@ The raw data: `curl -H "Authorization: Bearer $THEEYE_TOKEN" $THEEYE_SUPERVISOR_
 
 from typing import Final
 
-from theeye_exporter.collectors.base import Checks, Collection, EmptyListGuard, join_tags
+from theeye_exporter.collectors.base import Checks, Collection, join_tags
 from theeye_exporter.collectors.directory import Directory, Entry
 from theeye_exporter.exposition import families as f
 from theeye_exporter.exposition.labels import LabelCache
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.models import Host, Schedule, Task, number, text, timestamp
 
 __all__ = ["TasksCollector"]
@@ -38,19 +37,12 @@ class TasksCollector:
         self._organization = organization
         self._directory = directory
         self._with_tags = with_tags
-        self._guard = EmptyListGuard()
         self._labels = LabelCache(f.TASK_LABELS)
         self._info_labels = LabelCache(f.TASK_INFO.labels)
 
     def collect(self, client: TheEyeClient, now: float) -> Collection:  # noqa: ARG002 - no task's value has an age
         """See `Collector`."""
-        try:
-            listing = client.tasks()
-            self._guard.check(listing)
-        except UpstreamError:
-            self._directory.fail()
-            raise
-        self._directory.update({task.id: _entry(task) for task in listing.items})
+        listing = self._directory.fetch(client.tasks, _entry)
         samples, checks = Samples(), Checks()
         for task in listing.items:
             self._add(samples, task, checks)

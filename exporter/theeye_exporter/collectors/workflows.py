@@ -7,13 +7,12 @@ The raw data: `curl -H "Authorization: Bearer $THEEYE_TOKEN" $THEEYE_SUPERVISOR_
 
 from typing import Final
 
-from theeye_exporter.collectors.base import Collection, EmptyListGuard, join_tags
+from theeye_exporter.collectors.base import Collection, join_tags
 from theeye_exporter.collectors.directory import Directory, Entry
 from theeye_exporter.exposition.families import WORKFLOW_INFO
 from theeye_exporter.exposition.labels import LabelCache
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.models import text
 
 __all__ = ["WorkflowsCollector"]
@@ -34,18 +33,11 @@ class WorkflowsCollector:
         self._organization = organization
         self._directory = directory
         self._with_tags = with_tags
-        self._guard = EmptyListGuard()
         self._labels = LabelCache(WORKFLOW_INFO.labels)
 
     def collect(self, client: TheEyeClient, now: float) -> Collection:  # noqa: ARG002 - no workflow's value has an age
         """See `Collector`."""
-        try:
-            listing = client.workflows()
-            self._guard.check(listing)
-        except UpstreamError:
-            self._directory.fail()
-            raise
-        self._directory.update({workflow.id: Entry(labels=(text(workflow.name),)) for workflow in listing.items})
+        listing = self._directory.fetch(client.workflows, lambda workflow: Entry(labels=(text(workflow.name),)))
         samples = Samples()
         for workflow in listing.items:
             tags = join_tags(workflow.tags) if self._with_tags else ""

@@ -21,6 +21,10 @@ def check(settings: Settings, out: TextIO) -> int:
     """
     print("Configuration:\n", file=out)
     print("".join(f"  {line}\n" for line in describe(settings).splitlines()), file=out)
+    if settings.shard.count > 1:
+        print(f"{_shard(settings)}\n", file=out)
+    if not settings.organizations:
+        return 0
     # A dry collection: the state file stays with the exporter that may be running.
     exporter = Exporter(settings.model_copy(update={"state": StateSettings()}))
     try:
@@ -45,6 +49,14 @@ def check(settings: Settings, out: TextIO) -> int:
     snapshot = exporter.store.current()
     print(f"\nEverything works; a scrape would have {snapshot.series} series of TheEye's objects.", file=out)
     return 0
+
+
+def _shard(settings: Settings) -> str:
+    own, elsewhere, shard = len(settings.organizations), settings.elsewhere, settings.shard
+    return (
+        f"Shard {shard.index} of {shard.count} (from 0): {own or 'none'} of {own + elsewhere} "
+        f"organisation{'s' if own + elsewhere > 1 else ''} belong{'s' if 1 in {own, own + elsewhere} else ''} to it."
+    )
 
 
 def _problems(organizations: Sequence[OrganizationStatus]) -> Iterable[str]:

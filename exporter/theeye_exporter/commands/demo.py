@@ -112,7 +112,10 @@ def demo(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> 
             return 0
         exporter = _exporter_settings(flags, environ, theeye)
         configure_logging(exporter.log.level, exporter.log.format)
-        return serve(exporter, lambda: print(_where_to_look(exporter, theeye), file=out, flush=True))
+        return serve(
+            lambda: _exporter_settings(flags, environ, theeye),
+            lambda: print(_where_to_look(exporter, theeye), file=out, flush=True),
+        )
     finally:
         theeye.stop()
 

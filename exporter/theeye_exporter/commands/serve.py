@@ -1,6 +1,5 @@
 """Polling and serving, the default command."""
 
-import signal
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -12,6 +11,7 @@ from theeye_exporter.assembly import Exporter
 from theeye_exporter.commands import CommandError
 from theeye_exporter.config import Settings
 from theeye_exporter.ledger.storage import LedgerError
+from theeye_exporter.reloading import Reloader
 from theeye_exporter.web.app import create_app
 from theeye_exporter.web.server import BindError, bind
 from theeye_exporter.web.server import serve as serve_http
@@ -26,15 +26,11 @@ _SWITCH_SECONDS: Final = 0.0005
 _log: Final = structlog.get_logger(__name__)
 
 
-def _on_hangup(_signal: int, _frame: object) -> None:
-    _log.warning("SIGHUP changes nothing: the configuration is read at the start; restart to apply a new one")
-
-
-def serve(settings: Settings, announce: Callable[[], None] = lambda: None) -> int:
-    """Poll TheEye and serve metrics until SIGTERM or SIGINT.
+def serve(load: Callable[[], Settings], announce: Callable[[], None] = lambda: None) -> int:
+    """Poll TheEye and serve metrics until SIGTERM or SIGINT; on SIGHUP, load the configuration anew.
 
     Args:
-        settings: the configuration.
+        load: returns the configuration as it is now.
         announce: is called when nothing is in the way of serving any more.
 
     Returns:
@@ -42,7 +38,9 @@ def serve(settings: Settings, announce: Callable[[], None] = lambda: None) -> in
 
     Raises:
         CommandError: an address cannot be listened on, or the state file not be used.
+        ConfigError: the configuration is wrong.
     """
+    settings = load()
     try:
         sockets = bind(settings.web.listen_addresses)
     except BindError as error:
@@ -51,6 +49,7 @@ def serve(settings: Settings, announce: Callable[[], None] = lambda: None) -> in
         exporter = Exporter(settings)
     except LedgerError as error:
         raise CommandError(str(error)) from None
+    reloader = Reloader(load, exporter)
     app = create_app(
         store=exporter.store,
         telemetry=exporter.telemetry,
@@ -58,10 +57,10 @@ def serve(settings: Settings, announce: Callable[[], None] = lambda: None) -> in
         telemetry_path=settings.web.telemetry_path,
         clock=exporter.clocks.wall,
         started=exporter.clocks.wall(),
+        reload=reloader.reload if settings.web.enable_lifecycle else None,
     )
     sys.setswitchinterval(_SWITCH_SECONDS)
-    # Its default would end the process without a word.
-    signal.signal(signal.SIGHUP, _on_hangup)
+    reloader.heed_signals()
     announce()
     exporter.start()
     for sock in sockets:
@@ -72,6 +71,7 @@ def serve(settings: Settings, announce: Callable[[], None] = lambda: None) -> in
             address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             path=settings.web.telemetry_path,
             organizations=len(settings.organizations),
+            **({"shard": f"{settings.shard.index}/{settings.shard.count}"} if settings.shard.count > 1 else {}),
         )
     try:
         serve_http(app, sockets, drain_seconds=_DRAIN_SECONDS)

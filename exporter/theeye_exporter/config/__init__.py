@@ -17,6 +17,7 @@ from theeye_exporter.config.settings import (
     LogSettings,
     OrganizationSettings,
     Settings,
+    ShardSettings,
     StateSettings,
     WebSettings,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "OrganizationSettings",
     "Problem",
     "Settings",
+    "ShardSettings",
     "StateSettings",
     "WebSettings",
     "add_flags",

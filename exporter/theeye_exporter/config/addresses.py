@@ -15,7 +15,12 @@ _HIGHEST_PORT = 65535
 _HOST = re.compile(r"\w([\w-]*\w)?(\.\w([\w-]*\w)?)*\.?")
 # What may be repeated in a hint: lower case and with a dot, which tokens are not.
 _BARE_HOST = re.compile(r"(?:[a-z]+:/{0,2})?((?:[a-z0-9-]{1,30}\.){1,5}[a-z]{2,12}(?::[0-9]{1,5})?)/?")
-_RESERVED_PATHS = {"/": "the status page", "/-/healthy": "the health check", "/-/ready": "the readiness check"}
+_RESERVED_PATHS = {
+    "/": "the status page",
+    "/-/healthy": "the health check",
+    "/-/ready": "the readiness check",
+    "/-/reload": "where the configuration is reloaded",
+}
 
 
 @dataclass(frozen=True, slots=True)

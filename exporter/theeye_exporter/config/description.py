@@ -25,10 +25,12 @@ def describe(settings: Settings) -> str:
         "web": {
             "listen_address": [str(address) for address in settings.web.listen_addresses],
             "telemetry_path": settings.web.telemetry_path,
+            "enable_lifecycle": settings.web.enable_lifecycle,
         },
         "log": settings.log.model_dump(),
         # "file: null" would be refused when read back.
         "state": {} if settings.state.file is None else {"file": str(settings.state.file)},
+        "shard": settings.shard.model_dump(),
         "histograms": {name: _histogram(histogram) for name, histogram in settings.histograms},
         "limits": {
             "max_series_per_family": limits.max_series_per_family,

@@ -8,7 +8,13 @@ from typing import TypeVar
 
 from theeye_exporter.config.addresses import ListenAddress, parse_listen_address, parse_telemetry_path
 from theeye_exporter.config.problems import Report, attempt
-from theeye_exporter.config.schema import parse_log_format, parse_log_level, parse_series_limit
+from theeye_exporter.config.schema import (
+    parse_log_format,
+    parse_log_level,
+    parse_series_limit,
+    parse_shard_count,
+    parse_shard_index,
+)
 from theeye_exporter.config.settings import CollectorsSettings
 from theeye_exporter.config.text import Plain
 from theeye_exporter.config.values import parse_file_path
@@ -16,6 +22,8 @@ from theeye_exporter.config.values import parse_file_path
 __all__ = ["Flags", "add_flags", "read_flags"]
 
 T = TypeVar("T")
+
+_SHARD = {"index": parse_shard_index, "count": parse_shard_count}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +33,17 @@ class Flags:
     config_file: Path | None
     listen_addresses: tuple[ListenAddress, ...] | None
     telemetry_path: str | None
+    enable_lifecycle: bool | None
     log_level: str | None
     log_format: str | None
     state_file: Path | None
     max_series_per_family: int | None
+    shard_index: int | None
+    shard_count: int | None
+    shard_faulty: bool
+    """Whether one of the two is given, and cannot be used."""
     collectors: dict[str, bool]
-    """Collectors that are switched on or off for all organizations."""
+    """Collectors that are switched on or off for all organisations."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +67,25 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--log.format", dest="log_format", metavar="FORMAT", help="logfmt (the default) or json")
     parser.add_argument(
+        "--web.enable-lifecycle",
+        dest="web_enable_lifecycle",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="let a POST to /-/reload reload the configuration (default no; SIGHUP always does)",
+    )
+    parser.add_argument(
+        "--shard.index",
+        dest="shard_index",
+        metavar="INDEX",
+        help="which share of the organisations is this process's, from 0 (the default)",
+    )
+    parser.add_argument(
+        "--shard.count",
+        dest="shard_count",
+        metavar="COUNT",
+        help="processes that share the organisations out (default 1)",
+    )
+    parser.add_argument(
         "--state.file",
         dest="state_file",
         metavar="PATH",
@@ -65,13 +97,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             dest=f"collector_{name}",
             action=argparse.BooleanOptionalAction,
             default=None,
-            help=f"collect {name}, for all organizations, whatever the file says",
+            help=f"collect {name}, for all organisations, whatever the file says",
         )
     parser.add_argument(
         "--limits.max-series-per-family",
         dest="limits_max_series_per_family",
         metavar="COUNT",
-        help="series of one metric family at most; the rest is cut and counted (default 1000000)",
+        help="series of one metric family and organisation at most; the rest is cut and counted (default 1000000)",
     )
 
 
@@ -91,14 +123,21 @@ def read_flags(namespace: argparse.Namespace, report: Report) -> Flags:
         for text in getattr(namespace, "web_listen_address", None) or ()
     ]
     config_file = getattr(namespace, "config_file", None)
+    shard = {name: read_single(f"--shard.{name}", parse) for name, parse in _SHARD.items()}
     switches = {name: getattr(namespace, f"collector_{name}", None) for name in CollectorsSettings.model_fields}
     return Flags(
         config_file=None if config_file is None else Path(config_file),
         listen_addresses=tuple(address for address in addresses if address is not None) or None,
         telemetry_path=read_single("--web.telemetry-path", parse_telemetry_path),
+        enable_lifecycle=getattr(namespace, "web_enable_lifecycle", None),
         log_level=read_single("--log.level", parse_log_level),
         log_format=read_single("--log.format", parse_log_format),
         state_file=read_single("--state.file", parse_file_path),
         max_series_per_family=read_single("--limits.max-series-per-family", parse_series_limit),
+        shard_index=shard["index"],
+        shard_count=shard["count"],
+        shard_faulty=any(
+            value is None and getattr(namespace, f"shard_{name}", None) is not None for name, value in shard.items()
+        ),
         collectors={name: enabled for name, enabled in switches.items() if enabled is not None},
     )

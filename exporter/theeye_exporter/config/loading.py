@@ -27,9 +27,13 @@ from theeye_exporter.config.settings import (
     StateSettings,
     WebSettings,
 )
+from theeye_exporter.config.shard import find_shard, own_organizations
 from theeye_exporter.config.state import find_state_file
 
 __all__ = ["load"]
+
+_LEAST_INTERVALS = 2
+"""Intervals for which an answer is good at least: polls come up to a tenth of one late, and take their time."""
 
 
 def load(flags: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
@@ -49,14 +53,18 @@ def load(flags: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     environment = read_environment(environ, report)
     folder = given.config_file.parent if given.config_file else Path()
     organizations = find_organizations(document, file, folder, environment, report)
+    shard = find_shard(document, file.shard, given, report)
     state_file = find_state_file(document, file.state, folder, given.state_file, report)
     _check_max_ages(document, file)
     report.raise_problems()
+    own = own_organizations(organizations, shard)
     return Settings(
-        organizations=tuple(_organization(organization, file, environment, given) for organization in organizations),
+        organizations=tuple(_organization(organization, file, environment, given) for organization in own),
+        elsewhere=len(organizations) - len(own),
         web=WebSettings(**_web(file, given)),
         log=LogSettings(**_given(file.log) | _present(level=given.log_level, format=given.log_format)),
         state=StateSettings(file=state_file),
+        shard=shard,
         histograms=_histograms(file.histograms),
         limits=LimitsSettings(**_given(file.limits) | _present(max_series_per_family=given.max_series_per_family)),
         labels=LabelsSettings(**_given(file.labels)),
@@ -76,7 +84,11 @@ def _web(file: FileSettings, flags: Flags) -> dict[str, Any]:
     values = _given(file.web)
     if "listen_address" in values:
         values["listen_addresses"] = values.pop("listen_address")
-    return values | _present(listen_addresses=flags.listen_addresses, telemetry_path=flags.telemetry_path)
+    return values | _present(
+        listen_addresses=flags.listen_addresses,
+        telemetry_path=flags.telemetry_path,
+        enable_lifecycle=flags.enable_lifecycle,
+    )
 
 
 def _histograms(section: HistogramsSection | None) -> HistogramsSettings:
@@ -110,7 +122,7 @@ def _collector(name: str, default: CollectorSettings, sections: tuple[Collectors
 
 
 def _check_max_ages(document: Document, file: FileSettings) -> None:
-    """See that no good answer is thrown away before the next can arrive, for whatever interval is in effect."""
+    """See that no good answer is thrown away before the next one had its chance, for whatever interval is in effect."""
     for name, default in CollectorsSettings():
         shared: Location = ("collectors", name)
         _check_max_age(document, (shared,), _collector(name, default, (file.collectors,)))
@@ -123,7 +135,8 @@ def _check_max_ages(document: Document, file: FileSettings) -> None:
 def _check_max_age(document: Document, places: tuple[Location, ...], values: dict[str, Any]) -> None:
     keys = [(*place, key) for place in places for key in ("max_age", "interval")]
     interval, max_age = values["interval"], values.get("max_age")
-    if max_age is None or max_age >= interval or document.is_faulty(*keys):
+    if max_age is None or max_age >= _LEAST_INTERVALS * interval or document.is_faulty(*keys):
         return
-    message = f"max_age ({format_duration(max_age)}) is shorter than interval ({format_duration(interval)})"
-    document.add_fault(next(key for key in keys if key in document.lines), InvalidValueError(message))
+    message = f"max_age ({format_duration(max_age)}) is shorter than two intervals ({format_duration(interval)} each)"
+    hint = f"give at least {format_duration(_LEAST_INTERVALS * interval)}, or one failed poll leaves a gap"
+    document.add_fault(next(key for key in keys if key in document.lines), InvalidValueError(message, hint))

@@ -1,4 +1,4 @@
-"""Which organizations are watched: those of the file and that of the environment, each with its token."""
+"""Which organisations are watched: those of the file and that of the environment, each with its token."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ _LARGEST_TOKEN_FILE = 64 * 2**10
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """An organization with its token, before defaults are merged in."""
+    """An organisation with its token, before defaults are merged in."""
 
     name: str
     token: SecretStr | None
@@ -29,10 +29,10 @@ class Organization:
 def find_organizations(
     document: Document, file: FileSettings, folder: Path, environment: Environment, report: Report
 ) -> tuple[Organization, ...]:
-    """Return the organizations, noting what is wrong with them; relative token files of the file are in ``folder``."""
+    """Return the organisations, noting what is wrong with them; relative token files of the file are in ``folder``."""
     sections = file.organizations or ()
     listed = _listed(document, sections, folder)
-    # Where the file is faulty, how many organizations it means is anybody's guess.
+    # Where the file is faulty, how many organisations it means is anybody's guess.
     certain = (
         document.complete
         and len(listed) == len(sections)
@@ -46,7 +46,7 @@ def find_organizations(
     if certain and not found and not environment.given & {NAME, TOKEN, TOKEN_FILE}:
         report.add_environment(
             NAME,
-            f"no organization is configured: set {NAME} and {TOKEN} (or {TOKEN_FILE}), or list organizations in a file "
+            f"no organisation is configured: set {NAME} and {TOKEN} (or {TOKEN_FILE}), or list organisations in a file "
             '(--config.file); "theeye-exporter demo" needs none',
             environment.near_miss,
         )
@@ -61,7 +61,7 @@ def find_organizations(
 
 
 def _listed(document: Document, sections: tuple[OrganizationSection, ...], folder: Path) -> list[Organization]:
-    """Return the organizations of the file; those without a usable name are left out."""
+    """Return the organisations of the file; those without a usable name are left out."""
     listed: list[Organization] = []
     first_lines: dict[str, int] = {}
     for index, section in enumerate(sections):
@@ -86,12 +86,12 @@ def _is_misspelt(document: Document, item: Location, *keys: str) -> bool:
 
 
 def _environment_target(names: list[str], environment: Environment, report: Report, *, certain: bool) -> str | None:
-    """Return the name of the organization whose token stands in the environment, if there is one."""
+    """Return the name of the organisation whose token stands in the environment, if there is one."""
     given = environment.given
     if given.isdisjoint({TOKEN, TOKEN_FILE}):
         if certain and environment.name is not None and environment.name not in names:
             report.add_environment(
-                NAME, f"no token for this organization: set {TOKEN} or {TOKEN_FILE}", environment.near_miss
+                NAME, f"no token for this organisation: set {TOKEN} or {TOKEN_FILE}", environment.near_miss
             )
         return None
     if NAME in given or not certain:
@@ -100,9 +100,9 @@ def _environment_target(names: list[str], environment: Environment, report: Repo
         return names[0]
     report.add_environment(
         TOKEN if TOKEN in given else TOKEN_FILE,
-        f"which of the {len(names)} organizations is the token for? set {NAME}"
+        f"which of the {len(names)} organisations is the token for? set {NAME}"
         if names
-        else f"the token has no organization: set {NAME}",
+        else f"the token has no organisation: set {NAME}",
         environment.near_miss,
     )
     return None
@@ -111,7 +111,7 @@ def _environment_target(names: list[str], environment: Environment, report: Repo
 def _check_credential(
     document: Document, index: int, section: OrganizationSection, folder: Path, environment: Environment
 ) -> None:
-    """See that an organization of the file, whose token is not the environment's, has one token."""
+    """See that an organisation of the file, whose token is not the environment's, has one token."""
     item: Location = ("organizations", index)
     place: Location = (*item, "token_file")
     if section.token is not None and section.token_file is not None:

@@ -25,6 +25,7 @@ __all__ = [
     "LimitsSection",
     "LogSection",
     "OrganizationSection",
+    "ShardSection",
     "StateSection",
     "UpstreamSection",
     "WebSection",
@@ -32,11 +33,15 @@ __all__ = [
     "parse_log_format",
     "parse_log_level",
     "parse_series_limit",
+    "parse_shard_count",
+    "parse_shard_index",
 ]
 
 parse_log_level = values.choice(get_args(LogLevel))
 parse_log_format = values.choice(get_args(LogFormat))
 parse_series_limit = values.whole_number(1, 10**9)
+parse_shard_count = values.whole_number(1, 1000)
+parse_shard_index = values.whole_number(0, 999)
 
 _Boolean = Annotated[bool | None, BeforeValidator(values.parse_boolean)]
 _Url = Annotated[str | None, BeforeValidator(parse_url)]
@@ -69,7 +74,7 @@ class JobsSection(CollectorSection):
 
 
 class CollectorsSection(_Section):
-    """``collectors:``, at the top or within an organization."""
+    """``collectors:``, at the top or within an organisation."""
 
     monitors: CollectorSection | None = None
     tasks: CollectorSection | None = None
@@ -78,7 +83,7 @@ class CollectorsSection(_Section):
 
 
 class UpstreamSection(_Section):
-    """``theeye:``, the defaults of every organization."""
+    """``theeye:``, the defaults of every organisation."""
 
     url: _Url = None
     auth: _Auth = None
@@ -104,6 +109,7 @@ class WebSection(_Section):
         tuple[Annotated[ListenAddress, BeforeValidator(parse_listen_address)], ...] | None, BeforeValidator(_listed)
     ] = None
     telemetry_path: Annotated[str | None, BeforeValidator(parse_telemetry_path)] = None
+    enable_lifecycle: _Boolean = None
 
 
 class LogSection(_Section):
@@ -117,6 +123,13 @@ class StateSection(_Section):
     """``state:``."""
 
     file: Annotated[Path | None, BeforeValidator(values.parse_file_path)] = None
+
+
+class ShardSection(_Section):
+    """``shard:``."""
+
+    index: Annotated[int | None, BeforeValidator(parse_shard_index)] = None
+    count: Annotated[int | None, BeforeValidator(parse_shard_count)] = None
 
 
 class HistogramSection(_Section):
@@ -160,6 +173,7 @@ class FileSettings(_Section):
     web: WebSection | None = None
     log: LogSection | None = None
     state: StateSection | None = None
+    shard: ShardSection | None = None
     histograms: HistogramsSection | None = None
     limits: LimitsSection | None = None
     labels: LabelsSection | None = None

@@ -21,6 +21,7 @@ __all__ = [
     "LogSettings",
     "OrganizationSettings",
     "Settings",
+    "ShardSettings",
     "StateSettings",
     "WebSettings",
 ]
@@ -79,7 +80,7 @@ class CollectorsSettings(_Settings):
 
 
 class OrganizationSettings(_Settings):
-    """One organization of TheEye, with everything that the defaults of the file say already merged in."""
+    """One organisation of TheEye, with everything that the defaults of the file say already merged in."""
 
     name: str
     url: str = "https://supervisor.theeye.io"
@@ -95,7 +96,7 @@ class OrganizationSettings(_Settings):
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
         if (self.token is None) == (self.token_file is None):
-            raise ValueError("an organization has either a token or a token_file")
+            raise ValueError("an organisation has either a token or a token_file")
         return self
 
 
@@ -104,6 +105,8 @@ class WebSettings(_Settings):
 
     listen_addresses: tuple[ListenAddress, ...] = (ListenAddress("", 9855),)
     telemetry_path: str = "/metrics"
+    enable_lifecycle: bool = False
+    """Whether a request may reload the configuration."""
 
 
 class LogSettings(_Settings):
@@ -118,6 +121,14 @@ class StateSettings(_Settings):
 
     file: Path | None = None
     """Which runs are counted, and the counts; None keeps them in memory."""
+
+
+class ShardSettings(_Settings):
+    """Which share of the organisations is this process's."""
+
+    index: int = 0
+    """From 0."""
+    count: int = 1
 
 
 class HistogramSettings(_Settings):
@@ -154,9 +165,13 @@ class Settings(_Settings):
     """The whole configuration."""
 
     organizations: tuple[OrganizationSettings, ...]
+    """Those of this process's shard."""
+    elsewhere: int = 0
+    """How many organisations belong to other shards."""
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
     state: StateSettings = StateSettings()
+    shard: ShardSettings = ShardSettings()
     histograms: HistogramsSettings = HistogramsSettings()
     limits: LimitsSettings = LimitsSettings()
     labels: LabelsSettings = LabelsSettings()

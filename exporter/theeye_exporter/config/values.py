@@ -162,12 +162,12 @@ def format_size(size: int) -> str:
 
 
 def parse_organization_name(value: object) -> str:
-    """Accept names that can stand in a path: TheEye addresses an organization's objects as ``/NAME/…``."""
-    name = expect_text(value, "the organization's name as TheEye knows it")
+    """Accept names that can stand in a path: TheEye addresses an organisation's objects as ``/NAME/…``."""
+    name = expect_text(value, "the organisation's name as TheEye knows it")
     if "/" in name or name in {".", ".."}:
-        raise InvalidValueError('expected the organization\'s name, without "/"')
+        raise InvalidValueError('expected the organisation\'s name, without "/"')
     if not name.isprintable():
-        raise InvalidValueError("expected the organization's name, without control characters")
+        raise InvalidValueError("expected the organisation's name, without control characters")
     return name
 
 

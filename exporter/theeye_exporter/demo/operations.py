@@ -69,7 +69,6 @@ class Operations:
             return
         task.last_run_ms = at_ms
         task.next_run_ms = at_ms + task.interval_s * MS
-        self._workload.tasks_version += 1
         self._agenda.at(task.next_run_ms, partial(self._scheduled, task))
         if any(not job.ended for job in task.jobs):
             return  # a scheduled run is skipped while another one is in progress

@@ -30,7 +30,6 @@ class Workload:
         jobs: By id, oldest first.
         truth: The runs that ended.
         version: Grows with each change of a job.
-        tasks_version: Grows with each change of a task.
         taken: Ids of the jobs that a listing with an agent's token took off the queue.
         became_ready: Called with a job and the time when a bot, or the server, may begin with it.
         freed: Called with a host and the time when its bot may take another job.
@@ -42,7 +41,6 @@ class Workload:
         self.jobs: dict[str, Job] = {}
         self.truth = Truth()
         self.version = 1
-        self.tasks_version = 1
         self.taken: list[str] = []
         self.became_ready: Callable[[Job, int], None] = _ignore
         self.freed: Callable[[Host, int], None] = _ignore
@@ -68,7 +66,6 @@ class Workload:
         task.execution_count += 1
         task.last_update_ms = at_ms
         job.task_then = msgspec.json.encode(task.embedded(self._owner))
-        self.tasks_version += 1
         self._keep(job, task.jobs)
         self.became_ready(job, at_ms)
         return job
@@ -186,7 +183,6 @@ class Workload:
     def delete_task(self, task: Task, *, jobs: bool) -> None:
         """Removes a task, and its jobs if asked."""
         del self.tasks[task.id]
-        self.tasks_version += 1
         for job in list(task.jobs) if jobs else ():
             task.jobs.remove(job)
             del self.jobs[job.id]

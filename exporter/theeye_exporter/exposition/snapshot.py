@@ -135,6 +135,12 @@ class SnapshotStore:
             self._published[publisher] = (segments, valid_until)
             self._assemble()
 
+    def withdraw(self, publisher: Publisher) -> None:
+        """Take away what `publisher` published, if anything."""
+        with self._lock:
+            if self._published.pop(publisher, None) is not None:
+                self._assemble()
+
     def current(self) -> Snapshot:
         """Return the snapshot to serve now."""
         snapshot = self._snapshot

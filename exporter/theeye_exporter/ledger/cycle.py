@@ -225,7 +225,7 @@ class Cycle:
         if known.counted:
             account.runs[outcome] = account.runs.get(outcome, 0) + 1
             if turnaround is not None and (bounds := self._turnaround_bounds(known.owner)) is not None:
-                account.turnaround = _histogram(account.turnaround, bounds)
+                account.turnaround = account.turnaround or Histogram.empty(bounds)
                 account.turnaround.observe(turnaround, job_id, updated)
         if full:
             self._take_first_result(job_id, known, job)
@@ -243,7 +243,7 @@ class Cycle:
             account.last.duration, account.last.exit_code = duration, known.exit_code
         bounds = self._bounds.duration if known.owner.kind is OwnerKind.TASK else None
         if known.counted and observe and duration is not None and bounds is not None:
-            account.duration = _histogram(account.duration, bounds)
+            account.duration = account.duration or Histogram.empty(bounds)
             account.duration.observe(duration, job_id, known.finished)
 
     def _want_results_of_last_runs(self) -> None:
@@ -311,8 +311,3 @@ class Cycle:
             account = copy.deepcopy(self._state.accounts.get(owner)) or Account()
             self.changes.accounts[owner] = account
         return account
-
-
-def _histogram(histogram: Histogram | None, bounds: tuple[float, ...]) -> Histogram:
-    """Return the histogram, or an empty one if there is none of these bounds."""
-    return histogram if histogram is not None and histogram.bounds == bounds else Histogram.empty(bounds)

@@ -44,6 +44,10 @@ class State:
     open: set[str] = field(default_factory=set)
     unclear: set[str] = field(default_factory=set)
 
+    def copy(self) -> "State":
+        """Return a ledger of the same content; what is in it is replaced by changes, never changed itself."""
+        return State(self.cursor, self.jobs.copy(), self.accounts.copy(), self.open.copy(), self.unclear.copy())
+
     def put_job(self, job_id: str, job: KnownJob | None) -> None:
         """Take a job in, or, if it is None, out."""
         if job is None:
@@ -121,9 +125,10 @@ class Storage:
         """
         state = State()
         try:
-            rows = self._db.execute(
-                "SELECT kind, id, value FROM ledger WHERE organization = ?", (organization,)
-            ).fetchall()
+            with self._lock:
+                rows = self._db.execute(
+                    "SELECT kind, id, value FROM ledger WHERE organization = ?", (organization,)
+                ).fetchall()
             for kind, key, value in rows:
                 match kind:
                     case "cursor":

@@ -154,7 +154,7 @@ class Transport:
         return self._token()
 
     def close(self) -> None:
-        """Close idle connections and end pauses between retries."""
+        """Close idle connections, end pauses between retries, and let no further request begin."""
         self._closing.set()
         self._session.close()
 
@@ -177,6 +177,8 @@ class Transport:
         attempt = 0
         while True:
             attempt += 1
+            if self._closing.is_set():
+                raise UpstreamError(Reason.DISCONNECTED, "the connection to TheEye is closed")
             try:
                 return self._attempt(endpoint, path, query or {}, until, peek=peek)
             except UpstreamError as error:

@@ -15,6 +15,7 @@ from theeye_exporter.exposition.snapshot import SnapshotStore
 from theeye_exporter.status import StatusBoard
 from theeye_exporter.telemetry import Telemetry
 from theeye_exporter.web.landing import CONTENT_SECURITY_POLICY, landing_page
+from theeye_exporter.web.lifecycle import RELOAD_METHODS, RELOAD_PATH, Reload, reload_endpoint
 from theeye_exporter.web.responses import COMMON_HEADERS, line
 from theeye_exporter.web.scrapes import Scrapes
 from theeye_exporter.web.words import listed
@@ -40,6 +41,7 @@ def create_app(  # noqa: PLR0913 - everything that can be seen from outside meet
     telemetry_path: str,
     clock: Callable[[], float],
     started: float,
+    reload: Reload | None = None,
 ) -> Starlette:
     """Build the application.
 
@@ -50,6 +52,7 @@ def create_app(  # noqa: PLR0913 - everything that can be seen from outside meet
         telemetry_path: where the exposition is, /metrics by default.
         clock: Unix time, in seconds.
         started: Unix time at which the exporter started.
+        reload: reloads the configuration, None if requests may not do that.
     """
     metrics = Scrapes(store, telemetry)
 
@@ -57,7 +60,7 @@ def create_app(  # noqa: PLR0913 - everything that can be seen from outside meet
         return line("OK")
 
     async def ready(_: Request) -> Response:
-        waiting = board.waiting or tuple(org.name for org in board.organizations if org.up is None)
+        waiting = board.waiting
         if waiting:
             return line(f"waiting for the first answer: {listed(waiting, at_most=_NAMED_AT_MOST)}", 503)
         return line("ready")
@@ -77,11 +80,16 @@ def create_app(  # noqa: PLR0913 - everything that can be seen from outside meet
 
     async def refuse(_: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == _METHOD_NOT_ALLOWED:
-            return line("method not allowed; only GET and HEAD are", _METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
+            allowed = ", ".join(sorted((error.headers or {}).get("Allow", "GET, HEAD").split(", ")))
+            said = f"method not allowed; only {' and '.join(allowed.split(', '))} are"
+            return line(said, _METHOD_NOT_ALLOWED, {"Allow": allowed})
         return line(f"not found; the exporter has {', '.join(endpoints)}", 404)
 
     app = Starlette(
-        routes=[Route(path, _guarded(endpoint)) for path, endpoint in endpoints.items()],
+        routes=[
+            *(Route(path, _guarded(endpoint)) for path, endpoint in endpoints.items()),
+            Route(RELOAD_PATH, _guarded(reload_endpoint(reload)), methods=RELOAD_METHODS),
+        ],
         exception_handlers={HTTPException: refuse},
     )
     app.router.redirect_slashes = False  # a redirect would repeat the Host header that the client made up

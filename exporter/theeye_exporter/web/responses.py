@@ -8,12 +8,15 @@ from starlette.types import Receive, Scope, Send
 
 from theeye_exporter.web.words import clean
 
-__all__ = ["COMMON_HEADERS", "Pieces", "line"]
+__all__ = ["COMMON_HEADERS", "Pieces", "line", "lines"]
 
 COMMON_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 _BLOCK_SIZE: Final = 512 * 1024
 """Bytes handed to a connection at once: all that a reader who is slow or gone can hold in memory."""
+
+_LONGEST: Final = 16 * 1024
+"""Characters of a line of text: some hundred names of metrics fit."""
 
 _SMALL: Final = 64 * 1024
 """Pieces of fewer bytes than this are joined."""
@@ -21,7 +24,12 @@ _SMALL: Final = 64 * 1024
 
 def line(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer of one line of text, from which what is not printable is removed."""
-    return PlainTextResponse(f"{clean(text, 16_384)}\n", status, {**COMMON_HEADERS, **(headers or {})})
+    return PlainTextResponse(f"{clean(text, _LONGEST)}\n", status, {**COMMON_HEADERS, **(headers or {})})
+
+
+def lines(texts: Iterable[str], status: int = 200) -> Response:
+    """Return an answer of several such lines."""
+    return PlainTextResponse("".join(f"{clean(text, _LONGEST)}\n" for text in texts), status, COMMON_HEADERS)
 
 
 class Pieces(Response):

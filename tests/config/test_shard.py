@@ -1,0 +1,112 @@
+"""Organisations shared out among processes: each is one's, and a further process moves as few as can be."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from config.configurations import configure, problems_of
+from theeye_exporter.config import ShardSettings
+from theeye_exporter.config.shard import shard_of
+
+NAMES = st.text(min_size=1, max_size=40)
+COUNTS = st.integers(min_value=1, max_value=40)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "exporter.yml"
+
+
+def listed(*names: str) -> str:
+    return "organizations:\n" + "".join(f"  - {{name: {name}, token: token}}\n" for name in names)
+
+
+@given(NAMES, COUNTS)
+def test_every_organization_belongs_to_a_shard_there_is(name: str, count: int) -> None:
+    assert 0 <= shard_of(name, count) < count
+
+
+@given(NAMES, COUNTS)
+def test_with_one_more_shard_an_organization_stays_or_moves_there(name: str, count: int) -> None:
+    assert shard_of(name, count + 1) in {shard_of(name, count), count}
+
+
+@given(st.integers(min_value=2, max_value=12))
+def test_shards_get_equal_parts(count: int) -> None:
+    names = [f"organisation {number}" for number in range(2000)]
+    parts = [sum(shard_of(name, count) == shard for name in names) for shard in range(count)]
+    assert max(parts) < 1.5 * len(names) / count
+    assert min(parts) > 0.5 * len(names) / count
+
+
+def test_the_shard_is_the_same_for_ever() -> None:
+    """The processes of one deployment may be of several versions and on several machines."""
+    assert [shard_of(name, 5) for name in ("demo", "factory", "ñandú", "007", "a b")] == [1, 3, 0, 0, 3]
+
+
+@settings(max_examples=25)
+@given(names=st.lists(st.sampled_from([f"org{n}" for n in range(50)]), min_size=1, unique=True), count=COUNTS)
+def test_all_shards_together_have_every_organization_once(
+    names: list[str], count: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("shards") / "exporter.yml"
+    found = [
+        configure(f"--shard.index={index}", f"--shard.count={count}", file=file, text=listed(*names))
+        for index in range(count)
+    ]
+    own = [organization.name for each in found for organization in each.organizations]
+    assert sorted(own) == sorted(names)
+    assert {len(each.organizations) + each.elsewhere for each in found} == {len(names)}
+
+
+def test_one_process_has_all(file: Path) -> None:
+    found = configure(file=file, text=listed("a", "b", "c"))
+    assert [organization.name for organization in found.organizations] == ["a", "b", "c"]
+    assert (found.shard, found.elsewhere) == (ShardSettings(index=0, count=1), 0)
+
+
+def test_flags_win_over_the_file(file: Path) -> None:
+    text = listed("a") + "shard: {index: 1, count: 2}\n"
+    assert configure(file=file, text=text).shard == ShardSettings(index=1, count=2)
+    assert configure("--shard.index=4", "--shard.count=5", file=file, text=text).shard == ShardSettings(
+        index=4, count=5
+    )
+    assert configure("--shard.index=0", file=file, text=text).shard == ShardSettings(index=0, count=2)
+
+
+def test_every_shard_tells_the_problems_of_all_organizations(file: Path) -> None:
+    text = listed("a", "b") + "  - {name: c}\n"
+    for index in range(3):
+        assert problems_of(f"--shard.index={index}", "--shard.count=3", file=file, text=text) == [
+            "4: organizations[2]: neither token nor token_file is given"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "problems"),
+    [
+        (["--shard.index=3", "--shard.count=3"], ["--shard.index: shard 3 of 3: shards are counted from 0"]),
+        (
+            ["--shard.index=1"],
+            ["--shard.index: shard 1 of 1: shards are counted from 0; shard.count says how many there are"],
+        ),
+        (
+            ["--shard.index=$(POD_INDEX)", "--shard.count=3"],
+            ["--shard.index: expected a whole number from 0 to 999, got $(POD_INDEX)"],
+        ),
+        (["--shard.index=-1", "--shard.count=3"], ["--shard.index: expected a whole number from 0 to 999, got -1"]),
+        (["--shard.index=1", "--shard.count=0"], ["--shard.count: expected a whole number from 1 to 1000, got 0"]),
+        (["--shard.count=1001"], ["--shard.count: expected a whole number from 1 to 1000, got 1001"]),
+    ],
+)
+def test_mistakes(flags: list[str], problems: list[str], file: Path) -> None:
+    assert problems_of(*flags, file=file, text=listed("a")) == [f"command line: {problem}" for problem in problems]
+
+
+def test_a_count_below_the_index_of_the_file(file: Path) -> None:
+    text = listed("a") + "shard: {index: 2}\n"
+    assert problems_of("--shard.count=2", file=file, text=text) == [
+        "3: shard.index: shard 2 of 2: shards are counted from 0"
+    ]
