@@ -4,6 +4,7 @@ import argparse
 import json
 import tempfile
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,10 +27,19 @@ def main() -> None:
     """Run the benchmarks."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure the exporter against others.")
     parser.add_argument("--quick", action="store_true", help="small fleets, no repeats; the documentation stays")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there, after each fleet")
+    parser.add_argument(
+        "--monitors",
+        type=int,
+        nargs="+",
+        metavar="COUNT",
+        help="fleets of these sizes instead; the documentation stays",
+    )
     flags = parser.parse_args()
     tools = find_tools()
     plan = _QUICK if flags.quick else _FULL
+    if flags.monitors:
+        plan = replace(plan, sizes=tuple(sorted(set(flags.monitors))))
     about = describe(tools)
     pin_generator()
     began = time.monotonic()
@@ -44,11 +54,11 @@ def main() -> None:
         for where in LEDGER:
             tell(size, f"ledger {where}")
             measured[size][f"ledger/{where}"] = ledger.costs(size, in_file=where == "in a file")
+        if flags.json:
+            flags.json.write_text(json.dumps(as_data(measured), indent=1))
     print("\n".join(f"{name}: {text}" for name, text in about), end="\n\n")
     print(as_text(measured))
-    if flags.json:
-        flags.json.write_text(json.dumps(as_data(measured), indent=1))
-    if not flags.quick:
+    if plan is _FULL:
         put_into(_DOCUMENT, ["\n".join(f"- {name}: {text}" for name, text in about), as_markdown(measured)])
 
 

@@ -21,6 +21,7 @@ from theeye_exporter.config import CollectorSettings, OrganizationSettings, Sett
 from theeye_exporter.config.addresses import parse_listen_address
 from theeye_exporter.config.settings import CollectorsSettings, JobsSettings, LogSettings, WebSettings
 from theeye_exporter.exposition import render
+from theeye_exporter.logs import configure_logging
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.models import Monitor
 from theeye_exporter.theeye.transport import Answer, Transport
@@ -146,6 +147,7 @@ def main(command: str, url: str, number: int) -> None:
     if command == "polls":
         print(json.dumps(polls(url, number)))
     else:
+        configure_logging("error", "logfmt")
         serve(_settings(url, number, _WITHOUT_PAUSE))
 
 

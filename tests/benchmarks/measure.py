@@ -5,7 +5,6 @@ A key says who, how and what: `exporter/gzip/8/p99` is the exporter's 99th perce
 
 import json
 import math
-import re
 import subprocess
 import time
 from collections import defaultdict
@@ -20,7 +19,7 @@ import requests
 
 from benchmarks import nginx
 from benchmarks.adapter import configuration
-from benchmarks.baseline import PREFIXES
+from benchmarks.bodies import body_of, count, samples
 from benchmarks.load import GZIP, Load, Scraper, at_fixed_times, without_pause
 from benchmarks.programs import CORES, memory, pinned, python, usage
 from processes import eventually, exporter_command, free_port, running
@@ -40,7 +39,8 @@ _PROMETHEUS: Final = (
 _HEADERS: Final = {"gzip": (GZIP,), "plain": (), "openmetrics": (GZIP, _PROMETHEUS)}
 _PATIENCE: Final = 600.0
 _LOOK: Final = 0.005
-_LABEL: Final = re.compile(rb'\w+="(?:[^"\\]|\\.)*"')
+_FEWEST: Final = 5
+_LONGEST: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,9 @@ class Plan:
         rounds: repeats of everything.
         seconds: how long wrk asks each time.
         states: states of the fleet that take turns.
-        polls: polls whose CPU time is measured.
-        baseline_scrapes: scrapes of the baseline in each repeat; a few, since each takes seconds.
+        polls: polls whose CPU time is measured; half as many of fleets that are `large`.
+        baseline_scrapes: scrapes of the baseline in each repeat, likewise; a few, since each takes seconds.
+        large: monitors.
         rates: scrapes per second while polls run, by encoding, at 1 000 monitors; larger fleets are asked less often.
         least: scrapes at fixed times in each repeat, at least.
     """
@@ -64,8 +65,13 @@ class Plan:
     states: int = 5
     polls: int = 10
     baseline_scrapes: int = 2
+    large: int = 100_000
     rates: tuple[float, float] = (100.0, 20.0)
     least: int = 20
+
+    def halved(self, count: int, monitors: int) -> int:
+        """Return how often something is done that takes long with large fleets."""
+        return count if monitors < self.large else max(1, count // 2)
 
     def rate(self, encoding: str, monitors: int) -> float:
         """Return how many scrapes per second are asked for while polls run; far fewer than could be answered."""
@@ -93,20 +99,23 @@ class _Bench:
         self.add(f"{key}/rate", load.rate)
 
     def load(self, key: str, url: str, pid: int, connections: int) -> None:
-        """Let wrk ask a server, and take note of the CPU time that the server spent."""
-        encoding = key.split("/")[1]
-        size = self.sizes[encoding]
-        before = usage(pid)
-        seen = without_pause(
-            self.tools["wrk"],
-            url,
-            connections=connections,
-            seconds=self.plan.seconds,
-            headers=_HEADERS[encoding],
-            # The exporter's own metrics differ by some bytes from scrape to scrape.
-            size=round(size * 0.98),
-        )
-        spent = usage(pid) - before
+        """Let wrk ask a server, and take note of the CPU time that the server spent.
+
+        If there are too few answers to speak of percentiles, wrk asks again and for twice as long.
+        """
+        encoding, seconds = key.split("/")[1], self.plan.seconds
+        # The exporter's own metrics differ by some bytes from scrape to scrape.
+        size = round(self.sizes[encoding] * 0.98)
+        ask = partial(without_pause, self.tools["wrk"], url, connections=connections, size=size)
+        while True:
+            before = usage(pid)
+            seen = ask(seconds=seconds, headers=_HEADERS[encoding])
+            spent = usage(pid) - before
+            if seen.requests >= _FEWEST * connections or (seen.requests and seconds >= _LONGEST):
+                break
+            if seconds >= _LONGEST:
+                raise RuntimeError(f"{url} does not answer within {seconds} s")
+            seconds *= 2
         self.add_load(key, seen)
         self.add(f"{key}/user", spent.user * 1e3 / seen.requests)
         self.add(f"{key}/cpu", (spent.user + spent.system) * 1e3 / seen.requests)
@@ -151,7 +160,7 @@ def measure(plan: Plan, monitors: int, folder: Path, tools: dict[str, str], tell
 
 
 def _measure_polls(bench: _Bench, theeye: str, name: str) -> None:
-    command = python("benchmarks.adapter", "polls", theeye, bench.plan.polls)
+    command = python("benchmarks.adapter", "polls", theeye, bench.plan.halved(bench.plan.polls, bench.monitors))
     command = ["taskset", "--cpu-list", str(CORES[0]), *command]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=_PATIENCE).stdout
     for part, seconds in json.loads(output).items():
@@ -184,12 +193,12 @@ def _measure_start(bench: _Bench, theeye: str) -> None:
 def _measure_scrapes(bench: _Bench, theeye: str) -> None:
     with ExitStack() as servers:
         url, pid = servers.enter_context(_exporter(bench, theeye))
-        bodies = {encoding: _body(f"{url}/metrics", encoding) for encoding in ENCODINGS}
+        bodies = {encoding: body_of(f"{url}/metrics", encoding) for encoding in ENCODINGS}
         for encoding, body in bodies.items():
             bench.sizes[encoding] = len(body)
             bench.add(f"exporter/{encoding}/bytes", len(body))
         bench.sizes["openmetrics"] = bench.sizes["gzip"]
-        bench.add("exporter/series", _count(bodies["plain"]))
+        bench.add("exporter/series", count(bodies["plain"]))
 
         files_port = free_port()
         files = f"http://127.0.0.1:{files_port}"
@@ -197,7 +206,7 @@ def _measure_scrapes(bench: _Bench, theeye: str) -> None:
             nginx.serving(bench.tools["nginx"], files_port, bodies["gzip"], bodies["plain"], bench.folder / "nginx.log")
         )
         for encoding in ENCODINGS:
-            if _body(f"{files}/{encoding}", encoding) != bodies[encoding]:
+            if body_of(f"{files}/{encoding}", encoding) != bodies[encoding]:
                 raise RuntimeError("nginx serves something else than the exporter")
         baseline = servers.enter_context(_baseline(bench, bodies["plain"]))
         for _ in range(bench.plan.rounds):
@@ -217,8 +226,8 @@ def _baseline(bench: _Bench, exposition: bytes) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}/metrics"
     with pinned(python("benchmarks.baseline", port, file), bench.folder / "baseline.log") as pid:
         _await(f"http://127.0.0.1:{port}/favicon.ico")
-        bodies = {encoding: _body(url, encoding) for encoding in ENCODINGS}
-        if _samples(bodies["plain"]) != _samples(exposition):
+        bodies = {encoding: body_of(url, encoding) for encoding in ENCODINGS}
+        if samples(bodies["plain"]) != samples(exposition):
             raise RuntimeError("the baseline serves other samples than the exporter")
         for encoding, body in bodies.items():
             bench.add(f"baseline/{encoding}/bytes", len(body))
@@ -230,7 +239,7 @@ def _baseline(bench: _Bench, exposition: bytes) -> Iterator[str]:
 
 def _scrape_baseline(bench: _Bench, url: str, encoding: str) -> None:
     with Scraper(url, compressed=encoding == "gzip") as scraper:
-        for _ in range(bench.plan.baseline_scrapes):
+        for _ in range(bench.plan.halved(bench.plan.baseline_scrapes, bench.monitors)):
             began = time.perf_counter()
             scraper.scrape()
             bench.add(f"baseline/{encoding}/p50", (time.perf_counter() - began) * 1e3)
@@ -277,21 +286,3 @@ def _await(url: str) -> None:
 
 def _ended(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def _body(url: str, encoding: str) -> bytes:
-    body = bytearray()
-    with Scraper(url, compressed=encoding == "gzip") as scraper:
-        scraper.scrape(body.extend)
-    return bytes(body)
-
-
-def _count(exposition: bytes) -> int:
-    return sum(1 for line in exposition.splitlines() if not line.startswith(b"#"))
-
-
-def _samples(exposition: bytes) -> dict[tuple[bytes, ...], float]:
-    """Return the samples about monitors, in whatever order their labels stand and however their values are written."""
-    prefixes = tuple(prefix.encode() for prefix in PREFIXES)
-    lines = (line.rpartition(b" ") for line in exposition.splitlines() if line.startswith(prefixes))
-    return {(series.partition(b"{")[0], *sorted(_LABEL.findall(series))): float(value) for series, _, value in lines}
