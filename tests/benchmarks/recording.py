@@ -5,8 +5,7 @@ The simulated TheEye runs in a process of its own and is asked over HTTP:
     python -m benchmarks.recording MONITORS STATES FOLDER
 
 Every second monitor is a dstat with two disks, the rest is the demo's mixture. A minute is long enough for every
-monitor to report at least once, so that between two states the times of nearly all monitors differ and the values
-of nearly all dstat monitors do.
+monitor to report at least once, so that between two states nearly all times and measured values differ.
 """
 
 import json
