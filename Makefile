@@ -33,9 +33,9 @@ run: $(VENV)/run.stamp
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)
 
-## bench: figures as ratios in one run
+## bench: figures as ratios in one run, into docs/performance.md; ARGS=--quick for a short one that writes nothing
 bench: $(VENV)/dev.stamp
-	$(BIN)/python tests/benchmarks/ledger.py
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 ## check: what CI checks besides the tests
 check: lint types

@@ -1,10 +1,9 @@
-"""The ledger's cost of a poll as history grows: ratios in one run, against the smallest history.
+"""The ledger's cost of a poll as history grows.
 
-Run it with `make bench`. A poll brings 20 newly finished jobs with their results; the history is what TheEye kept
-and the ledger therefore knows.
+A poll brings 20 newly finished jobs with their results; the history is what TheEye kept and the ledger therefore
+knows.
 """
 
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -15,7 +14,8 @@ from theeye_exporter.ledger.records import Bounds
 from theeye_exporter.ledger.storage import Storage
 from theeye_exporter.theeye.models import Job, JobResult, Times
 
-HISTORIES = (1_000, 10_000, 100_000)
+__all__ = ["costs"]
+
 FINISHED_PER_POLL = 20
 POLLS = 40
 TASKS = 200
@@ -55,35 +55,19 @@ def result_of(job_id: str) -> Job:
     return job
 
 
-def cost(history: int, folder: Path | None) -> float:
-    """Return the median CPU time of a poll, in seconds, with a history of so many jobs."""
-    storage = Storage(folder / f"{history}.state") if folder else None
-    book = Book("demo", storage, BOUNDS)
-    poll(book, 0, history, complete=True)
-    while book.backlog:
-        poll(book, 0, 0)
-    times = []
-    for number in range(POLLS):
-        started = time.process_time()
-        poll(book, history + number * FINISHED_PER_POLL, FINISHED_PER_POLL)
-        times.append(time.process_time() - started)
-    if storage is not None:
-        storage.close()
-    return statistics.median(times)
-
-
-def main() -> None:
-    """Print the table."""
-    print("ledger: CPU time of a poll with 20 finished runs, against the smallest history in the same run")
-    print(f"{'known jobs':>12} {'in memory':>12} {'in a file':>12}")
+def costs(history: int, *, in_file: bool) -> list[float]:
+    """Return the CPU time of polls, in milliseconds, with a history of so many jobs."""
     with tempfile.TemporaryDirectory() as folder:
-        costs = {history: (cost(history, None), cost(history, Path(folder))) for history in HISTORIES}
-    base = costs[HISTORIES[0]]
-    for history, both in costs.items():
-        ratios = [f"{value / reference:.2f}×" for value, reference in zip(both, base, strict=True)]  # noqa: RUF001
-        print(f"{history:>12,} {ratios[0]:>12} {ratios[1]:>12}")
-    print(f"one poll with {HISTORIES[0]:,} known jobs: {base[0] * 1000:.1f} ms and {base[1] * 1000:.1f} ms")
-
-
-if __name__ == "__main__":
-    main()
+        storage = Storage(Path(folder) / "state") if in_file else None
+        book = Book("demo", storage, BOUNDS)
+        poll(book, 0, history, complete=True)
+        while book.backlog:
+            poll(book, 0, 0)
+        times = []
+        for number in range(POLLS):
+            started = time.process_time()
+            poll(book, history + number * FINISHED_PER_POLL, FINISHED_PER_POLL)
+            times.append((time.process_time() - started) * 1e3)
+        if storage is not None:
+            storage.close()
+    return times
