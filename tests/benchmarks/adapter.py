@@ -23,7 +23,7 @@ from theeye_exporter.config.settings import CollectorsSettings, JobsSettings, Lo
 from theeye_exporter.exposition import render
 from theeye_exporter.logs import configure_logging
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.models import Monitor
+from theeye_exporter.theeye.models import Junk, Monitor, MonitorSettings
 from theeye_exporter.theeye.transport import Answer, Transport
 
 __all__ = ["ORGANIZATION", "TIMEOUT", "configuration", "polls"]
@@ -56,6 +56,12 @@ def configuration(url: str, port: int) -> dict[str, Any]:
 
 
 _OTHERS: Final = ("tasks", "workflows", "jobs")
+
+
+class _WholeMonitor(Monitor, gc=False):
+    """A monitor with all that is shown of it decoded; the exporter leaves the settings until they change."""
+
+    monitor: MonitorSettings | Junk = None  # type: ignore[assignment]
 
 
 def _settings(url: str, port: int, interval: float) -> Settings:
@@ -117,7 +123,7 @@ def polls(url: str, count: int) -> dict[str, list[float]]:
     for stage, owner, name in _STAGES:
         setattr(owner, name, stopwatch.wrap(stage, getattr(owner, name)))
     (runner,) = Exporter(_settings(url, 0, _SELDOM)).runners
-    decoder = msgspec.json.Decoder(list[Monitor])
+    decoder = msgspec.json.Decoder(list[_WholeMonitor])
     spent = defaultdict(list)
     for number in range(_WARM_UP + count):
         stopwatch.spent.clear()
@@ -150,7 +156,7 @@ def main(command: str, url: str, number: int) -> None:
         print(json.dumps(polls(url, number)))
     else:
         configure_logging("error", "logfmt")
-        serve(_settings(url, number, _WITHOUT_PAUSE))
+        serve(lambda: _settings(url, number, _WITHOUT_PAUSE))
 
 
 if __name__ == "__main__":

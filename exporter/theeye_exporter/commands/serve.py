@@ -1,5 +1,6 @@
 """Polling and serving, the default command."""
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -22,6 +23,10 @@ _DRAIN_SECONDS: Final = 5.0
 
 _SWITCH_SECONDS: Final = 0.0005
 """Python's default, ten times as long, is what a scrape waits each time it wants the interpreter from a poll."""
+
+_GARBAGE_THRESHOLDS: Final = (50_000, 20, 100)
+"""A poll makes many objects that live on and no cycles: looking for some, by default seventy times as often, takes a
+sixth of its time, and holds everything else up for as long as a fleet is large."""
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -59,7 +64,7 @@ def serve(load: Callable[[], Settings], announce: Callable[[], None] = lambda: N
         started=exporter.clocks.wall(),
         reload=reloader.reload if settings.web.enable_lifecycle else None,
     )
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    _favour_scrapes()
     reloader.heed_signals()
     announce()
     exporter.start()
@@ -79,3 +84,10 @@ def serve(load: Callable[[], Settings], announce: Callable[[], None] = lambda: N
         exporter.stop()
     _log.info("stopped")
     return 0
+
+
+def _favour_scrapes() -> None:
+    """Tune the interpreter, so that polls keep scrapes waiting as little as can be."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    gc.freeze()  # what is there by now is there to stay

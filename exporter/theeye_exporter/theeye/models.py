@@ -17,6 +17,7 @@ __all__ = [
     "HttpResponse",
     "Job",
     "JobResult",
+    "Junk",
     "Limits",
     "Monitor",
     "MonitorConfig",
