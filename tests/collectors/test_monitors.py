@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from samples import lines
 from theeye_exporter.collectors.base import Checks, server_time
-from theeye_exporter.collectors.hosts import add_usage
+from theeye_exporter.collectors.hosts import Host, add_usage
 from theeye_exporter.collectors.monitors import MonitorsCollector
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
@@ -305,8 +305,8 @@ def test_a_poll_after_others_shows_what_a_first_one_would(polls: list[list[tuple
 
 
 def test_a_host_that_names_its_disks_anew_each_time_fills_no_memory() -> None:
-    devices: dict[str, str] = {}
+    host = Host("")
     for number in range(2000):
         data = msgspec.convert({"disk": [{"name": f"disk-{number}", "value": 1}]}, EventData)
-        add_usage(Samples(), "", devices, data, Checks())
-    assert len(devices) < 300
+        add_usage(Samples(), [(host, data)], Checks())
+    assert len(host.devices) < 300

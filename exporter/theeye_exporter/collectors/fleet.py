@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from theeye_exporter.collectors.base import Checks, join_tags
-from theeye_exporter.collectors.hosts import read_thresholds
+from theeye_exporter.collectors.hosts import Host, read_thresholds
 from theeye_exporter.exposition import families as f
 from theeye_exporter.exposition.labels import format_labels
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.models import Limits, Monitor, MonitorConfig, text
 
 __all__ = ["Fleet", "KnownMonitor"]
+
+_TYPES_WITH_VALUES: Final = frozenset({"dstat", "script", "scraper", "process"})
 
 _ASSUMED_LOOPTIME: Final = 60_000
 """Milliseconds between two checks of a monitor that does not tell its interval."""
@@ -28,24 +30,22 @@ class KnownMonitor:
     Attributes:
         labels: of the monitor's own series.
         info: labels of `theeye_monitor_info`.
-        measured: labels of the series of measured values, which for dstat are the host's.
         enabled: whether TheEye checks it, None if it does not say.
         interval: seconds between two checks, None if it does not say.
         silent_after: seconds without an update after which its measured values are old.
         thresholds: the labels and values of a host's.
         impossible: settings that cannot be.
-        devices: labels of a host's disks, by the disk's name.
+        host: what its measured values are of; None for all but dstat.
     """
 
     labels: str
     info: str
-    measured: str
     enabled: int | None
     interval: float | None
     silent_after: float
     thresholds: tuple[tuple[str, float], ...]
     impossible: int
-    devices: dict[str, str] | None
+    host: Host | None
 
 
 class Fleet:
@@ -60,7 +60,7 @@ class Fleet:
         labels: of each monitor's own series.
         samples: of the settings.
         impossible: settings that cannot be.
-        positions: where in the list the monitors of a type are.
+        measured: where in the list the monitors are whose reports have values that are shown.
     """
 
     def __init__(self, organization: str, *, with_tags: bool) -> None:
@@ -71,7 +71,7 @@ class Fleet:
         self.labels: list[str] = []
         self.samples = Samples()
         self.impossible = 0
-        self.positions: dict[str, list[int]] = {}
+        self.measured: list[int] = []
 
     def update(self, monitors: Sequence[Monitor]) -> None:
         """Take a new list."""
@@ -86,9 +86,9 @@ class Fleet:
         self._constants = constants
         self.labels = [known.labels for known in self.known]
         self.impossible = sum(known.impossible for known in self.known)
-        self.positions = {}
-        for position, monitor in enumerate(monitors):
-            self.positions.setdefault(text(monitor.type), []).append(position)
+        self.measured = [
+            position for position, monitor in enumerate(monitors) if text(monitor.type) in _TYPES_WITH_VALUES
+        ]
         self.samples = Samples()
         for known in self.known:
             _add_settings(self.samples, known)
@@ -96,7 +96,7 @@ class Fleet:
     def _know(self, monitor: Monitor) -> KnownMonitor:
         settings, checks = monitor.settings(), Checks()
         own = (self._organization, monitor.id, text(monitor.name), text(monitor.hostname))
-        labels = measured = format_labels(f.MONITOR_LABELS, own)
+        labels = format_labels(f.MONITOR_LABELS, own)
         described = (
             text(monitor.type),
             text(monitor.failure_severity),
@@ -104,21 +104,21 @@ class Fleet:
             _flag(monitor.alerts),
         )
         thresholds: tuple[tuple[str, float], ...] = ()
-        if is_host := monitor.type == "dstat":
-            measured = format_labels(f.HOST_LABELS, (self._organization, monitor.id, text(monitor.hostname)))
+        host = None
+        if monitor.type == "dstat":
+            host = Host(format_labels(f.HOST_LABELS, (self._organization, monitor.id, text(monitor.hostname))))
             if isinstance(settings.config, MonitorConfig) and isinstance(settings.config.limit, Limits):
-                thresholds = tuple(read_thresholds(measured, settings.config.limit, checks))
+                thresholds = tuple(read_thresholds(host.labels, settings.config.limit, checks))
         looptime = checks.amount(settings.looptime) if settings.looptime else None
         return KnownMonitor(
             labels=labels,
             info=f"{labels},{format_labels(f.MONITOR_INFO.labels[len(own) :], described)}",
-            measured=measured,
             enabled=int(monitor.enable) if isinstance(monitor.enable, bool) else None,
             interval=None if looptime is None else looptime / 1000,
             silent_after=3 * (looptime or _ASSUMED_LOOPTIME) / 1000 + 60,
             thresholds=thresholds,
             impossible=checks.dropped.total(),
-            devices={} if is_host else None,
+            host=host,
         )
 
 

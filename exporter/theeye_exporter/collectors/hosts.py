@@ -7,64 +7,86 @@
 The raw data: `last_event.data` and `monitor.config.limit` of the monitors of type dstat, in percents.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from theeye_exporter.collectors.base import Checks
 from theeye_exporter.exposition.families import HOST_CACHE, HOST_CPU, HOST_DISK, HOST_MEMORY
 from theeye_exporter.exposition.labels import escape_label_value
-from theeye_exporter.exposition.samples import Samples
+from theeye_exporter.exposition.samples import Column, Samples
 from theeye_exporter.theeye.models import EventData, Limits, text
 
-__all__ = ["add_usage", "read_thresholds"]
+__all__ = ["Host", "add_usage", "read_thresholds"]
 
 _CPU_TOLERANCE: Final = 10
 """Percent points above 100 that are rounding and guest time counted twice, and mean fully used."""
+
+_NUMBERS: Final = frozenset({int, float})
+_WHOLE: Final = 100
 
 _DEVICES_KEPT: Final = 256
 """Names of disks remembered for a host; whoever makes up new ones with each report shall not fill the memory."""
 
 
-def add_usage(samples: Samples, labels: str, devices: dict[str, str], data: EventData, checks: Checks) -> None:
-    """Add the measured values of a dstat report; a worker's error report has none of them.
+@dataclass(slots=True, eq=False)
+class Host:
+    """A host's rendered labels, and those of its disks by the disk's name, kept from poll to poll."""
 
-    Args:
-        samples: gets them.
-        labels: the host's.
-        devices: the labels of its disks by the disk's name, kept from poll to poll.
-        data: the report.
-        checks: count what is no true value.
-    """
-    if (cpu := checks.ratio(data.cpu, tolerance=_CPU_TOLERANCE)) is not None:
-        samples[HOST_CPU].add(labels, cpu)
-    if (memory := checks.ratio(data.mem)) is not None:
-        samples[HOST_MEMORY].add(labels, memory)
-    if (cache := checks.ratio(data.cache)) is not None:
-        samples[HOST_CACHE].add(labels, cache)
+    labels: str
+    devices: dict[str, str] = field(default_factory=dict)
+
+
+def add_usage(samples: Samples, reports: Sequence[tuple[Host, EventData]], checks: Checks) -> None:
+    """Add the measured values of dstat reports; a worker's error report has none of them."""
+    labels = [host.labels for host, _ in reports]
+    samples[HOST_CPU] = _ratios(labels, [data.cpu for _, data in reports], checks, tolerance=_CPU_TOLERANCE)
+    samples[HOST_MEMORY] = _ratios(labels, [data.mem for _, data in reports], checks)
+    samples[HOST_CACHE] = _ratios(labels, [data.cache for _, data in reports], checks)
+    disks = samples[HOST_DISK]
+    for host, data in reports:
+        if isinstance(data.disk, list):
+            used = _disks(host, data.disk, checks)
+            disks.labels += used
+            disks.values += used.values()
+
+
+def _ratios(labels: list[str], percents: list[Any], checks: Checks, *, tolerance: float = 0) -> Column[float]:
+    # With nothing to check one by one, hosts that all report have the same list of labels.
+    if set(map(type, percents)) <= _NUMBERS and percents and min(percents) >= 0 and max(percents) <= _WHOLE:
+        return Column(labels, [percent / _WHOLE for percent in percents])
+    column: Column[float] = Column()
+    for label, percent in zip(labels, percents, strict=True):
+        if (ratio := checks.ratio(percent, tolerance=tolerance)) is not None:
+            column.add(label, ratio)
+    return column
+
+
+def _disks(host: Host, disks: list[Any], checks: Checks) -> dict[str, float]:
+    """Return usage by rendered labels."""
     used: dict[str, float] = {}
-    for disk in data.disk if isinstance(data.disk, list) else ():
+    for disk in disks:
         name = text(disk.get("name")) if isinstance(disk, dict) else ""
-        label = devices.get(name)
+        label = host.devices.get(name)
         if label is None:
-            label = _device(labels, devices, name)
+            label = _device(host, name)
         if not label:
             checks.dropped["impossible"] += 1
         elif (ratio := checks.ratio(disk.get("value"))) is not None:
             if label in used:
                 checks.dropped["duplicate"] += 1
             used[label] = ratio
-    for label, ratio in used.items():
-        samples[HOST_DISK].add(label, ratio)
+    return used
 
 
-def _device(labels: str, devices: dict[str, str], name: str) -> str:
+def _device(host: Host, name: str) -> str:
     """Return a disk's labels, empty for one without a name."""
-    if len(devices) >= _DEVICES_KEPT:
-        devices.clear()
+    if len(host.devices) >= _DEVICES_KEPT:
+        host.devices.clear()
     # Windows' device names may end in blanks; a list that names a device twice means the last one.
     device = escape_label_value(name.strip())
-    devices[name] = f'{labels},device="{device}"' if device else ""
-    return devices[name]
+    host.devices[name] = f'{host.labels},device="{device}"' if device else ""
+    return host.devices[name]
 
 
 def read_thresholds(labels: str, limits: Limits, checks: Checks) -> Iterator[tuple[str, float]]:

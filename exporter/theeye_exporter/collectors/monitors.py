@@ -16,7 +16,7 @@ from theeye_exporter.collectors.hosts import add_usage
 from theeye_exporter.exposition import families as f
 from theeye_exporter.exposition.samples import Column, Samples
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.models import Event, EventData, HttpResponse, Monitor, Times, timestamp
+from theeye_exporter.theeye.models import Event, EventData, HttpResponse, Monitor, Times, text, timestamp
 
 __all__ = ["MonitorsCollector", "is_silent"]
 
@@ -72,15 +72,18 @@ class MonitorsCollector:
         # Only TheEye itself sets last_check.
         newest = max((at for at in last_checks if at is not None), default=None)
         clock = server_time(now, listing.date, newest)
-        for monitor_type, add in _MEASURED.items():
-            for position in fleet.positions.get(monitor_type, ()):
-                monitor, known = monitors[position], fleet.known[position]
-                event = monitor.last_event
-                if isinstance(event, Event) and isinstance(event.data, EventData):
-                    if is_silent(monitor, updates[position], known, clock):
-                        checks.dropped["stale"] += 1
-                    else:
-                        add(samples, known, event.data, checks)
+        hosts = []
+        for position in fleet.measured:
+            monitor, known = monitors[position], fleet.known[position]
+            event = monitor.last_event
+            if isinstance(event, Event) and isinstance(event.data, EventData):
+                if is_silent(monitor, updates[position], known, clock):
+                    checks.dropped["stale"] += 1
+                elif known.host is not None:
+                    hosts.append((known.host, event.data))
+                else:
+                    _add_measured(samples, known.labels, text(monitor.type), event.data, checks)
+        add_usage(samples, hosts, checks)
         return Collection(samples, len(monitors), listing.skipped, +checks.dropped)
 
 
@@ -128,26 +131,17 @@ def _times(labels: list[str], values: Sequence[object], times: list[float | None
     return Column([label for label, at in zip(labels, times, strict=True) if at is not None], known)
 
 
-def _add_dstat(samples: Samples, known: KnownMonitor, data: EventData, checks: Checks) -> None:
-    add_usage(samples, known.measured, known.devices if known.devices is not None else {}, data, checks)
-
-
-def _add_script(samples: Samples, known: KnownMonitor, data: EventData, checks: Checks) -> None:
-    if isinstance(data.times, Times) and (seconds := checks.amount(data.times.total())) is not None:
-        samples[f.MONITOR_SCRIPT_DURATION].add(known.measured, seconds)
-    if (code := checks.number(data.code)) is not None:
-        samples[f.MONITOR_SCRIPT_EXIT_CODE].add(known.measured, code)
-
-
-def _add_scraper(samples: Samples, known: KnownMonitor, data: EventData, checks: Checks) -> None:
-    status = data.response.status_code if isinstance(data.response, HttpResponse) else None
-    if (code := checks.amount(status)) is not None:
-        samples[f.MONITOR_HTTP_STATUS_CODE].add(known.measured, code)
-
-
-def _add_process(samples: Samples, known: KnownMonitor, data: EventData, checks: Checks) -> None:  # noqa: ARG001 - as the others
-    if isinstance(data.ps, list):
-        samples[f.MONITOR_PROCESSES].add(known.measured, len(data.ps))
-
-
-_MEASURED: Final = {"dstat": _add_dstat, "script": _add_script, "scraper": _add_scraper, "process": _add_process}
+def _add_measured(samples: Samples, labels: str, monitor_type: str, data: EventData, checks: Checks) -> None:
+    match monitor_type:
+        case "script":
+            if isinstance(data.times, Times) and (seconds := checks.amount(data.times.total())) is not None:
+                samples[f.MONITOR_SCRIPT_DURATION].add(labels, seconds)
+            if (code := checks.number(data.code)) is not None:
+                samples[f.MONITOR_SCRIPT_EXIT_CODE].add(labels, code)
+        case "scraper":
+            status = data.response.status_code if isinstance(data.response, HttpResponse) else None
+            if (code := checks.amount(status)) is not None:
+                samples[f.MONITOR_HTTP_STATUS_CODE].add(labels, code)
+        case "process":
+            if isinstance(data.ps, list):
+                samples[f.MONITOR_PROCESSES].add(labels, len(data.ps))
