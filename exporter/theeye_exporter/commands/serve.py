@@ -17,7 +17,7 @@ from theeye_exporter.web.app import create_app
 from theeye_exporter.web.server import BindError, bind
 from theeye_exporter.web.server import serve as serve_http
 
-__all__ = ["serve"]
+__all__ = ["favour_scrapes", "serve"]
 
 _DRAIN_SECONDS: Final = 5.0
 
@@ -64,7 +64,7 @@ def serve(load: Callable[[], Settings], announce: Callable[[], None] = lambda: N
         started=exporter.clocks.wall(),
         reload=reloader.reload if settings.web.enable_lifecycle else None,
     )
-    _favour_scrapes()
+    favour_scrapes()
     reloader.heed_signals()
     announce()
     exporter.start()
@@ -86,7 +86,7 @@ def serve(load: Callable[[], Settings], announce: Callable[[], None] = lambda: N
     return 0
 
 
-def _favour_scrapes() -> None:
+def favour_scrapes() -> None:
     """Tune the interpreter, so that polls keep scrapes waiting as little as can be."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
