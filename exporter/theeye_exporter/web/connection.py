@@ -1,0 +1,225 @@
+"""One connection to a client: what it may send, and for how long it may take.
+
+uvicorn limits neither the size of a request's head that arrives at once, nor the time until it is complete, nor the
+time until an answer has left. Here, heads are cut out of the input before h11 sees them, bodies are never read, and
+every state of a connection has a deadline.
+"""
+
+import asyncio
+import http
+import re
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import h11
+from uvicorn import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+__all__ = ["HEADER_BYTES", "LimitedProtocol", "Waiting"]
+
+HEADER_BYTES: Final = 16 * 1024
+"""A request's head: its first line, its header fields and the empty line after them."""
+_LINE_BYTES: Final = 8 * 1024
+"""The first line of a request."""
+
+_REQUEST_SECONDS = 10.0
+"""From the connection, or from the last answer, until a request's head is complete."""
+_RESPONSE_SECONDS = 120.0
+"""From a request until its answer has left: longer than any scrape may sensibly take."""
+_LINGER_SECONDS = 2.0
+"""For which what a client still sends is thrown away, so that it sees the answer and not a reset."""
+
+_HEAD_END: Final = re.compile(rb"\n\r?\n")
+_FIRST_PRINTABLE: Final = 0x21
+_REFUSALS: Final = {
+    400: "bad request",
+    414: f"the first line of a request may have {_LINE_BYTES} bytes",
+    431: f"the head of a request may have {HEADER_BYTES} bytes",
+}
+
+Waiting = dict[object, Callable[[], object]]
+"""Connections that have asked for nothing yet, the longest first, and how to end each."""
+
+
+class LimitedProtocol(H11Protocol):
+    """Answers one request after the other.
+
+    Args:
+        config: uvicorn's configuration.
+        server_state: what uvicorn's connections share.
+        waiting: where the connection stands while no answer is under way.
+        admits: whether the client of an established connection is let in at all.
+    """
+
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        *,
+        waiting: Waiting,
+        admits: Callable[[asyncio.BaseTransport], bool] = lambda _: True,
+    ) -> None:
+        super().__init__(config, server_state, {}, asyncio.get_running_loop())
+        self._waiting = waiting
+        self._admits = admits
+        self._raw: asyncio.Transport
+        self._input = bytearray()
+        self._searched = 0
+        self._more_to_come = False
+        """Whether the client announced, or is still sending, what nobody will read."""
+        self._lingering = False
+        self._limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, once TLS is established."""
+        super().connection_made(transport)
+        self._raw = transport
+        self.transport = cast("asyncio.Transport", _Transport(transport, self._close, lambda: self._lingering))
+        if self._admits(transport):
+            self._wait()
+        else:
+            self._lingering = True  # whatever arrives meanwhile is not looked at
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent; while an answer is under way it waits."""
+        if self._lingering:
+            return
+        self._unset_keepalive_if_required()
+        self._input += data
+        if not self._answering:
+            self._take()
+        elif self._more_to_come:
+            self._input.clear()
+        elif len(self._input) > HEADER_BYTES:
+            self.flow.pause_reading()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its text names no reason
+        """Answer what is no HTTP."""
+        self._refuse(400)
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request."""
+        super().on_response_complete()
+        if self._lingering:
+            return
+        self._wait()
+        if self._input and not self._answering and not self._raw.is_closing():
+            self._take()
+
+    def shutdown(self) -> None:
+        """End now, or after the answer that is under way."""
+        super().shutdown()
+        if self._lingering or self.cycle is None:
+            self._raw.abort()  # TLS would wait for the client to agree
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave nothing behind."""
+        self._waiting.pop(self, None)
+        if self._limit is not None:
+            self._limit.cancel()
+        super().connection_lost(exc)
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait(self) -> None:
+        """Give the client time to ask; or to take what the kernel has not taken yet."""
+        if self.cycle is not None and self._raw.get_write_buffer_size():
+            self._arm(_RESPONSE_SECONDS, self._raw.abort)
+            return
+        if not self._raw.is_closing():
+            self._waiting[self] = self._raw.abort
+        self._arm(_REQUEST_SECONDS, self._raw.abort)
+
+    def _take(self) -> None:
+        """Hand the next head of a request on, once it is complete."""
+        line_end = self._input.find(b"\n", 0, _LINE_BYTES)
+        head = _HEAD_END.search(self._input, self._searched, HEADER_BYTES)
+        self._searched = max(0, len(self._input) - 2)
+        if self._input[0] < _FIRST_PRINTABLE:  # TLS, or nothing of any protocol
+            self._refuse(400)
+        elif line_end < 0 and len(self._input) >= _LINE_BYTES:
+            self._refuse(414)
+        elif head is not None:
+            self._answer(bytes(self._input[: head.end()]))
+        elif len(self._input) >= HEADER_BYTES:
+            self._refuse(431)
+
+    def _answer(self, head: bytes) -> None:
+        del self._input[: len(head)]
+        self._searched = 0
+        super().data_received(head)
+        if self.cycle is None or not self._answering:
+            return  # refused
+        self._waiting.pop(self, None)
+        self._arm(_RESPONSE_SECONDS, self._raw.abort)
+        if _announces_body(self.headers):
+            self._more_to_come = True
+            self._input.clear()
+            # The task that answers has not begun yet. uvicorn repeats this field, and closes.
+            self.headers.append((b"connection", b"close"))
+            self.cycle.keep_alive = False
+
+    def _refuse(self, status: int) -> None:
+        text = f"{_REFUSALS[status]}\n".encode()
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(text)).encode()),
+            (b"connection", b"close"),
+        ]
+        response = h11.Response(status_code=status, headers=headers, reason=http.HTTPStatus(status).phrase.encode())
+        for event in (response, h11.Data(data=text), h11.EndOfMessage()):
+            self._raw.write(self.conn.send(event) or b"")
+        self._more_to_come = True
+        self._close()
+
+    def _close(self) -> None:
+        """Close; if the client is still sending, only once it had time to see the answer."""
+        if not self._more_to_come or self._raw.is_closing():
+            self._raw.close()
+        elif not self._lingering:
+            self._lingering = True
+            self._waiting[self] = self._raw.abort
+            self._input.clear()
+            self.flow.resume_reading()
+            if self._raw.can_write_eof():
+                self._raw.write_eof()
+            self._arm(_RESPONSE_SECONDS if self._raw.get_write_buffer_size() else _LINGER_SECONDS, self._end)
+
+    def _end(self) -> None:
+        self._raw.close()
+        self._arm(_LINGER_SECONDS, self._raw.abort)
+
+    def _arm(self, seconds: float, end: Callable[[], object]) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+        self._limit = self.loop.call_later(seconds, end)
+
+
+class _Transport:
+    """The transport as uvicorn sees it, which closes our way."""
+
+    def __init__(
+        self, transport: asyncio.Transport, close: Callable[[], None], is_lingering: Callable[[], bool]
+    ) -> None:
+        self._transport = transport
+        self._is_lingering = is_lingering
+        self.close = close
+
+    def is_closing(self) -> bool:
+        return self._is_lingering() or self._transport.is_closing()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _announces_body(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0 ")) for name, value in headers
+    )

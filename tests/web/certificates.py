@@ -1,0 +1,67 @@
+"""Certificates of an authority that only the test knows."""
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import trustme
+
+from theeye_exporter.web.server import Doorman
+
+__all__ = ["Authority"]
+
+
+def _everybody(_: asyncio.BaseTransport) -> bool:
+    return True
+
+
+class Authority:
+    """Issues certificates and puts them into a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ca = trustme.CA()
+        self.file = folder / "ca.pem"
+        self._ca.cert_pem.write_to_path(self.file)
+        self.server = self.issue("server", "127.0.0.1", "localhost")
+
+    def issue(self, name: str, *identities: str, common_name: str | None = None) -> tuple[Path, Path]:
+        """Write a certificate and its key, and return their paths."""
+        issued = self._ca.issue_cert(*identities, common_name=common_name)
+        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        issued.private_key_pem.write_to_path(key)
+        return certificate, key
+
+    def files(self, scheme: str) -> tuple[Path, ...]:
+        """Return the server's certificate and key if there is TLS."""
+        return self.server if scheme == "https" else ()
+
+    def doorman(self, scheme: str) -> Doorman | None:
+        """Return what lets everybody in over TLS; None without TLS."""
+        if scheme == "http":
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.server)
+        return lambda: (context, _everybody)
+
+    def client(self, scheme: str, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext | None:
+        """Return what a client needs to trust the server and to show a certificate; None without TLS."""
+        return None if scheme == "http" else self.context(certificate)
+
+    def context(self, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+        """Return what a client needs to trust the server and to show a certificate."""
+        context = ssl.create_default_context(cafile=str(self.file))
+        if certificate is not None:
+            context.load_cert_chain(*certificate)
+        return context
+
+    def client_hello(self) -> bytes:
+        """Return what a client says first."""
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = self.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        try:
+            client.do_handshake()
+        except ssl.SSLWantReadError:
+            return outgoing.read()
+        raise AssertionError("nobody has answered yet")
