@@ -25,6 +25,7 @@ class Flags:
     config_file: Path | None
     listen_addresses: tuple[ListenAddress, ...] | None
     telemetry_path: str | None
+    web_config_file: Path | None
     log_level: str | None
     log_format: str | None
     state_file: Path | None
@@ -48,6 +49,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         dest="web_telemetry_path",
         metavar="PATH",
         help="path of the metrics page (default /metrics)",
+    )
+    parser.add_argument(
+        "--web.config.file",
+        dest="web_config_file",
+        metavar="FILE",
+        help="TLS, client certificates and users of the web server, in the format of the Exporter Toolkit (YAML)",
     )
     parser.add_argument(
         "--log.level", dest="log_level", metavar="LEVEL", help="debug, info (the default), warn or error"
@@ -96,6 +103,7 @@ def read_flags(namespace: argparse.Namespace, report: Report) -> Flags:
         config_file=None if config_file is None else Path(config_file),
         listen_addresses=tuple(address for address in addresses if address is not None) or None,
         telemetry_path=read_single("--web.telemetry-path", parse_telemetry_path),
+        web_config_file=read_single("--web.config.file", parse_file_path),
         log_level=read_single("--log.level", parse_log_level),
         log_format=read_single("--log.format", parse_log_format),
         state_file=read_single("--state.file", parse_file_path),

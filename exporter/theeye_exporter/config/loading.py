@@ -28,6 +28,7 @@ from theeye_exporter.config.settings import (
     WebSettings,
 )
 from theeye_exporter.config.state import find_state_file
+from theeye_exporter.config.web_file import read_web_file
 
 __all__ = ["load"]
 
@@ -44,13 +45,19 @@ def load(flags: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """
     report = Report()
     given = read_flags(flags, report)
-    document = read_document(given.config_file, report) if given.config_file else Document("", report)
-    file = check_document(document)
+    document = (
+        read_document(given.config_file, report, "--config.file", "organizations")
+        if given.config_file
+        else Document("", report)
+    )
+    file = check_document(document, FileSettings)
     environment = read_environment(environ, report)
     folder = given.config_file.parent if given.config_file else Path()
     organizations = find_organizations(document, file, folder, environment, report)
     state_file = find_state_file(document, file.state, folder, given.state_file, report)
     _check_max_ages(document, file)
+    if given.web_config_file is not None:
+        read_web_file(given.web_config_file, report)
     report.raise_problems()
     return Settings(
         organizations=tuple(_organization(organization, file, environment, given) for organization in organizations),
@@ -76,7 +83,11 @@ def _web(file: FileSettings, flags: Flags) -> dict[str, Any]:
     values = _given(file.web)
     if "listen_address" in values:
         values["listen_addresses"] = values.pop("listen_address")
-    return values | _present(listen_addresses=flags.listen_addresses, telemetry_path=flags.telemetry_path)
+    return values | _present(
+        listen_addresses=flags.listen_addresses,
+        telemetry_path=flags.telemetry_path,
+        config_file=flags.web_config_file,
+    )
 
 
 def _histograms(section: HistogramsSection | None) -> HistogramsSettings:

@@ -104,6 +104,8 @@ class WebSettings(_Settings):
 
     listen_addresses: tuple[ListenAddress, ...] = (ListenAddress("", 9855),)
     telemetry_path: str = "/metrics"
+    config_file: Path | None = None
+    """TLS, users and headers, in the format of the Exporter Toolkit; read by whoever uses it."""
 
 
 class LogSettings(_Settings):
