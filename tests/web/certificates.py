@@ -1,18 +1,14 @@
 """Certificates of an authority that only the test knows."""
 
-import asyncio
 import ssl
 from pathlib import Path
 
 import trustme
 
+from theeye_exporter.web.connection import Terms
 from theeye_exporter.web.server import Doorman
 
 __all__ = ["Authority"]
-
-
-def _everybody(_: asyncio.BaseTransport) -> bool:
-    return True
 
 
 class Authority:
@@ -33,17 +29,30 @@ class Authority:
         issued.private_key_pem.write_to_path(key)
         return certificate, key
 
+    def issue_from_elsewhere(self, name: str, *identities: str) -> tuple[Path, Path]:
+        """Write a certificate of an authority that nobody knows."""
+        known, self._ca = self._ca, trustme.CA()
+        try:
+            return self.issue(name, *identities)
+        finally:
+            self._ca = known
+
+    def renew(self) -> None:
+        """Become another authority, in the same file."""
+        self._ca = trustme.CA()
+        self._ca.cert_pem.write_to_path(self.file)
+
     def files(self, scheme: str) -> tuple[Path, ...]:
         """Return the server's certificate and key if there is TLS."""
         return self.server if scheme == "https" else ()
 
-    def doorman(self, scheme: str) -> Doorman | None:
-        """Return what lets everybody in over TLS; None without TLS."""
+    def doorman(self, scheme: str) -> Doorman:
+        """Return what lets everybody in, over TLS or without."""
         if scheme == "http":
-            return None
+            return Terms
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.server)
-        return lambda: (context, _everybody)
+        return lambda: Terms(context)
 
     def client(self, scheme: str, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext | None:
         """Return what a client needs to trust the server and to show a certificate; None without TLS."""

@@ -6,6 +6,7 @@
 import ssl
 import sys
 
+from theeye_exporter.web.connection import Terms
 from theeye_exporter.web.server import bind, serve
 from web.exporters import Exporter, Listen
 
@@ -18,5 +19,5 @@ if __name__ == "__main__":
         context.load_cert_chain(*sys.argv[2:])
     sockets = bind([Listen("127.0.0.1", 0)])
     print(sockets[0].getsockname()[1], flush=True)  # noqa: T201 - what the test waits for
-    serve(exporter.app, sockets, drain_seconds=float(sys.argv[1]), doorman=lambda: (context, lambda _: True))
+    serve(exporter.app, sockets, drain_seconds=float(sys.argv[1]), doorman=lambda: Terms(context))
     print("stopped", flush=True)  # noqa: T201 - serve() has returned

@@ -1,10 +1,12 @@
 """Polling and serving, the default command."""
 
 import signal
+import time
 from collections.abc import Callable
 from typing import Final
 
 import structlog
+from starlette.types import ASGIApp
 
 from theeye_exporter import __version__
 from theeye_exporter.assembly import Exporter
@@ -12,6 +14,11 @@ from theeye_exporter.commands import CommandError
 from theeye_exporter.config import Settings
 from theeye_exporter.ledger.storage import LedgerError
 from theeye_exporter.web.app import create_app
+from theeye_exporter.web.connection import Terms
+from theeye_exporter.web.security.auth import BasicAuth
+from theeye_exporter.web.security.guard import Guard
+from theeye_exporter.web.security.live import LiveWebFile
+from theeye_exporter.web.security.telemetry import WebFileCollector
 from theeye_exporter.web.server import BindError, bind
 from theeye_exporter.web.server import serve as serve_http
 
@@ -26,19 +33,21 @@ def _on_hangup(_signal: int, _frame: object) -> None:
     _log.warning("SIGHUP changes nothing: the configuration is read at the start; restart to apply a new one")
 
 
-def serve(settings: Settings, announce: Callable[[], None] = lambda: None) -> int:
+def serve(settings: Settings, announce: Callable[[str], None] = lambda _: None) -> int:
     """Poll TheEye and serve metrics until SIGTERM or SIGINT.
 
     Args:
         settings: the configuration.
-        announce: is called when nothing is in the way of serving any more.
+        announce: is called with the scheme of our URLs when nothing is in the way of serving any more.
 
     Returns:
         The exit code: 0 after a signal.
 
     Raises:
         CommandError: an address cannot be listened on, or the state file not be used.
+        ConfigError: the web configuration file can no longer be used.
     """
+    web_file = LiveWebFile(settings.web.config_file, time.time) if settings.web.config_file is not None else None
     try:
         sockets = bind(settings.web.listen_addresses)
     except BindError as error:
@@ -47,7 +56,7 @@ def serve(settings: Settings, announce: Callable[[], None] = lambda: None) -> in
         exporter = Exporter(settings)
     except LedgerError as error:
         raise CommandError(str(error)) from None
-    app = create_app(
+    app: ASGIApp = create_app(
         store=exporter.store,
         telemetry=exporter.telemetry,
         board=exporter.board,
@@ -55,9 +64,14 @@ def serve(settings: Settings, announce: Callable[[], None] = lambda: None) -> in
         clock=exporter.clocks.wall,
         started=exporter.clocks.wall(),
     )
+    auth = BasicAuth()
+    if web_file is not None:
+        exporter.telemetry.registry.register(WebFileCollector(web_file))
+        app = Guard(app, web_file, auth)
+    scheme = "https" if web_file is not None and web_file.tls else "http"
     # Its default would end the process without a word.
     signal.signal(signal.SIGHUP, _on_hangup)
-    announce()
+    announce(scheme)
     exporter.start()
     for sock in sockets:
         host, port = sock.getsockname()[:2]
@@ -66,11 +80,13 @@ def serve(settings: Settings, announce: Callable[[], None] = lambda: None) -> in
             version=__version__,
             address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             path=settings.web.telemetry_path,
+            scheme=scheme,
             organizations=len(settings.organizations),
         )
     try:
-        serve_http(app, sockets, drain_seconds=_DRAIN_SECONDS)
+        serve_http(app, sockets, drain_seconds=_DRAIN_SECONDS, doorman=web_file.terms if web_file else Terms)
     finally:
+        auth.close()
         exporter.stop()
     _log.info("stopped")
     return 0

@@ -8,7 +8,9 @@ every state of a connection has a deadline.
 import asyncio
 import http
 import re
+import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import h11
@@ -16,7 +18,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-__all__ = ["HEADER_BYTES", "LimitedProtocol", "Waiting"]
+__all__ = ["HEADER_BYTES", "LimitedProtocol", "Terms", "Waiting"]
 
 HEADER_BYTES: Final = 16 * 1024
 """A request's head: its first line, its header fields and the empty line after them."""
@@ -42,6 +44,18 @@ Waiting = dict[object, Callable[[], object]]
 """Connections that have asked for nothing yet, the longest first, and how to end each."""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a connection is made."""
+
+    tls: ssl.SSLContext | None = None
+    """How to establish TLS; None for plain HTTP."""
+    admits: Callable[[asyncio.BaseTransport], bool] = lambda _: True
+    """Whether the client of an established connection is let in."""
+    in_force: Callable[[], bool] = lambda: True
+    """Whether a new connection would be made on the same terms; if not, the next answer is the last."""
+
+
 class LimitedProtocol(H11Protocol):
     """Answers one request after the other.
 
@@ -49,7 +63,7 @@ class LimitedProtocol(H11Protocol):
         config: uvicorn's configuration.
         server_state: what uvicorn's connections share.
         waiting: where the connection stands while no answer is under way.
-        admits: whether the client of an established connection is let in at all.
+        terms: who is let in, and for how long.
     """
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
@@ -60,11 +74,11 @@ class LimitedProtocol(H11Protocol):
         server_state: ServerState,
         *,
         waiting: Waiting,
-        admits: Callable[[asyncio.BaseTransport], bool] = lambda _: True,
+        terms: Terms,
     ) -> None:
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
         self._waiting = waiting
-        self._admits = admits
+        self._terms = terms
         self._raw: asyncio.Transport
         self._input = bytearray()
         self._searched = 0
@@ -78,7 +92,7 @@ class LimitedProtocol(H11Protocol):
         super().connection_made(transport)
         self._raw = transport
         self.transport = cast("asyncio.Transport", _Transport(transport, self._close, lambda: self._lingering))
-        if self._admits(transport):
+        if self._terms.admits(transport):
             self._wait()
         else:
             self._lingering = True  # whatever arrives meanwhile is not looked at
@@ -161,6 +175,7 @@ class LimitedProtocol(H11Protocol):
         if _announces_body(self.headers):
             self._more_to_come = True
             self._input.clear()
+        if self._more_to_come or not self._terms.in_force():
             # The task that answers has not begun yet. uvicorn repeats this field, and closes.
             self.headers.append((b"connection", b"close"))
             self.cycle.keep_alive = False

@@ -6,15 +6,15 @@ import errno
 import functools
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from theeye_exporter.web.connection import HEADER_BYTES, LimitedProtocol, Waiting
+from theeye_exporter.web.connection import HEADER_BYTES, LimitedProtocol, Terms, Waiting
 
 __all__ = ["Address", "BindError", "Doorman", "bind", "serve", "serve_in_background"]
 
@@ -33,8 +33,8 @@ _ACCEPT_PAUSE_SECONDS: Final = 0.1
 _NOT_OURS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
-Doorman = Callable[[], tuple[ssl.SSLContext | None, Callable[[asyncio.BaseTransport], bool]]]
-"""Is asked for each new connection: how to establish TLS, None for plain HTTP, and who is let in after that."""
+Doorman = Callable[[], Terms]
+"""Is asked for each new connection."""
 
 
 class Address(Protocol):
@@ -68,9 +68,7 @@ def bind(addresses: Iterable[Address]) -> list[socket.socket]:
     return sockets
 
 
-def serve(
-    app: ASGIApp, sockets: Sequence[socket.socket], *, drain_seconds: float, doorman: Doorman | None = None
-) -> None:
+def serve(app: ASGIApp, sockets: Sequence[socket.socket], *, drain_seconds: float, doorman: Doorman = Terms) -> None:
     """Answer requests until SIGTERM or SIGINT; to be called in the main thread.
 
     Then no new connection is let in, and running responses have `drain_seconds` to finish. A second SIGINT ends the
@@ -81,7 +79,7 @@ def serve(
 
 @contextlib.contextmanager
 def serve_in_background(
-    app: ASGIApp, sockets: Sequence[socket.socket], *, drain_seconds: float = 1.0, doorman: Doorman | None = None
+    app: ASGIApp, sockets: Sequence[socket.socket], *, drain_seconds: float = 1.0, doorman: Doorman = Terms
 ) -> Iterator[None]:
     """Answer requests from a thread of its own while the `with` block runs, and stop as `serve` does."""
     server = _Server(app, drain_seconds, doorman)
@@ -96,7 +94,7 @@ def serve_in_background(
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: ASGIApp, drain_seconds: float, doorman: Doorman | None) -> None:
+    def __init__(self, app: ASGIApp, drain_seconds: float, doorman: Doorman) -> None:
         config = uvicorn.Config(
             app,
             loop="asyncio",
@@ -201,24 +199,22 @@ class _Server(uvicorn.Server):
 
     async def _establish(self, sock: socket.socket) -> None:
         task = asyncio.current_task()
-        context, admits = self._doorman() if self._doorman else (None, _everybody)
+        terms = self._doorman()
         limits = {"ssl_handshake_timeout": _HANDSHAKE_SECONDS, "ssl_shutdown_timeout": _SHUTDOWN_SECONDS}
 
-        def is_admitted(transport: asyncio.BaseTransport) -> bool:
+        def admits(transport: asyncio.BaseTransport) -> bool:
             self._arrived(task)  # from now on the connection speaks for itself
-            return admits(transport)
+            return terms.admits(transport)
 
         with contextlib.suppress(OSError):  # the client's handshake failed, or took too long
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: LimitedProtocol(self.config, self.server_state, waiting=self._waiting, admits=is_admitted),
+                lambda: LimitedProtocol(
+                    self.config, self.server_state, waiting=self._waiting, terms=replace(terms, admits=admits)
+                ),
                 sock,
-                ssl=context,
-                **(limits if context else {}),
+                ssl=terms.tls,
+                **(limits if terms.tls else {}),
             )
-
-
-def _everybody(_: asyncio.BaseTransport) -> bool:
-    return True
 
 
 def _listen(address: Address, opened: contextlib.ExitStack) -> list[socket.socket]:
