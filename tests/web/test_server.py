@@ -1,7 +1,9 @@
 """Listening, limits and stopping."""
 
 import asyncio
+import asyncio.sslproto
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -15,6 +17,7 @@ from typing import NoReturn
 import pytest
 import requests
 
+from processes import eventually
 from theeye_exporter.web import connection, server
 from theeye_exporter.web.server import BindError, bind, serve_in_background
 from web.certificates import Authority
@@ -182,6 +185,34 @@ def test_a_handshake_that_is_not_finished_is_ended_while_others_are_served(
             assert ended(silent)
             assert ended(half)
             assert ended(stopped)
+
+
+def test_connections_leave_nothing_to_the_garbage_collector(
+    exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes late, and each connection with TLS holds a quarter of a megabyte."""
+
+    def alive() -> int:
+        return sum(isinstance(thing, asyncio.sslproto.SSLProtocol) for thing in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with served(exporter.app, authority.doorman("https")) as url, contextlib.ExitStack() as opened:
+            for request in (b"no HTTP", b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"):
+                with connect(port_of(url), authority.context()) as sock:
+                    sock.sendall(request + b"\r\n\r\n")
+                    sock.recv(1 << 16)
+            with connect(port_of(url)) as junk:
+                junk.sendall(b"x" * 1_000)
+                assert ended(junk)
+            monkeypatch.setattr(server, "_CONNECTIONS", 1)
+            monkeypatch.setattr(server, "_HANDSHAKE_SECONDS", 0.1)
+            silent = [opened.enter_context(connect(port_of(url))) for _ in range(20)]
+            assert all(map(ended, silent))
+            eventually(lambda: alive() == 0, "all are gone")
+    finally:
+        gc.enable()
 
 
 def test_handshakes_take_ten_seconds_at_most() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import http
 import re
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -79,7 +80,7 @@ class LimitedProtocol(H11Protocol):
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
         self._waiting = waiting
         self._terms = terms
-        self._raw: asyncio.Transport
+        self.raw: asyncio.Transport
         self._input = bytearray()
         self._searched = 0
         self._more_to_come = False
@@ -89,9 +90,8 @@ class LimitedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, once TLS is established."""
-        super().connection_made(transport)
-        self._raw = transport
-        self.transport = cast("asyncio.Transport", _Transport(transport, self._close, lambda: self._lingering))
+        self.raw = transport
+        super().connection_made(cast("asyncio.Transport", _Transport(self)))
         if self._terms.admits(transport):
             self._wait()
         else:
@@ -113,6 +113,8 @@ class LimitedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its text names no reason
         """Answer what is no HTTP."""
+        if (error := sys.exception()) is not None:
+            error.__traceback__ = None  # h11's error refers to itself; let it not keep TLS, as in `connection_lost`
         self._refuse(400)
 
     def on_response_complete(self) -> None:
@@ -121,14 +123,14 @@ class LimitedProtocol(H11Protocol):
         if self._lingering:
             return
         self._wait()
-        if self._input and not self._answering and not self._raw.is_closing():
+        if self._input and not self._answering and not self.raw.is_closing():
             self._take()
 
     def shutdown(self) -> None:
         """End now, or after the answer that is under way."""
         super().shutdown()
         if self._lingering or self.cycle is None:
-            self._raw.abort()  # TLS would wait for the client to agree
+            self.raw.abort()  # TLS would wait for the client to agree
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave nothing behind."""
@@ -136,6 +138,9 @@ class LimitedProtocol(H11Protocol):
         if self._limit is not None:
             self._limit.cancel()
         super().connection_lost(exc)
+        # We and uvicorn's objects refer to each other, so that only the garbage collector finds us, and maybe late.
+        # The transport goes now: TLS has a quarter of a megabyte in it.
+        self.raw = _Gone()
 
     @property
     def _answering(self) -> bool:
@@ -143,12 +148,12 @@ class LimitedProtocol(H11Protocol):
 
     def _wait(self) -> None:
         """Give the client time to ask; or to take what the kernel has not taken yet."""
-        if self.cycle is not None and self._raw.get_write_buffer_size():
-            self._arm(_RESPONSE_SECONDS, self._raw.abort)
+        if self.cycle is not None and self.raw.get_write_buffer_size():
+            self._arm(_RESPONSE_SECONDS, self.raw.abort)
             return
-        if not self._raw.is_closing():
-            self._waiting[self] = self._raw.abort
-        self._arm(_REQUEST_SECONDS, self._raw.abort)
+        if not self.raw.is_closing():
+            self._waiting[self] = self.raw.abort
+        self._arm(_REQUEST_SECONDS, self.raw.abort)
 
     def _take(self) -> None:
         """Hand the next head of a request on, once it is complete."""
@@ -171,7 +176,7 @@ class LimitedProtocol(H11Protocol):
         if self.cycle is None or not self._answering:
             return  # refused
         self._waiting.pop(self, None)
-        self._arm(_RESPONSE_SECONDS, self._raw.abort)
+        self._arm(_RESPONSE_SECONDS, self.raw.abort)
         if _announces_body(self.headers):
             self._more_to_come = True
             self._input.clear()
@@ -190,26 +195,30 @@ class LimitedProtocol(H11Protocol):
         ]
         response = h11.Response(status_code=status, headers=headers, reason=http.HTTPStatus(status).phrase.encode())
         for event in (response, h11.Data(data=text), h11.EndOfMessage()):
-            self._raw.write(self.conn.send(event) or b"")
+            self.raw.write(self.conn.send(event) or b"")
         self._more_to_come = True
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def is_closing(self) -> bool:
+        """Whether nothing more is answered."""
+        return self._lingering or self.raw.is_closing()
+
+    def close(self) -> None:
         """Close; if the client is still sending, only once it had time to see the answer."""
-        if not self._more_to_come or self._raw.is_closing():
-            self._raw.close()
+        if not self._more_to_come or self.raw.is_closing():
+            self.raw.close()
         elif not self._lingering:
             self._lingering = True
-            self._waiting[self] = self._raw.abort
+            self._waiting[self] = self.raw.abort
             self._input.clear()
             self.flow.resume_reading()
-            if self._raw.can_write_eof():
-                self._raw.write_eof()
-            self._arm(_RESPONSE_SECONDS if self._raw.get_write_buffer_size() else _LINGER_SECONDS, self._end)
+            if self.raw.can_write_eof():
+                self.raw.write_eof()
+            self._arm(_RESPONSE_SECONDS if self.raw.get_write_buffer_size() else _LINGER_SECONDS, self._end)
 
     def _end(self) -> None:
-        self._raw.close()
-        self._arm(_LINGER_SECONDS, self._raw.abort)
+        self.raw.close()
+        self._arm(_LINGER_SECONDS, self.raw.abort)
 
     def _arm(self, seconds: float, end: Callable[[], object]) -> None:
         if self._limit is not None:
@@ -218,20 +227,42 @@ class LimitedProtocol(H11Protocol):
 
 
 class _Transport:
-    """The transport as uvicorn sees it, which closes our way."""
+    """The transport as uvicorn sees it: that of the connection, except that it closes our way."""
 
-    def __init__(
-        self, transport: asyncio.Transport, close: Callable[[], None], is_lingering: Callable[[], bool]
-    ) -> None:
-        self._transport = transport
-        self._is_lingering = is_lingering
-        self.close = close
+    def __init__(self, connection: LimitedProtocol) -> None:
+        self._connection = connection
+        self.close = connection.close
 
     def is_closing(self) -> bool:
-        return self._is_lingering() or self._transport.is_closing()
+        return self._connection.is_closing()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+        return getattr(self._connection.raw, name)
+
+
+class _Gone(asyncio.Transport):
+    """The transport of a connection that is no more."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+    def write(self, data: object) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
 
 def _announces_body(headers: list[tuple[bytes, bytes]]) -> bool:

@@ -206,7 +206,7 @@ class _Server(uvicorn.Server):
             self._arrived(task)  # from now on the connection speaks for itself
             return terms.admits(transport)
 
-        with contextlib.suppress(OSError):  # the client's handshake failed, or took too long
+        try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: LimitedProtocol(
                     self.config, self.server_state, waiting=self._waiting, terms=replace(terms, admits=admits)
@@ -215,6 +215,9 @@ class _Server(uvicorn.Server):
                 ssl=terms.tls,
                 **(limits if terms.tls else {}),
             )
+        except (OSError, asyncio.CancelledError) as error:  # the handshake failed, took too long, or gave way
+            # Otherwise it keeps the frames it passed through, and TLS in them, until the garbage collector comes.
+            error.__traceback__ = None
 
 
 def _listen(address: Address, opened: contextlib.ExitStack) -> list[socket.socket]:
