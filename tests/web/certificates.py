@@ -1,9 +1,14 @@
 """Certificates of an authority that only the test knows."""
 
+import datetime
 import ssl
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from theeye_exporter.web.connection import Terms
 from theeye_exporter.web.server import Doorman
@@ -28,6 +33,29 @@ class Authority:
         certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
         issued.private_key_pem.write_to_path(key)
         return certificate, key
+
+    def issue_for_uri(self, name: str, uri: str) -> tuple[Path, Path]:
+        """Write a certificate whose only alternative name is a URI, and its key."""
+        authority = x509.load_pem_x509_certificate(self._ca.cert_pem.bytes())
+        signer = load_pem_private_key(self._ca.private_key_pem.bytes(), None)
+        assert isinstance(signer, ec.EllipticCurvePrivateKey)
+        own = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.datetime.now(datetime.UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([]))
+            .issuer_name(authority.subject)
+            .public_key(own.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)]), critical=True)
+            .sign(signer, hashes.SHA256())
+        )
+        paths = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        paths[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+        paths[1].write_bytes(own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return paths
 
     def issue_from_elsewhere(self, name: str, *identities: str) -> tuple[Path, Path]:
         """Write a certificate of an authority that nobody knows."""

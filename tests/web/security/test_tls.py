@@ -95,6 +95,16 @@ def test_alternative_names_of_clients(identity: str, allowed: str, admitted: boo
     assert is_served(site, what.authority.context(what.authority.issue("client", identity))) is admitted
 
 
+def test_uris_of_clients(site: Site) -> None:
+    what = site[0]
+    client = what.authority.context(what.authority.issue_for_uri("client", "spiffe://example.com/prometheus"))
+
+    what.write(f"{VERIFY}  client_allowed_sans: ['spiffe://example.com/prometheus']\n")
+    assert is_served(site, client)
+    what.write(f"{VERIFY}  client_allowed_sans: ['spiffe://example.com/grafana', example.com]\n")
+    assert not is_served(site, client)
+
+
 def test_the_common_name_of_a_client_counts_for_nothing(site: Site) -> None:
     what = site[0]
     what.write(f"{VERIFY}  client_allowed_sans: [prometheus.example]\n")
