@@ -167,6 +167,26 @@ def test_when_too_many_are_being_answered_the_next_is_told_to_come_back(
             assert ended(unheard)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_who_does_not_read_gives_way_in_the_end(
+    scheme: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter.publish_much()
+    monkeypatch.setattr(server, "_CONNECTIONS", 2)
+
+    def ask() -> bool:
+        with connect(port_of(url), authority.client(scheme)) as sock:
+            sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return read_to_end(sock).startswith(b"HTTP/1.1 200 ")
+
+    with served(exporter.app, authority.doorman(scheme)) as url, contextlib.ExitStack() as opened:
+        for _ in range(2):
+            opened.enter_context(begin_scrape(port_of(url), authority.client(scheme)))
+        assert not ask()
+        monkeypatch.setattr(connection, "_STALL_SECONDS", 0.0)
+        eventually(ask, "there is room")
+
+
 def test_a_handshake_that_is_not_finished_is_ended_while_others_are_served(
     exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:

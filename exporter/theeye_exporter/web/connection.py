@@ -19,7 +19,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-__all__ = ["HEADER_BYTES", "LimitedProtocol", "Terms", "Waiting"]
+__all__ = ["HEADER_BYTES", "Idle", "LimitedProtocol", "Terms"]
 
 HEADER_BYTES: Final = 16 * 1024
 """A request's head: its first line, its header fields and the empty line after them."""
@@ -33,6 +33,9 @@ _RESPONSE_SECONDS = 120.0
 _LINGER_SECONDS = 2.0
 """For which what a client still sends is thrown away, so that it sees the answer and not a reset."""
 
+_STALL_SECONDS = 5.0
+"""After which a client that does not read gives way to a new one, where there is no other room."""
+
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _FIRST_PRINTABLE: Final = 0x21
 _REFUSALS: Final = {
@@ -41,8 +44,34 @@ _REFUSALS: Final = {
     431: f"the head of a request may have {HEADER_BYTES} bytes",
 }
 
-Waiting = dict[object, Callable[[], object]]
-"""Connections that have asked for nothing yet, the longest first, and how to end each."""
+
+class Idle:
+    """Connections that do nothing, the longest first, and how to end each."""
+
+    def __init__(self) -> None:
+        self.silent: dict[object, Callable[[], object]] = {}
+        """Those that ask for nothing."""
+        self.stalled: dict[object, tuple[float, Callable[[], object]]] = {}
+        """Those whose client does not read its answer, and since when, by the event loop's clock."""
+
+    def longest(self, now: float) -> object | None:
+        """Return the one that may be ended first."""
+        if self.silent:
+            return next(iter(self.silent))
+        connection, (since, _) = next(iter(self.stalled.items()), (None, (now, None)))
+        return connection if now - since >= _STALL_SECONDS else None
+
+    def end(self, connection: object) -> None:
+        """End a connection."""
+        silent, (_, stalled) = self.silent.pop(connection, None), self.stalled.pop(connection, (0.0, None))
+        end = silent or stalled
+        if end is not None:
+            end()
+
+    def discard(self, connection: object) -> None:
+        """Take note that a connection is busy, or gone."""
+        self.silent.pop(connection, None)
+        self.stalled.pop(connection, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +92,7 @@ class LimitedProtocol(H11Protocol):
     Args:
         config: uvicorn's configuration.
         server_state: what uvicorn's connections share.
-        waiting: where the connection stands while no answer is under way.
+        idle: where the connection stands while nothing happens on it.
         terms: who is let in, and for how long.
     """
 
@@ -74,11 +103,11 @@ class LimitedProtocol(H11Protocol):
         config: Config,
         server_state: ServerState,
         *,
-        waiting: Waiting,
+        idle: Idle,
         terms: Terms,
     ) -> None:
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
-        self._waiting = waiting
+        self._idle = idle
         self._terms = terms
         self.raw: asyncio.Transport
         self._input = bytearray()
@@ -126,6 +155,16 @@ class LimitedProtocol(H11Protocol):
         if self._input and not self._answering and not self.raw.is_closing():
             self._take()
 
+    def pause_writing(self) -> None:
+        """Take note that the client does not read."""
+        super().pause_writing()
+        self._idle.stalled[self] = self.loop.time(), self.raw.abort
+
+    def resume_writing(self) -> None:
+        """Take note that the client reads again."""
+        super().resume_writing()
+        self._idle.stalled.pop(self, None)
+
     def shutdown(self) -> None:
         """End now, or after the answer that is under way."""
         super().shutdown()
@@ -134,7 +173,7 @@ class LimitedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave nothing behind."""
-        self._waiting.pop(self, None)
+        self._idle.discard(self)
         if self._limit is not None:
             self._limit.cancel()
         super().connection_lost(exc)
@@ -152,7 +191,7 @@ class LimitedProtocol(H11Protocol):
             self._arm(_RESPONSE_SECONDS, self.raw.abort)
             return
         if not self.raw.is_closing():
-            self._waiting[self] = self.raw.abort
+            self._idle.silent[self] = self.raw.abort
         self._arm(_REQUEST_SECONDS, self.raw.abort)
 
     def _take(self) -> None:
@@ -175,7 +214,7 @@ class LimitedProtocol(H11Protocol):
         super().data_received(head)
         if self.cycle is None or not self._answering:
             return  # refused
-        self._waiting.pop(self, None)
+        self._idle.discard(self)
         self._arm(_RESPONSE_SECONDS, self.raw.abort)
         if _announces_body(self.headers):
             self._more_to_come = True
@@ -209,7 +248,7 @@ class LimitedProtocol(H11Protocol):
             self.raw.close()
         elif not self._lingering:
             self._lingering = True
-            self._waiting[self] = self.raw.abort
+            self._idle.silent[self] = self.raw.abort
             self._input.clear()
             self.flow.resume_reading()
             if self.raw.can_write_eof():

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import uvicorn
 from starlette.types import ASGIApp
 
-from theeye_exporter.web.connection import HEADER_BYTES, LimitedProtocol, Terms, Waiting
+from theeye_exporter.web.connection import HEADER_BYTES, Idle, LimitedProtocol, Terms
 
 __all__ = ["Address", "BindError", "Doorman", "bind", "serve", "serve_in_background"]
 
@@ -118,7 +118,7 @@ class _Server(uvicorn.Server):
         self._doorman = doorman
         self._acceptors: list[asyncio.Task[None]] = []
         self._arriving: set[object] = set()
-        self._waiting: Waiting = {}
+        self._idle = Idle()
 
     def run_and_tell(self, sockets: list[socket.socket]) -> None:
         """Run, and let nobody wait for a server that could not start."""
@@ -175,9 +175,9 @@ class _Server(uvicorn.Server):
         """Begin a connection; when there are too many, the one that has done nothing for longest gives way."""
         connections = self.server_state.connections
         if len(self._arriving) + len(connections) >= _CONNECTIONS:
-            longest = next(iter(self._waiting), None)
+            longest = self._idle.longest(asyncio.get_running_loop().time())
             if longest is not None:
-                self._waiting.pop(longest)()
+                self._idle.end(longest)
                 self._arriving.discard(longest)
                 connections.discard(longest)
             elif len(connections) >= _CONNECTIONS + _REFUSED_IN_WORDS:
@@ -185,7 +185,7 @@ class _Server(uvicorn.Server):
                 return
         task = asyncio.create_task(self._establish(sock))
         self._arriving.add(task)
-        self._waiting[task] = task.cancel
+        self._idle.silent[task] = task.cancel
         task.add_done_callback(functools.partial(self._forget, sock))
 
     def _forget(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
@@ -195,7 +195,7 @@ class _Server(uvicorn.Server):
 
     def _arrived(self, task: object) -> None:
         self._arriving.discard(task)
-        self._waiting.pop(task, None)
+        self._idle.discard(task)
 
     async def _establish(self, sock: socket.socket) -> None:
         task = asyncio.current_task()
@@ -209,7 +209,7 @@ class _Server(uvicorn.Server):
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: LimitedProtocol(
-                    self.config, self.server_state, waiting=self._waiting, terms=replace(terms, admits=admits)
+                    self.config, self.server_state, idle=self._idle, terms=replace(terms, admits=admits)
                 ),
                 sock,
                 ssl=terms.tls,
