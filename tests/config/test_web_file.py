@@ -152,14 +152,18 @@ def test_what_works_otherwise_than_in_go_is_told(folder: Path) -> None:
     assert read(folder, TLS + "  curve_preferences: [X25519]\n").remarks == ()
 
 
-def test_a_change_that_the_clock_does_not_tell_is_seen(tmp_path: Path) -> None:
-    """A file that has just been written may be written again within the same tick of the file system's clock."""
+def test_a_file_that_has_just_changed_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be written once more within the same tick of the file system's clock."""
     file = tmp_path / "file"
     file.write_text("a")
-    first = fingerprint(file)
-    file.write_text("b")
+    changed = file.stat().st_ctime_ns
+    times = iter((changed + 1, changed + 2))
+    monkeypatch.setattr("time.time_ns", lambda: next(times))
 
-    assert fingerprint(file) != first
+    first, second = fingerprint(file), fingerprint(file)
+
+    assert first != second
+    assert first.settled == second.settled
 
 
 def test_a_file_that_rests_keeps_its_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
