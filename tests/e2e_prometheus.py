@@ -1,7 +1,7 @@
 """A real Prometheus for tests."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,18 @@ from tools import require_tool
 
 
 @contextmanager
-def prometheus(scraped: str, tmp_path: Path, *flags: str) -> Iterator[str]:
-    """Run a Prometheus that scrapes an address each second; yields its URL."""
+def prometheus(
+    scraped: str, tmp_path: Path, *flags: str, settings: Mapping[str, object] | None = None
+) -> Iterator[str]:
+    """Run a Prometheus that scrapes an address each second, with more settings if there are; yields its URL."""
     port = free_port()
     (tmp_path / "prometheus.yml").write_text(
         json.dumps(
             {
                 "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                "scrape_configs": [{"job_name": "theeye", "static_configs": [{"targets": [scraped]}]}],
+                "scrape_configs": [
+                    {"job_name": "theeye", "static_configs": [{"targets": [scraped]}], **(settings or {})}
+                ],
             }
         )
     )

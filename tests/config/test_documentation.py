@@ -20,9 +20,15 @@ from theeye_exporter.config import (
     add_flags,
     parse_duration,
 )
+from theeye_exporter.config.problems import Report
 from theeye_exporter.config.schema import FileSettings
+from theeye_exporter.config.web_file import RateLimit, read_web_file
+from theeye_exporter.config.web_schema import WebFileSchema
+from web.certificates import Authority
 
-REFERENCE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+REFERENCE = (DOCS / "configuration.md").read_text(encoding="utf-8")
+WEB_REFERENCE = (DOCS / "web-config.md").read_text(encoding="utf-8")
 
 
 def keys_of(section: type[BaseModel]) -> Iterator[str]:
@@ -72,6 +78,29 @@ def test_default_buckets_are_those_described() -> None:
 @pytest.mark.parametrize("key", sorted(set(keys_of(FileSettings))))
 def test_every_key_is_described(key: str) -> None:
     assert f"`{key}`" in REFERENCE
+
+
+@pytest.mark.parametrize("key", sorted(set(keys_of(WebFileSchema))))
+def test_every_key_of_web_configuration_files_is_described(key: str) -> None:
+    assert f"`{key}`" in WEB_REFERENCE
+
+
+def test_example_of_a_web_configuration_file_works_and_has_every_key(tmp_path: Path) -> None:
+    example, _ = re.findall("```yaml\n(.*?)```", WEB_REFERENCE, re.DOTALL)
+    authority = Authority(tmp_path)
+    certificate, key = authority.server
+    certificate.rename(tmp_path / "server.crt")
+    key.rename(tmp_path / "server.key")
+    authority.file.rename(tmp_path / "ca.crt")
+    (tmp_path / "web.yml").write_text(example, encoding="utf-8")
+    report = Report()
+
+    read = read_web_file(tmp_path / "web.yml", report)
+
+    assert report.problems() == ()
+    assert (read.remarks, read.rate_limit) == ((), RateLimit(1.0, 20))
+    inline = {"cert", "key", "client_ca"}
+    assert all(f"{key}:" in example for key in set(keys_of(WebFileSchema)) - inline)
 
 
 def test_exactly_the_flags_that_exist_are_described() -> None:

@@ -8,16 +8,24 @@ import requests
 from starlette.types import ASGIApp
 
 from theeye_exporter.telemetry import Telemetry
-from theeye_exporter.web.server import bind, serve_in_background
+from theeye_exporter.web.connection import Terms
+from theeye_exporter.web.server import Doorman, bind, serve_in_background
+from web.certificates import Authority
 from web.exporters import Exporter, Listen, Serve
 
 
 @contextlib.contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
+def served(app: ASGIApp, doorman: Doorman = Terms) -> Iterator[str]:
     """Serve an application on a free port of the loopback; yields its URL."""
     sockets = bind([Listen("127.0.0.1", 0)])
-    with serve_in_background(app, sockets):
-        yield f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
+    with serve_in_background(app, sockets, doorman=doorman):
+        yield f"{'http' if doorman is Terms else 'https'}://127.0.0.1:{sockets[0].getsockname()[1]}"
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Return a certificate authority, with a certificate for our loopback."""
+    return Authority(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")

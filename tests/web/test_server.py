@@ -1,46 +1,31 @@
 """Listening, limits and stopping."""
 
 import asyncio
+import asyncio.sslproto
 import contextlib
+import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 import requests
 
-from theeye_exporter.exposition.render import Format
-from theeye_exporter.web import server
+from processes import eventually
+from theeye_exporter.web import connection, server
 from theeye_exporter.web.server import BindError, bind, serve_in_background
+from web.certificates import Authority
+from web.conftest import served
 from web.exporters import Exporter, Listen, Serve
+from web.sockets import DEADLINE, begin_scrape, connect, ended, port_of, read_to_end
 
 TESTS = Path(__file__).parent.parent
-DEADLINE = 20.0
-
-
-def connect(port: int, *, receive_buffer: int | None = None) -> socket.socket:
-    with contextlib.ExitStack() as unfinished:
-        sock = unfinished.enter_context(socket.socket())
-        if receive_buffer:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.settimeout(DEADLINE)
-        sock.connect(("127.0.0.1", port))
-        unfinished.pop_all()
-    return sock
-
-
-def port_of(url: str) -> int:
-    return int(url.rpartition(":")[2])
-
-
-def read_to_end(sock: socket.socket) -> bytes:
-    return b"".join(iter(lambda: sock.recv(1 << 20), b""))
 
 
 # Listening
@@ -62,14 +47,14 @@ def test_small_answers_are_not_held_back(
     exporter: Exporter, serve: Serve, http: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nodelay = []
-    made = server._LimitedProtocol.connection_made
+    made = connection.LimitedProtocol.connection_made
 
-    def connection_made(protocol: server._LimitedProtocol, transport: asyncio.Transport) -> None:
+    def connection_made(protocol: connection.LimitedProtocol, transport: asyncio.Transport) -> None:
         sock = transport.get_extra_info("socket")
         nodelay.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         made(protocol, transport)
 
-    monkeypatch.setattr(server._LimitedProtocol, "connection_made", connection_made)
+    monkeypatch.setattr(connection.LimitedProtocol, "connection_made", connection_made)
 
     assert http.get(f"{serve(exporter.app)}/-/healthy", timeout=10).text == "OK\n"
     assert nodelay == [1]
@@ -148,79 +133,119 @@ def test_hosts_that_cannot_be_resolved(
 # Limits
 
 
-def test_a_client_that_says_nothing_is_let_go(
-    exporter: Exporter, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "_REQUEST_SECONDS", 0.2)
-    port = port_of(serve(exporter.app))
-
-    with connect(port) as silent, connect(port) as slow:
-        slow.sendall(b"GET /metrics HT")
-
-        # Whether by an end or by a reset; the deadline of the socket would be a TimeoutError.
-        with contextlib.suppress(ConnectionResetError):
-            assert silent.recv(1) == b""
-        with contextlib.suppress(ConnectionResetError):
-            assert slow.recv(1) == b""
-
-
-def test_a_client_that_does_not_read_is_let_go(
-    exporter: Exporter, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    exporter.publish_much()
-    size = sum(map(len, exporter.store.current().identity(Format.TEXT_0_0_4)))
-    monkeypatch.setattr(server, "_RESPONSE_SECONDS", 0.2)
-    url = serve(exporter.app)
-    received = 0
-
-    with connect(port_of(url), receive_buffer=4096) as sock, connect(port_of(url)) as other:
-        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        # The server is done with the one that does not read once it has ended this later one for its silence.
-        monkeypatch.setattr(server, "_REQUEST_SECONDS", 0.5)
-        other.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-        with contextlib.suppress(ConnectionResetError):
-            read_to_end(other)
-        with contextlib.suppress(ConnectionResetError):
-            while data := sock.recv(1 << 20):
-                received += len(data)
-
-    assert received < size
-
-
-def test_more_clients_than_allowed_are_told_to_come_back(
-    http: requests.Session, exporter: Exporter, serve: Serve, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_who_says_nothing_gives_way_when_there_are_too_many(
+    scheme: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "_CONNECTIONS", 3)
-    url = serve(exporter.app)
 
-    with connect(port_of(url)), connect(port_of(url)):
-        assert http.get(f"{url}/-/healthy", timeout=10).status_code == 503
+    with served(exporter.app, authority.doorman(scheme)) as url, contextlib.ExitStack() as opened:
+        silent = [opened.enter_context(connect(port_of(url))) for _ in range(20)]
+        with connect(port_of(url), authority.client(scheme)) as sock:
+            sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answer = read_to_end(sock)
+        assert ended(silent[0])
 
-
-def test_headers_are_limited(exporter: Exporter, serve: Serve) -> None:
-    with connect(port_of(serve(exporter.app))) as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 20_000)
-
-        assert sock.recv(1 << 16).startswith(b"HTTP/1.1 400 ")
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-def test_pipelined_requests_are_answered_in_order(exporter: Exporter, serve: Serve) -> None:
-    with connect(port_of(serve(exporter.app))) as sock:
-        sock.sendall(
-            b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\nGET /-/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        )
-        answers = read_to_end(sock)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_when_too_many_are_being_answered_the_next_is_told_to_come_back(
+    scheme: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter.publish_much()
+    monkeypatch.setattr(server, "_CONNECTIONS", 2)
 
-    assert answers.index(b"OK\n") < answers.index(b"ready\n")
+    with served(exporter.app, authority.doorman(scheme)) as url, contextlib.ExitStack() as opened:
+        for _ in range(2):
+            opened.enter_context(begin_scrape(port_of(url), authority.client(scheme)))
+        with connect(port_of(url), authority.client(scheme)) as sock:
+            sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert read_to_end(sock).startswith(b"HTTP/1.1 503 ")
+        monkeypatch.setattr(server, "_REFUSED_IN_WORDS", 0)
+        with connect(port_of(url)) as unheard:
+            assert ended(unheard)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_who_does_not_read_gives_way_in_the_end(
+    scheme: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter.publish_much()
+    monkeypatch.setattr(server, "_CONNECTIONS", 2)
+
+    def ask() -> bool:
+        with connect(port_of(url), authority.client(scheme)) as sock:
+            sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return read_to_end(sock).startswith(b"HTTP/1.1 200 ")
+
+    with served(exporter.app, authority.doorman(scheme)) as url, contextlib.ExitStack() as opened:
+        for _ in range(2):
+            opened.enter_context(begin_scrape(port_of(url), authority.client(scheme)))
+        assert not ask()
+        monkeypatch.setattr(connection, "_STALL_SECONDS", 0.0)
+        eventually(ask, "there is room")
+
+
+def test_a_handshake_that_is_not_finished_is_ended_while_others_are_served(
+    exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hello = authority.client_hello()
+    with served(exporter.app, authority.doorman("https")) as url:
+        # Those who come first have little time, those who come later have enough.
+        monkeypatch.setattr(server, "_HANDSHAKE_SECONDS", 0.5)
+        with connect(port_of(url)) as silent, connect(port_of(url)) as half, connect(port_of(url)) as stopped:
+            half.sendall(hello[: len(hello) // 2])
+            stopped.sendall(hello)
+            assert stopped.recv(1)  # the server's part of the handshake
+            monkeypatch.setattr(server, "_HANDSHAKE_SECONDS", DEADLINE)
+            with connect(port_of(url), authority.client("https")) as sock:
+                sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                assert read_to_end(sock).startswith(b"HTTP/1.1 200 ")
+            assert ended(silent)
+            assert ended(half)
+            assert ended(stopped)
+
+
+def test_connections_leave_nothing_to_the_garbage_collector(
+    exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes late, and each connection with TLS holds a quarter of a megabyte."""
+
+    def alive() -> int:
+        return sum(isinstance(thing, asyncio.sslproto.SSLProtocol) for thing in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with served(exporter.app, authority.doorman("https")) as url, contextlib.ExitStack() as opened:
+            for request in (b"no HTTP", b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"):
+                with connect(port_of(url), authority.context()) as sock:
+                    sock.sendall(request + b"\r\n\r\n")
+                    sock.recv(1 << 16)
+            with connect(port_of(url)) as junk:
+                junk.sendall(b"x" * 1_000)
+                assert ended(junk)
+            monkeypatch.setattr(server, "_CONNECTIONS", 1)
+            monkeypatch.setattr(server, "_HANDSHAKE_SECONDS", 0.1)
+            silent = [opened.enter_context(connect(port_of(url))) for _ in range(20)]
+            assert all(map(ended, silent))
+            eventually(lambda: alive() == 0, "all are gone")
+    finally:
+        gc.enable()
+
+
+def test_handshakes_take_ten_seconds_at_most() -> None:
+    assert server._HANDSHAKE_SECONDS == 10.0
 
 
 # Stopping
 
 
 @contextlib.contextmanager
-def serving_process(drain_seconds: float) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def serving_process(drain_seconds: float, tls: Sequence[Path]) -> Iterator[tuple[subprocess.Popen[str], int]]:
     process = subprocess.Popen(
-        [sys.executable, str(TESTS / "web" / "serving_process.py"), str(drain_seconds)],
+        [sys.executable, str(TESTS / "web" / "serving_process.py"), str(drain_seconds), *map(str, tls)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -244,20 +269,17 @@ def wait_until_refused(port: int) -> None:
     pytest.fail("new connections are still let in")
 
 
-def begin_scrape(port: int) -> socket.socket:
-    """Ask for the exposition without compression and read only the first byte of the answer."""
-    sock = connect(port, receive_buffer=4096)
-    sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert sock.recv(1) == b"H"
-    return sock
-
-
+@pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_a_running_scrape_finish(number: signal.Signals) -> None:
-    with serving_process(drain_seconds=DEADLINE) as (process, port), begin_scrape(port) as sock:
+def test_a_signal_lets_a_running_scrape_finish(number: signal.Signals, scheme: str, authority: Authority) -> None:
+    with (
+        serving_process(DEADLINE, authority.files(scheme)) as (process, port),
+        begin_scrape(port, authority.client(scheme)) as sock,
+    ):
         process.send_signal(number)
         wait_until_refused(port)
         head, _, body = read_to_end(sock).partition(b"\r\n\r\n")
+        sock.close()
         output, errors = process.communicate(timeout=DEADLINE)
 
     assert f"content-length: {len(body)}".encode() in head
@@ -265,16 +287,29 @@ def test_a_signal_lets_a_running_scrape_finish(number: signal.Signals) -> None:
     assert (process.returncode, output, errors) == (0, "stopped\n", "")
 
 
-def test_a_scrape_that_does_not_finish_is_cut_in_the_end() -> None:
-    with serving_process(drain_seconds=0.2) as (process, port), begin_scrape(port):
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_scrape_that_does_not_finish_is_cut_in_the_end(scheme: str, authority: Authority) -> None:
+    with (
+        serving_process(0.2, authority.files(scheme)) as (process, port),
+        begin_scrape(port, authority.client(scheme)),
+    ):
         process.terminate()
 
         assert process.wait(DEADLINE) == 0
 
 
-def test_idle_connections_do_not_delay_the_end(http: requests.Session) -> None:
-    with serving_process(drain_seconds=DEADLINE * 2) as (process, port), connect(port):
-        assert http.get(f"http://127.0.0.1:{port}/-/healthy", timeout=10).status_code == 200
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_idle_connections_do_not_delay_the_end(scheme: str, authority: Authority) -> None:
+    with (
+        serving_process(DEADLINE * 2, authority.files(scheme)) as (process, port),
+        connect(port),
+        connect(port, authority.client(scheme)) as served_before,
+    ):
+        served_before.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in served_before.recv(1 << 16)
         process.terminate()
+        with contextlib.suppress(OSError):
+            read_to_end(served_before)
+        served_before.close()
 
         assert process.wait(DEADLINE) == 0

@@ -114,7 +114,7 @@ def demo(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> 
         configure_logging(exporter.log.level, exporter.log.format)
         return serve(
             lambda: _exporter_settings(flags, environ, theeye),
-            lambda: print(_where_to_look(exporter, theeye), file=out, flush=True),
+            lambda scheme: print(_where_to_look(exporter, theeye, scheme), file=out, flush=True),
         )
     finally:
         theeye.stop()
@@ -159,10 +159,10 @@ def _fault(text: str) -> object:
         raise argparse.ArgumentTypeError(f"{first} {', '.join(FAULTS)}" if several_lines else first) from None
 
 
-def _where_to_look(settings: Settings, theeye: SimulatedTheEye) -> str:
+def _where_to_look(settings: Settings, theeye: SimulatedTheEye, scheme: str) -> str:
     address = settings.web.listen_addresses[0]
     host = f"[{address.host}]" if ":" in address.host else address.host or "localhost"
-    base = f"http://{host}:{address.port}"
+    base = f"{scheme}://{host}:{address.port}"
     return (
         f"A simulated TheEye with {theeye.settings.monitors} monitors and {theeye.settings.tasks} tasks "
         f"runs at {theeye.url}\n"

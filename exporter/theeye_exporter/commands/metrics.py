@@ -12,6 +12,7 @@ from theeye_exporter.ledger.book import Book
 from theeye_exporter.ledger.records import Bounds
 from theeye_exporter.status import Attempt, CollectorStatus, StatusBoard
 from theeye_exporter.telemetry import Telemetry
+from theeye_exporter.web.security.telemetry import WebFileCollector
 
 __all__ = ["render_catalogue"]
 
@@ -81,6 +82,11 @@ def _own_entries() -> Iterable[_Entry]:
         yield _Entry(metric.name + suffix, metric.type, tuple(labels), metric.documentation, "stable")
 
 
+class _Reloads:
+    successful = True
+    last_success = 0.0
+
+
 def _exercised_telemetry() -> Telemetry:
     """Return metrics of which each has a sample, since only samples tell their labels."""
     board, store = StatusBoard(), SnapshotStore(time.monotonic)
@@ -93,4 +99,5 @@ def _exercised_telemetry() -> Telemetry:
     telemetry.rendered("", "", 0)
     telemetry.observer("")("", "", 0, 0)
     telemetry.watch("", Book("", None, Bounds(None, None, None)))
+    telemetry.registry.register(WebFileCollector(_Reloads()))
     return telemetry

@@ -2,10 +2,12 @@
 
 import gc
 import sys
+import time
 from collections.abc import Callable
 from typing import Final
 
 import structlog
+from starlette.types import ASGIApp
 
 from theeye_exporter import __version__
 from theeye_exporter.assembly import Exporter
@@ -14,6 +16,11 @@ from theeye_exporter.config import Settings
 from theeye_exporter.ledger.storage import LedgerError
 from theeye_exporter.reloading import Reloader
 from theeye_exporter.web.app import create_app
+from theeye_exporter.web.connection import Terms
+from theeye_exporter.web.security.auth import BasicAuth
+from theeye_exporter.web.security.guard import Guard
+from theeye_exporter.web.security.live import LiveWebFile
+from theeye_exporter.web.security.telemetry import WebFileCollector
 from theeye_exporter.web.server import BindError, bind
 from theeye_exporter.web.server import serve as serve_http
 
@@ -31,21 +38,22 @@ sixth of its time, and holds everything else up for as long as a fleet is large.
 _log: Final = structlog.get_logger(__name__)
 
 
-def serve(load: Callable[[], Settings], announce: Callable[[], None] = lambda: None) -> int:
+def serve(load: Callable[[], Settings], announce: Callable[[str], None] = lambda _: None) -> int:
     """Poll TheEye and serve metrics until SIGTERM or SIGINT; on SIGHUP, load the configuration anew.
 
     Args:
         load: returns the configuration as it is now.
-        announce: is called when nothing is in the way of serving any more.
+        announce: is called with the scheme of our URLs when nothing is in the way of serving any more.
 
     Returns:
         The exit code: 0 after a signal.
 
     Raises:
         CommandError: an address cannot be listened on, or the state file not be used.
-        ConfigError: the configuration is wrong.
+        ConfigError: the configuration, or the web configuration file, is wrong.
     """
     settings = load()
+    web_file = LiveWebFile(settings.web.config_file, time.time) if settings.web.config_file is not None else None
     try:
         sockets = bind(settings.web.listen_addresses)
     except BindError as error:
@@ -55,7 +63,7 @@ def serve(load: Callable[[], Settings], announce: Callable[[], None] = lambda: N
     except LedgerError as error:
         raise CommandError(str(error)) from None
     reloader = Reloader(load, exporter)
-    app = create_app(
+    app: ASGIApp = create_app(
         store=exporter.store,
         telemetry=exporter.telemetry,
         board=exporter.board,
@@ -64,9 +72,14 @@ def serve(load: Callable[[], Settings], announce: Callable[[], None] = lambda: N
         started=exporter.clocks.wall(),
         reload=reloader.reload if settings.web.enable_lifecycle else None,
     )
+    auth = BasicAuth()
+    if web_file is not None:
+        exporter.telemetry.registry.register(WebFileCollector(web_file))
+        app = Guard(app, web_file, auth)
+    scheme = "https" if web_file is not None and web_file.tls else "http"
     favour_scrapes()
     reloader.heed_signals()
-    announce()
+    announce(scheme)
     exporter.start()
     for sock in sockets:
         host, port = sock.getsockname()[:2]
@@ -75,12 +88,14 @@ def serve(load: Callable[[], Settings], announce: Callable[[], None] = lambda: N
             version=__version__,
             address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             path=settings.web.telemetry_path,
+            scheme=scheme,
             organizations=len(settings.organizations),
             **({"shard": f"{settings.shard.index}/{settings.shard.count}"} if settings.shard.count > 1 else {}),
         )
     try:
-        serve_http(app, sockets, drain_seconds=_DRAIN_SECONDS)
+        serve_http(app, sockets, drain_seconds=_DRAIN_SECONDS, doorman=web_file.terms if web_file else Terms)
     finally:
+        auth.close()
         exporter.stop()
     _log.info("stopped")
     return 0

@@ -107,8 +107,15 @@ def relative_hint(path: Path) -> str:
     return "" if path.is_absolute() else "a relative path starts at the folder of the configuration file"
 
 
-def read_document(path: Path, report: Report) -> Document:
-    """Return what stands in the file; whatever cannot be used is left out and noted in the report."""
+def read_document(path: Path, report: Report, flag: str, example: str) -> Document:
+    """Return what stands in the file; whatever cannot be used is left out and noted in the report.
+
+    Args:
+        path: the file.
+        report: takes what is wrong.
+        flag: the flag that names the file.
+        example: one of the keys that may stand at its top.
+    """
     name = "".join(character if character.isprintable() else "?" for character in str(path))
     document = Document(name, report)
     try:
@@ -116,11 +123,11 @@ def read_document(path: Path, report: Report) -> Document:
             content = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = cannot_read(error) if isinstance(error, OSError) else "not the path of a file"
-        report.add_flag("--config.file", f"{name}: {reason}")
+        report.add_flag(flag, f"{name}: {reason}")
         document.complete = False
         return document
     try:
-        root = _compose(_decode(content))
+        root = _compose(_decode(content), example)
         document.data = _Values(document).mapping(root, (), 0)
     except _UnreadableError as error:
         document.data = {}
@@ -138,7 +145,7 @@ def _decode(content: bytes) -> str:
     raise _UnreadableError(line, "not a text file in UTF-8")
 
 
-def _compose(text: str) -> yaml.MappingNode:
+def _compose(text: str, example: str) -> yaml.MappingNode:
     try:
         # The base loader knows no types, hence no surprises: 1:30 is no number, no is no boolean.
         root = yaml.compose(text, Loader=yaml.BaseLoader)
@@ -152,7 +159,7 @@ def _compose(text: str) -> yaml.MappingNode:
         if root is None or (isinstance(root, yaml.ScalarNode) and _is_nothing(root)):
             raise _UnreadableError(1, "the file is empty")
         if not isinstance(root, yaml.MappingNode):
-            raise _UnreadableError(_line(root), 'expected keys such as "organizations:" at the top, got something else')
+            raise _UnreadableError(_line(root), f'expected keys such as "{example}:" at the top, got something else')
         return root
     raise _UnreadableError(line, message)
 

@@ -34,6 +34,7 @@ class Flags:
     listen_addresses: tuple[ListenAddress, ...] | None
     telemetry_path: str | None
     enable_lifecycle: bool | None
+    web_config_file: Path | None
     log_level: str | None
     log_format: str | None
     state_file: Path | None
@@ -61,6 +62,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         dest="web_telemetry_path",
         metavar="PATH",
         help="path of the metrics page (default /metrics)",
+    )
+    parser.add_argument(
+        "--web.config.file",
+        dest="web_config_file",
+        metavar="FILE",
+        help="TLS, client certificates and users of the web server, in the format of the Exporter Toolkit (YAML)",
     )
     parser.add_argument(
         "--log.level", dest="log_level", metavar="LEVEL", help="debug, info (the default), warn or error"
@@ -130,6 +137,7 @@ def read_flags(namespace: argparse.Namespace, report: Report) -> Flags:
         listen_addresses=tuple(address for address in addresses if address is not None) or None,
         telemetry_path=read_single("--web.telemetry-path", parse_telemetry_path),
         enable_lifecycle=getattr(namespace, "web_enable_lifecycle", None),
+        web_config_file=read_single("--web.config.file", parse_file_path),
         log_level=read_single("--log.level", parse_log_level),
         log_format=read_single("--log.format", parse_log_format),
         state_file=read_single("--state.file", parse_file_path),

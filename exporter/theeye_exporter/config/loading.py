@@ -29,6 +29,7 @@ from theeye_exporter.config.settings import (
 )
 from theeye_exporter.config.shard import find_shard, own_organizations
 from theeye_exporter.config.state import find_state_file
+from theeye_exporter.config.web_file import read_web_file
 
 __all__ = ["load"]
 
@@ -48,14 +49,20 @@ def load(flags: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """
     report = Report()
     given = read_flags(flags, report)
-    document = read_document(given.config_file, report) if given.config_file else Document("", report)
-    file = check_document(document)
+    document = (
+        read_document(given.config_file, report, "--config.file", "organizations")
+        if given.config_file
+        else Document("", report)
+    )
+    file = check_document(document, FileSettings)
     environment = read_environment(environ, report)
     folder = given.config_file.parent if given.config_file else Path()
     organizations = find_organizations(document, file, folder, environment, report)
     shard = find_shard(document, file.shard, given, report)
     state_file = find_state_file(document, file.state, folder, given.state_file, report)
     _check_max_ages(document, file)
+    if given.web_config_file is not None:
+        read_web_file(given.web_config_file, report)
     report.raise_problems()
     own = own_organizations(organizations, shard)
     return Settings(
@@ -88,6 +95,7 @@ def _web(file: FileSettings, flags: Flags) -> dict[str, Any]:
         listen_addresses=flags.listen_addresses,
         telemetry_path=flags.telemetry_path,
         enable_lifecycle=flags.enable_lifecycle,
+        config_file=flags.web_config_file,
     )
 
 

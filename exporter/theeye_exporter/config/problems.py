@@ -49,28 +49,30 @@ class InvalidValueError(ValueError):
 class Report:
     """Collects problems from all sources, each once."""
 
-    __slots__ = ("_places",)
+    __slots__ = ("_files", "_places")
 
     def __init__(self) -> None:
-        self._places: dict[Problem, tuple[int, int]] = {}
+        self._files: dict[str, int] = {}
+        self._places: dict[Problem, tuple[int, int, int]] = {}
 
     def add_file(self, file: str, line: int, key: str, error: InvalidValueError) -> None:
         """Note a mistake in the file; the first line is 1."""
-        self._add(Problem(f"{file}:{line}", key, error.message, error.hint), (0, line))
+        place = self._files.setdefault(file, len(self._files))
+        self._add(Problem(f"{file}:{line}", key, error.message, error.hint), (0, place, line))
 
     def add_environment(self, variable: str, message: str, hint: str = "") -> None:
         """Note a mistake in an environment variable."""
-        self._add(Problem(ENVIRONMENT, variable, message, hint), (1, 0))
+        self._add(Problem(ENVIRONMENT, variable, message, hint), (1, 0, 0))
 
     def add_flag(self, flag: str, message: str, hint: str = "") -> None:
         """Note a mistake in a flag."""
-        self._add(Problem(COMMAND_LINE, flag, message, hint), (2, 0))
+        self._add(Problem(COMMAND_LINE, flag, message, hint), (2, 0, 0))
 
-    def _add(self, problem: Problem, place: tuple[int, int]) -> None:
+    def _add(self, problem: Problem, place: tuple[int, int, int]) -> None:
         self._places.setdefault(problem, place)
 
     def problems(self) -> tuple[Problem, ...]:
-        """Everything noted so far: the file's by line, then the environment's, then the command line's."""
+        """Everything noted so far: each file's by line, then the environment's, then the command line's."""
         return tuple(sorted(self._places, key=self._places.__getitem__))
 
     def raise_problems(self) -> None:
@@ -90,5 +92,10 @@ def attempt(parse: Callable[[object], T], value: object, complain: Callable[[str
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:
     """Return a hint with the nearest of the valid words, or nothing when none is near."""
-    near = difflib.get_close_matches(word[:64].lower().replace("-", "_"), list(valid), n=1, cutoff=0.7)
-    return f'did you mean "{near[0]}"?' if near else ""
+    by_form = {_form(name): name for name in valid}
+    near = difflib.get_close_matches(_form(word[:64]), by_form, n=1, cutoff=0.7)
+    return f'did you mean "{by_form[near[0]]}"?' if near else ""
+
+
+def _form(word: str) -> str:
+    return word.lower().replace("-", "_")

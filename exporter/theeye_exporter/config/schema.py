@@ -1,7 +1,7 @@
 """What may stand in the file. Everything is optional here; None means that the file does not say."""
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -25,6 +25,7 @@ __all__ = [
     "LimitsSection",
     "LogSection",
     "OrganizationSection",
+    "Section",
     "ShardSection",
     "StateSection",
     "UpstreamSection",
@@ -49,15 +50,20 @@ _Auth = Annotated[AuthMethod | None, BeforeValidator(values.choice(get_args(Auth
 _Timeout = Annotated[float | None, BeforeValidator(values.parse_timeout)]
 
 
+T = TypeVar("T", bound="Section")
+
+
 def _listed(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a file; keys that it does not name are mistakes."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class CollectorSection(_Section):
+class CollectorSection(Section):
     """One collector of ``collectors:``."""
 
     enabled: _Boolean = None
@@ -73,7 +79,7 @@ class JobsSection(CollectorSection):
     full_list_interval: Annotated[float | None, BeforeValidator(values.duration_from(60.0))] = None
 
 
-class CollectorsSection(_Section):
+class CollectorsSection(Section):
     """``collectors:``, at the top or within an organisation."""
 
     monitors: CollectorSection | None = None
@@ -82,7 +88,7 @@ class CollectorsSection(_Section):
     workflows: CollectorSection | None = None
 
 
-class UpstreamSection(_Section):
+class UpstreamSection(Section):
     """``theeye:``, the defaults of every organisation."""
 
     url: _Url = None
@@ -90,7 +96,7 @@ class UpstreamSection(_Section):
     timeout: _Timeout = None
 
 
-class OrganizationSection(_Section):
+class OrganizationSection(Section):
     """One item of ``organizations:``."""
 
     name: Annotated[str | None, BeforeValidator(values.parse_organization_name)] = None
@@ -102,7 +108,7 @@ class OrganizationSection(_Section):
     collectors: CollectorsSection | None = None
 
 
-class WebSection(_Section):
+class WebSection(Section):
     """``web:``."""
 
     listen_address: Annotated[
@@ -112,27 +118,27 @@ class WebSection(_Section):
     enable_lifecycle: _Boolean = None
 
 
-class LogSection(_Section):
+class LogSection(Section):
     """``log:``."""
 
     level: Annotated[LogLevel | None, BeforeValidator(parse_log_level)] = None
     format: Annotated[LogFormat | None, BeforeValidator(parse_log_format)] = None
 
 
-class StateSection(_Section):
+class StateSection(Section):
     """``state:``."""
 
     file: Annotated[Path | None, BeforeValidator(values.parse_file_path)] = None
 
 
-class ShardSection(_Section):
+class ShardSection(Section):
     """``shard:``."""
 
     index: Annotated[int | None, BeforeValidator(parse_shard_index)] = None
     count: Annotated[int | None, BeforeValidator(parse_shard_count)] = None
 
 
-class HistogramSection(_Section):
+class HistogramSection(Section):
     """One histogram of ``histograms:``."""
 
     enabled: _Boolean = None
@@ -143,7 +149,7 @@ class HistogramSection(_Section):
     ] = None
 
 
-class HistogramsSection(_Section):
+class HistogramsSection(Section):
     """``histograms:``."""
 
     job_duration: HistogramSection | None = None
@@ -151,20 +157,20 @@ class HistogramsSection(_Section):
     workflow_turnaround: HistogramSection | None = None
 
 
-class LimitsSection(_Section):
+class LimitsSection(Section):
     """``limits:``."""
 
     max_series_per_family: Annotated[int | None, BeforeValidator(parse_series_limit)] = None
     max_response_bytes: Annotated[int | None, BeforeValidator(values.parse_size)] = None
 
 
-class LabelsSection(_Section):
+class LabelsSection(Section):
     """``labels:``."""
 
     tags: _Boolean = None
 
 
-class FileSettings(_Section):
+class FileSettings(Section):
     """The whole file."""
 
     theeye: UpstreamSection | None = None
@@ -179,30 +185,32 @@ class FileSettings(_Section):
     labels: LabelsSection | None = None
 
 
-def check_document(document: Document) -> FileSettings:
+def check_document(document: Document, schema: type[T]) -> T:
     """Return what of the document can be used; the rest is noted as its faults and removed from its data."""
     while True:
         try:
-            return FileSettings.model_validate(document.data)
+            return schema.model_validate(document.data)
         except ValidationError as error:
             faults = error.errors(include_url=False)
         for fault in faults:
-            document.add_fault(fault["loc"], _explain(fault))
+            document.add_fault(fault["loc"], _explain(fault, schema))
         for fault in faults:
             _remove(document.data, fault["loc"])
 
 
-def _explain(fault: ErrorDetails) -> InvalidValueError:
+def _explain(fault: ErrorDetails, schema: type[Section]) -> InvalidValueError:
     """Return a fault in our words."""
     own = fault.get("ctx", {}).get("error")
     if isinstance(own, InvalidValueError):
         return own
     location = fault["loc"]
     if fault["type"] == "extra_forbidden":
-        return _unknown_key(str(location[-1]), list(_section_at(location[:-1]).model_fields))
+        return _unknown_key(str(location[-1]), list(_section_at(location[:-1], schema).model_fields))
     if fault["type"] == "model_type":
-        keys = list(_section_at(location).model_fields)
+        keys = list(_section_at(location, schema).model_fields)
         return InvalidValueError(f"expected keys ({', '.join(keys)}), got {shown(fault['input'])}")
+    if fault["type"] == "dict_type":
+        return InvalidValueError(f"expected keys, got {shown(fault['input'])}")
     return InvalidValueError(f"expected a list, got {shown(fault['input'])}", 'each item starts with "- "')
 
 
@@ -213,16 +221,16 @@ def _unknown_key(key: str, valid: list[str]) -> InvalidValueError:
     return InvalidValueError("unknown key", did_you_mean(key, valid) or f"valid keys are {', '.join(valid)}")
 
 
-def _section_at(location: Location) -> type[_Section]:
-    section: type[_Section] = FileSettings
+def _section_at(location: Location, schema: type[Section]) -> type[Section]:
+    section = schema
     for part in location:
         if isinstance(part, str):
             section = _section_of(section.model_fields[part].annotation) or section
     return section
 
 
-def _section_of(annotation: object) -> type[_Section] | None:
-    if isinstance(annotation, type) and issubclass(annotation, _Section):
+def _section_of(annotation: object) -> type[Section] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     return next(filter(None, map(_section_of, get_args(annotation))), None)
 

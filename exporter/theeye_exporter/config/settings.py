@@ -107,6 +107,8 @@ class WebSettings(_Settings):
     telemetry_path: str = "/metrics"
     enable_lifecycle: bool = False
     """Whether a request may reload the configuration."""
+    config_file: Path | None = None
+    """TLS, users and headers, in the format of the Exporter Toolkit; read by whoever uses it."""
 
 
 class LogSettings(_Settings):

@@ -8,7 +8,7 @@ __all__ = ["Plain", "expect_text", "is_safe_key", "shown"]
 
 # A token in the wrong place must not reach a message: tokens are longer than this.
 _LONGEST_SHOWN = 12
-_KEY = re.compile("[A-Za-z][A-Za-z_.-]{0,31}")
+_KEY = re.compile("[A-Za-z][A-Za-z_.-]{0,31}[0-9]?")
 
 
 class Plain(str):
@@ -34,7 +34,7 @@ def shown(value: object) -> str:
 
 
 def is_safe_key(key: str) -> bool:
-    """Whether a message may repeat the key: words only, for a token in a key's place has digits."""
+    """Whether a message may repeat the key: words only, for a token in a key's place has more than a digit."""
     return _KEY.fullmatch(key) is not None
 
 

@@ -3,29 +3,38 @@
 import asyncio
 import contextlib
 import errno
+import functools
 import signal
 import socket
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-__all__ = ["Address", "BindError", "bind", "serve", "serve_in_background"]
+from theeye_exporter.web.connection import HEADER_BYTES, Idle, LimitedProtocol, Terms
+
+__all__ = ["Address", "BindError", "Doorman", "bind", "serve", "serve_in_background"]
 
 _BACKLOG: Final = 512
-_CONNECTIONS: Final = 256
-_HEADER_BYTES: Final = 16 * 1024
+_CONNECTIONS = 256
+_REFUSED_IN_WORDS: Final = 32
+"""Connections above the limit that still get an answer; those beyond are closed without a word."""
 _IDLE_SECONDS: Final = 5
-_REQUEST_SECONDS: Final = 10.0
-"""From the connection, or from the last answer, until a request's head is complete."""
-_RESPONSE_SECONDS: Final = 120.0
-"""From a request until its answer has left: longer than any scrape may sensibly take."""
+_HANDSHAKE_SECONDS = 10.0
+"""From a connection until TLS is established."""
+_SHUTDOWN_SECONDS: Final = 5.0
+"""From the end of a TLS connection until the client agrees, while it may still read what was sent."""
+_ACCEPT_PAUSE_SECONDS: Final = 0.1
 
 # An address of a name that this machine does not have, such as ::1 where IPv6 is off.
 _NOT_OURS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+
+
+Doorman = Callable[[], Terms]
+"""Is asked for each new connection."""
 
 
 class Address(Protocol):
@@ -59,21 +68,21 @@ def bind(addresses: Iterable[Address]) -> list[socket.socket]:
     return sockets
 
 
-def serve(app: ASGIApp, sockets: Sequence[socket.socket], *, drain_seconds: float) -> None:
+def serve(app: ASGIApp, sockets: Sequence[socket.socket], *, drain_seconds: float, doorman: Doorman = Terms) -> None:
     """Answer requests until SIGTERM or SIGINT; to be called in the main thread.
 
     Then no new connection is let in, and running responses have `drain_seconds` to finish. A second SIGINT ends the
     wait. The sockets are closed.
     """
-    _Server(app, drain_seconds).run(list(sockets))
+    _Server(app, drain_seconds, doorman).run(list(sockets))
 
 
 @contextlib.contextmanager
 def serve_in_background(
-    app: ASGIApp, sockets: Sequence[socket.socket], *, drain_seconds: float = 1.0
+    app: ASGIApp, sockets: Sequence[socket.socket], *, drain_seconds: float = 1.0, doorman: Doorman = Terms
 ) -> Iterator[None]:
     """Answer requests from a thread of its own while the `with` block runs, and stop as `serve` does."""
-    server = _Server(app, drain_seconds)
+    server = _Server(app, drain_seconds, doorman)
     thread = threading.Thread(target=server.run_and_tell, args=(list(sockets),), name="web", daemon=True)
     thread.start()
     server.running.wait()
@@ -85,11 +94,11 @@ def serve_in_background(
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: ASGIApp, drain_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, drain_seconds: float, doorman: Doorman) -> None:
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http=_LimitedProtocol,
+            http=LimitedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -98,15 +107,18 @@ class _Server(uvicorn.Server):
             proxy_headers=False,  # nothing depends on who asks
             server_header=False,
             workers=1,
-            backlog=_BACKLOG,
-            limit_concurrency=_CONNECTIONS,
+            limit_concurrency=_CONNECTIONS + 1,  # uvicorn means one less than it says
             timeout_keep_alive=_IDLE_SECONDS,
-            h11_max_incomplete_event_size=_HEADER_BYTES,
+            h11_max_incomplete_event_size=HEADER_BYTES,
         )
         # uvicorn's annotation wants whole seconds, its use does not.
         config.timeout_graceful_shutdown = drain_seconds  # type: ignore[assignment]
         super().__init__(config)
         self.running = threading.Event()
+        self._doorman = doorman
+        self._acceptors: list[asyncio.Task[None]] = []
+        self._arriving: set[object] = set()
+        self._idle = Idle()
 
     def run_and_tell(self, sockets: list[socket.socket]) -> None:
         """Run, and let nobody wait for a server that could not start."""
@@ -129,59 +141,83 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Let connections in ourselves: uvicorn sets no limit to handshakes, neither to their number nor to their time."""
+        self.servers = []
+        for sock in sockets or []:
+            sock.setblocking(False)
+            self._acceptors.append(asyncio.create_task(self._accept(sock)))
+        self.started = True
         self.running.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        leaving = [*self._acceptors, *(task for task in self._arriving if isinstance(task, asyncio.Task))]
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):
             if connection.transport is not None:
                 connection.transport.abort()
         await asyncio.sleep(0)  # for the transports to close their sockets
 
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(listening)
+            except OSError:  # too many open files, or the client has left already
+                await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)
+                continue
+            self._admit(sock)
+            await asyncio.sleep(0)  # there may always be a next one
 
-class _LimitedProtocol(H11Protocol):
-    """Ends connections whose client takes too long, to send a request or to take its answer.
+    def _admit(self, sock: socket.socket) -> None:
+        """Begin a connection; when there are too many, the one that has done nothing for longest gives way."""
+        connections = self.server_state.connections
+        if len(self._arriving) + len(connections) >= _CONNECTIONS:
+            longest = self._idle.longest(asyncio.get_running_loop().time())
+            if longest is not None:
+                self._idle.end(longest)
+                self._arriving.discard(longest)
+                connections.discard(longest)
+            elif len(connections) >= _CONNECTIONS + _REFUSED_IN_WORDS:
+                sock.close()
+                return
+        task = asyncio.create_task(self._establish(sock))
+        self._arriving.add(task)
+        self._idle.silent[task] = task.cancel
+        task.add_done_callback(functools.partial(self._forget, sock))
 
-    uvicorn itself only limits the time between an answer and the next byte, so that 256 clients who say nothing would
-    shut everybody else out.
-    """
+    def _forget(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
+        self._arrived(task)
+        if task.cancelled():  # maybe before there was a transport that would close it
+            sock.close()
 
-    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
-    _limit: asyncio.TimerHandle | None = None
+    def _arrived(self, task: object) -> None:
+        self._arriving.discard(task)
+        self._idle.discard(task)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._arm(_REQUEST_SECONDS)
+    async def _establish(self, sock: socket.socket) -> None:
+        task = asyncio.current_task()
+        terms = self._doorman()
+        limits = {"ssl_handshake_timeout": _HANDSHAKE_SECONDS, "ssl_shutdown_timeout": _SHUTDOWN_SECONDS}
 
-    def data_received(self, data: bytes) -> None:
-        answering = self._answering
-        super().data_received(data)
-        if self._answering and not answering:
-            self._arm(_RESPONSE_SECONDS)
+        def admits(transport: asyncio.BaseTransport) -> bool:
+            self._arrived(task)  # from now on the connection speaks for itself
+            return terms.admits(transport)
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        # What the kernel has not taken yet is still to be sent, and pipelined requests are already being answered.
-        self._arm(_RESPONSE_SECONDS if self._answering or self._unsent else _REQUEST_SECONDS)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
-        super().connection_lost(exc)
-
-    @property
-    def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
-
-    @property
-    def _unsent(self) -> int:
-        return self.transport.get_write_buffer_size()
-
-    def _arm(self, seconds: float) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
-        self._limit = self.loop.call_later(seconds, self.transport.abort)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: LimitedProtocol(
+                    self.config, self.server_state, idle=self._idle, terms=replace(terms, admits=admits)
+                ),
+                sock,
+                ssl=terms.tls,
+                **(limits if terms.tls else {}),
+            )
+        except (OSError, asyncio.CancelledError) as error:  # the handshake failed, took too long, or gave way
+            # Otherwise it keeps the frames it passed through, and TLS in them, until the garbage collector comes.
+            error.__traceback__ = None
 
 
 def _listen(address: Address, opened: contextlib.ExitStack) -> list[socket.socket]:

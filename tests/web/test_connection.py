@@ -1,0 +1,180 @@
+"""What a client may send, and how long it may take, with and without TLS."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from theeye_exporter.exposition.render import Format
+from theeye_exporter.web import connection
+from web.certificates import Authority
+from web.conftest import served
+from web.exporters import Exporter
+from web.sockets import connect, ended, port_of, read_to_end
+
+HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET /-/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture(params=["http", "https"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def url(scheme: str, exporter: Exporter, authority: Authority) -> Iterator[str]:
+    with served(exporter.app, authority.doorman(scheme)) as result:
+        yield result
+
+
+def ask(url: str, authority: Authority, sent: bytes) -> bytes:
+    """Send something and return all that comes back until the end of the connection."""
+    with connect(port_of(url), authority.client(url.partition(":")[0])) as sock:
+        sock.sendall(sent)
+        return read_to_end(sock)
+
+
+# Size
+
+
+# One of them over TLS is enough, see below: the end of the connection takes two seconds there.
+@pytest.mark.parametrize("scheme", ["http"])
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000, 431),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 3_000 + b"\r\n", 431),
+        (b"GET /" + b"x" * 8_192 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET /" + b"x" * 100_000, 414),
+        (b"x" * 1_000_000, 414),
+        (b"no HTTP at all\r\n\r\n", 400),
+        (b"\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+    ],
+    ids=[
+        *("one header", "unfinished header", "many headers", "first line", "unfinished line", "a megabyte"),
+        *("no request", "empty lines", "TLS within", "no Host"),
+    ],
+)
+def test_what_is_too_large_or_no_request_is_refused_in_words(
+    sent: bytes, status: int, url: str, authority: Authority
+) -> None:
+    head, _, text = ask(url, authority, sent).partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"connection: close" in head
+    assert f"content-length: {len(text)}".encode() in head
+
+
+def test_a_head_may_have_sixteen_kibibytes(url: str, authority: Authority) -> None:
+    def head(size: int) -> bytes:
+        rest = LAST[:-2] + b"X: "
+        return rest + b"x" * (size - len(rest) - 4) + b"\r\n\r\n"
+
+    assert ask(url, authority, head(16_384)).startswith(b"HTTP/1.1 200 ")
+    assert ask(url, authority, head(16_385)).startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_head_may_arrive_byte_by_byte(url: str, authority: Authority) -> None:
+    with connect(port_of(url), authority.client(url.partition(":")[0])) as sock:
+        for byte in LAST:
+            sock.sendall(bytes([byte]))
+
+        assert read_to_end(sock).endswith(b"\r\n\r\nready\n")
+
+
+def test_pipelined_requests_are_answered_in_order_and_each_is_measured(url: str, authority: Authority) -> None:
+    large = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000 + b"\r\n\r\n"
+
+    answers = ask(url, authority, HEALTHY * 50 + HEALTHY.replace(b"healthy", b"ready") + large)
+
+    statuses = [line for line in answers.split(b"\r\n") if b"HTTP/1.1 " in line]
+    assert answers.count(b"OK\n") == 50
+    assert answers.index(b"OK\n") < answers.index(b"ready\n") < answers.index(b" 431 ")
+    assert len(statuses) == 52
+
+
+@pytest.mark.parametrize(
+    "announcement", [b"Content-Length: 10000000", b"Transfer-Encoding: chunked", b"Content-Length: 3"]
+)
+def test_a_body_is_not_read_and_ends_the_connection(announcement: bytes, url: str, authority: Authority) -> None:
+    request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n" + announcement + b"\r\n\r\n"
+
+    answer = ask(url, authority, request + b"x" * 1_000_000)
+
+    head, _, text = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in head
+    assert text == b"OK\n"
+
+
+def test_a_body_that_never_comes_is_not_waited_for(
+    url: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_LINGER_SECONDS", 0.1)
+    request = b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+
+    answer = ask(url, authority, request)
+
+    assert answer.startswith(b"HTTP/1.1 405 ")
+
+
+def test_a_body_of_nothing_is_none(url: str, authority: Authority) -> None:
+    empty = HEALTHY.replace(b"Host", b"Content-Length: 0\r\nHost")
+
+    assert ask(url, authority, empty + LAST).endswith(b"\r\n\r\nready\n")
+
+
+# Time
+
+
+def test_a_client_that_says_nothing_is_let_go(url: str, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = authority.client(url.partition(":")[0])
+    monkeypatch.setattr(connection, "_REQUEST_SECONDS", 0.5)
+    with connect(port_of(url), tls) as silent, connect(port_of(url), tls) as slow:
+        slow.sendall(b"GET /metrics HT")
+        assert ask(url, authority, LAST).endswith(b"\r\n\r\nready\n")  # meanwhile
+
+        assert ended(silent)
+        assert ended(slow)
+
+
+def test_a_client_that_does_not_read_is_let_go(
+    url: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter.publish_much()
+    size = sum(map(len, exporter.store.current().identity(Format.TEXT_0_0_4)))
+    monkeypatch.setattr(connection, "_RESPONSE_SECONDS", 0.5)
+    tls = authority.client(url.partition(":")[0])
+    received = 0
+
+    with connect(port_of(url), tls, receive_buffer=4096) as sock, connect(port_of(url), tls) as other:
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(1) == b"H"
+        # The server is done with the one that does not read once it has ended this later one for its silence.
+        monkeypatch.setattr(connection, "_REQUEST_SECONDS", 1.0)
+        other.sendall(HEALTHY)
+        assert ended(other)
+        with contextlib.suppress(OSError):
+            while data := sock.recv(1 << 20):
+                received += len(data)
+
+    assert received < size
+
+
+def test_after_an_answer_a_connection_stays_for_the_next_request(url: str, authority: Authority) -> None:
+    with connect(port_of(url), authority.client(url.partition(":")[0])) as sock:
+        for _ in range(3):
+            sock.sendall(HEALTHY)
+            answer = b""
+            while not answer.endswith(b"OK\n"):
+                answer += sock.recv(1 << 16)
+        sock.sendall(LAST)
+
+        assert read_to_end(sock).endswith(b"ready\n")
+
+
+def test_silent_clients_have_ten_seconds() -> None:
+    assert connection._REQUEST_SECONDS == 10.0
