@@ -40,13 +40,13 @@ def base(engine: Engine) -> str:
 
 
 @pytest.fixture(scope="session")
-def image(engine: Engine, base: str) -> str:
+def image(engine: Engine, request: pytest.FixtureRequest) -> str:
     """Return the name of the image: the archive that IMAGE_UNDER_TEST names, or one that is built here."""
     archive = os.environ.get("IMAGE_UNDER_TEST")
     if archive:
         loaded = engine.podman("load", "--quiet", "--input", archive)
         engine.podman("tag", loaded.split()[-1], NAME)
     else:
-        assert base == BASE
+        request.getfixturevalue("base")
         engine.build(ROOT, NAME)
     return NAME

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from image.containers import BASE, Container, Engine
+from locked import locked_for_linux
 from theeye_exporter import __version__
 
 pytestmark = pytest.mark.e2e
@@ -68,11 +69,6 @@ def test_it_holds_the_wheel_with_the_locked_dependencies_and_nothing_else(demo: 
         **locked_for_linux(),
         "theeye-exporter": __version__,
     }
-
-
-def locked_for_linux() -> dict[str, str]:
-    pins = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line]
-    return dict(pin.removesuffix("\\").partition(";")[0].strip().split("==") for pin in pins if "'win32'" not in pin)
 
 
 def test_nothing_of_the_build_is_left(demo: Container) -> None:
