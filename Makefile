@@ -54,7 +54,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/zizmor --quiet --offline --config .github/zizmor.yml .github/workflows
+	$(BIN)/zizmor --quiet --offline --config .github/zizmor.yml .github
 
 types: $(VENV)/dev.stamp
 	$(BIN)/mypy
