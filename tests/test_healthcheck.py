@@ -3,11 +3,12 @@
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -100,6 +101,43 @@ def test_tls_is_spoken_where_it_is_on(
 ) -> None:
     with serving(200, context=tls(newest, mutual)) as port:
         assert answers("127.0.0.1", port)
+
+
+def test_a_reset_that_overtakes_the_reason_is_understood(
+    tls: Callable[[ssl.TLSVersion, bool], ssl.SSLContext],
+) -> None:
+    context = tls(ssl.TLSVersion.TLSv1_3, False)
+
+    def reset_after_the_handshake(listener: socket.socket) -> None:
+        for _ in range(2):  # without TLS, then with it
+            raw, _address = listener.accept()
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with suppress(OSError):
+                context.wrap_socket(raw, server_side=True).close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=reset_after_the_handshake, args=[listener])
+        thread.start()
+        assert answers("127.0.0.1", listener.getsockname()[1])
+        thread.join()
+
+
+def test_silence_behind_tls_is_not_healthy(tls: Callable[[ssl.TLSVersion, bool], ssl.SSLContext]) -> None:
+    context = tls(ssl.TLSVersion.TLSv1_3, False)
+    asked = threading.Event()
+
+    def say_nothing_after_the_handshake(listener: socket.socket) -> None:
+        for _ in range(2):
+            raw, _address = listener.accept()
+            with suppress(OSError), context.wrap_socket(raw, server_side=True):
+                asked.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=say_nothing_after_the_handshake, args=[listener])
+        thread.start()
+        assert not answers("127.0.0.1", listener.getsockname()[1], seconds=0.5)
+        asked.set()
+        thread.join()
 
 
 def test_a_failure_behind_tls_is_a_failure(tls: Callable[[ssl.TLSVersion, bool], ssl.SSLContext]) -> None:

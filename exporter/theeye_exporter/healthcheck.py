@@ -96,27 +96,31 @@ def answers(host: str, port: int, seconds: float = _SECONDS) -> bool:
     With TLS, the certificate is not verified: it is made out to another name than the loopback's. An exporter that
     asks for a user or a client certificate answers as well, since it says so.
     """
-    plain = http.client.HTTPConnection(host, port, timeout=seconds)
-    if _healthy(plain):
-        return True
+    with suppress(OSError, http.client.HTTPException):
+        if _healthy(http.client.HTTPConnection(host, port, timeout=seconds)):
+            return True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    secure = http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
     try:
-        return _healthy(http.client.HTTPSConnection(host, port, timeout=seconds, context=context))
-    except ssl.SSLError as error:
+        secure.connect()
+    except ssl.SSLError as error:  # TLS 1.2 asks for the client's certificate before the end of the handshake
         return "CERTIFICATE_REQUIRED" in (error.reason or "") or "HANDSHAKE_FAILURE" in (error.reason or "")
+    except OSError:
+        return False
+    try:
+        return _healthy(secure)
+    except (ssl.SSLError, ConnectionError):  # TLS 1.3 only afterwards; the reset may overtake the reason
+        return True
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def _healthy(connection: http.client.HTTPConnection) -> bool:
     with closing(connection):
-        try:
-            connection.request("GET", _PATH)
-            answer = connection.getresponse()
-        except ssl.SSLError:
-            raise
-        except (OSError, http.client.HTTPException):
-            return False
+        connection.request("GET", _PATH)
+        answer = connection.getresponse()
         asks_for_a_user = (
             answer.status == HTTPStatus.UNAUTHORIZED and "basic" in answer.headers.get("WWW-Authenticate", "").lower()
         )
