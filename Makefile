@@ -6,7 +6,16 @@ BIN := $(VENV)/bin
 LISTEN ?= 127.0.0.1:9855
 ARGS ?=
 
-.PHONY: run test bench check lint types docs format lock clean
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/theeye_exporter/__init__.py)
+# What is built from a commit is dated as the commit is, so that it is the same whenever it is built.
+COMMIT_TIME = $(shell git log -1 --format=%ct 2>/dev/null || echo 1580601600)
+DIST_BIN := dist/environment/bin
+BILL = dist/theeye-exporter-$(VERSION).cdx.json
+# Or podman.
+ENGINE ?= docker
+IMAGE ?= theeye-exporter:$(VERSION)
+
+.PHONY: run test bench check lint types docs licences format lock dist image image-bill clean
 .DEFAULT_GOAL := test
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -44,6 +53,8 @@ check: lint types
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/zizmor --quiet --offline --config .github/zizmor.yml .github
 
 types: $(VENV)/dev.stamp
 	$(BIN)/mypy
@@ -62,6 +73,36 @@ lock: $(VENV)/dev.stamp
 	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" --group dev -o requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" --group build --constraint requirements-dev.lock -o requirements-build.lock
+
+## dist: sdist and wheel, the wheel in an environment of its own with what is locked, bill of materials, licences, checksums
+dist: $(VENV)/dev.stamp
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$(COMMIT_TIME) $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+	$(PYTHON) -m venv --without-pip dist/environment
+	$(BIN)/python -m pip --python $(DIST_BIN)/python install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip --python $(DIST_BIN)/python install --quiet --no-deps dist/*.whl
+	SOURCE_DATE_EPOCH=$(COMMIT_TIME) $(BIN)/python release/sbom.py wheel $(DIST_BIN)/python $(BILL)
+	$(BIN)/python release/licences.py $(BILL) > dist/licences.md
+	cd dist && sha256sum *.tar.gz *.whl *.cdx.json > SHA256SUMS
+
+## licences: regenerate docs/licences.md after a change of requirements.lock
+licences: dist
+	cp dist/licences.md docs/licences.md
+
+## image: the container image, with docker or ENGINE=podman
+image:
+	BUILDAH_FORMAT=docker $(ENGINE) build --tag $(IMAGE) \
+	  --build-arg SOURCE_DATE_EPOCH=$(COMMIT_TIME) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) \
+	  --build-arg CREATED=$$(date -u -d @$(COMMIT_TIME) +%Y-%m-%dT%H:%M:%SZ) .
+
+## image-bill: the bill of materials of that image
+image-bill: dist
+	container=$$($(ENGINE) create $(IMAGE)) && \
+	  $(ENGINE) export --output dist/image.tar $$container && $(ENGINE) rm $$container
+	$(BIN)/python release/sbom.py image $(BILL) dist/image.tar dist/theeye-exporter-image-$(VERSION).cdx.json
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,9 +2,12 @@
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
 
 __all__ = ["run"]
 
@@ -15,6 +18,8 @@ def run() -> None:
     A poll that waits for a slow TheEye runs in a thread that Python would wait for; there is nothing in it that must
     not be cut off.
     """
+    # As a container's first process it would otherwise ignore the signal until the web server has its own handler.
+    signal.signal(signal.SIGTERM, _end)
     try:
         # Here, so that an interrupt during the imports finds the handlers.
         from theeye_exporter.cli import main  # noqa: PLC0415
@@ -39,6 +44,10 @@ def run() -> None:
     with suppress(OSError):
         logging.shutdown()
     os._exit(code)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)  # as a shell says it of who died of the signal
 
 
 if __name__ == "__main__":
