@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import requests
 import yaml
@@ -30,11 +30,10 @@ _DURATION: Final = re.compile(r"(?<=\[)\d+[smhd](?=\])|(?<=offset )\d+[smhd]")
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What a receiver was sent: who, whether it is firing or resolved, and the alerts by name and object."""
+    """What a receiver was sent at once: the alerts that fire and those that are over, by receiver, name and object."""
 
-    receiver: str
-    status: str
-    alerts: frozenset[tuple[str, str, str]]
+    firing: frozenset[tuple[str, str, str]]
+    resolved: frozenset[tuple[str, str, str]]
 
 
 @dataclass(slots=True)
@@ -83,10 +82,10 @@ class Stack:
         """Return how often the slowest group of rules was evaluated."""
         return float(query(self.prometheus, "min(prometheus_rule_group_iterations_total) or vector(0)")[0]["value"][1])
 
-    def alerts(self, status: str, since: int = 0) -> set[tuple[str, str, str]]:
+    def alerts(self, status: Literal["firing", "resolved"], since: int = 0) -> set[tuple[str, str, str]]:
         """Return receiver, name and object of each alert that somebody was told of, after so many notifications."""
-        told = [n for n in self.told[since:] if n.status == status]
-        return {alert for notification in told for alert in notification.alerts}
+        told = (n.firing if status == "firing" else n.resolved for n in self.told[since:])
+        return {alert for alerts in told for alert in alerts}
 
 
 def shortened(text: str) -> str:
@@ -124,15 +123,18 @@ def _webhook(told: list[Notification]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            # A notification tells of all alerts of its group: those that are over, too.
-            for status in ("firing", "resolved"):
-                alerts = frozenset(
-                    (sent["receiver"], alert["labels"]["alertname"], _what(alert["labels"]))
-                    for alert in sent["alerts"]
-                    if alert["status"] == status
+            told.append(
+                Notification(
+                    *(
+                        frozenset(
+                            (sent["receiver"], alert["labels"]["alertname"], _what(alert["labels"]))
+                            for alert in sent["alerts"]
+                            if alert["status"] == status
+                        )
+                        for status in ("firing", "resolved")
+                    )
                 )
-                if alerts:
-                    told.append(Notification(sent["receiver"], status, alerts))
+            )
             self.send_response(200)
             self.end_headers()
 
