@@ -56,6 +56,12 @@ def add_demo_flags(parser: argparse.ArgumentParser) -> None:
         help="API of servers since 2.0 (new) or before (old)",
     )
     group.add_argument(
+        "--demo.calm",
+        dest="calm",
+        action="store_true",
+        help="nothing goes wrong by itself: no monitor fails, no bot falls silent, every job succeeds",
+    )
+    group.add_argument(
         "--demo.fault",
         dest="faults",
         type=_fault,
@@ -91,6 +97,7 @@ def demo(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> 
             tasks=flags.tasks,
             speed=flags.speed,
             shape=flags.shape,
+            calm=flags.calm,
             faults=tuple(flags.faults),
             host=listen.host or "0.0.0.0",  # noqa: S104 - asked for by an address without a host
             port=listen.port,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["FAULTS", "KINDS", "Fault", "FaultSwitch", "parse_fault", "parse_faults"]
+__all__ = ["FAULTS", "KINDS", "WORLD_FAULTS", "Fault", "FaultSwitch", "parse_fault", "parse_faults"]
 
 KINDS: Final = (
     "monitors",
@@ -45,13 +45,19 @@ FAULTS: Final = {
     "malformed": "malformed: every tenth object is null, a string, a number, {}, has wrong types or no id",
     "duplicates": "duplicates: every tenth object comes a second time, at the end, with order 99",
     "redirect": "redirect=URL: 302 to that URL",
+    "monitor-failing": "monitor-failing=web-01/disk watch: that monitor is in failure; * and ? stand for others",
+    "bot-silent": "bot-silent=web-01: that host's bot does not report, and TheEye has noticed; * and ? stand for others",
 }
 """The faults by name, each with its syntax and what it does."""
+
+WORLD_FAULTS: Final = frozenset({"monitor-failing", "bot-silent"})
+"""Faults of what TheEye watches. The others are TheEye's own, and hit requests."""
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|)")
 _UNIT_SECONDS: Final = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}
 _STATUS: Final = re.compile(r"[45]\d\d")
 _OPTIONS: Final = ("p", "retry-after")
+_WITH_VALUE: Final = frozenset({"latency", "error", "redirect", *WORLD_FAULTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,7 @@ class Fault:
     Attributes:
         name: One of `FAULTS`.
         kind: The kind of endpoint it is limited to, one of `KINDS`; None is every request.
-        value: Status of `error`, or URL of `redirect`; empty for the others.
+        value: Status of `error`, URL of `redirect`, pattern of `monitor-failing` and `bot-silent`; or empty.
         seconds: Delay of `latency`.
         p: Probability that a request is hit.
         retry_after: Seconds in a Retry-After header, for `error`.
@@ -102,7 +108,9 @@ def parse_fault(text: str) -> Fault:
             f"{text!r}: there is no fault {name!r}. There are:\n{known}\n"
             f"Each can be limited to one kind of endpoint (monitors:{head or 'error=503'}) and to some requests (,p=0.2)."
         )
-    if bool(equals) != (name in {"latency", "error", "redirect"}) or (equals and not value):
+    if name in WORLD_FAULTS and (kind is not None or options):
+        raise ValueError(f"{text!r}: {name} is not about requests, so it takes neither a kind of endpoint nor options")
+    if bool(equals) != (name in _WITH_VALUE) or (equals and not value):
         raise ValueError(f"{text!r}: expected {FAULTS[name]}")
     if name == "error" and not _STATUS.fullmatch(value):
         raise ValueError(f"{text!r}: expected {FAULTS[name]}")

@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
 
 from theeye_exporter.demo.agenda import Agenda
 from theeye_exporter.demo.basics import MS, Ids
 from theeye_exporter.demo.events import trouble_for
-from theeye_exporter.demo.monitors import STOPPED, Host, Monitor
+from theeye_exporter.demo.monitors import FAILURE, NORMAL, STOPPED, Host, Monitor
 from theeye_exporter.demo.population import build_hosts, build_monitors
 
 __all__ = ["Fleet"]
@@ -34,10 +35,10 @@ class Fleet:
         host_returned: Called with the host and the time when a bot reports again.
     """
 
-    def __init__(self, count: int, ids: Ids, seed: int, now_ms: int) -> None:
+    def __init__(self, count: int, ids: Ids, seed: int, now_ms: int, *, calm: bool = False) -> None:
         self._chance = random.Random(f"{seed} fleet")
         hosts = build_hosts(count, ids, self._chance, now_ms)
-        monitors = build_monitors(count, hosts, ids, self._chance, now_ms)
+        monitors = build_monitors(count, hosts, ids, self._chance, now_ms, calm=calm)
         self._all_hosts = tuple(hosts)
         self.hosts = {host.hostname: host for host in hosts}
         self.monitors = {monitor.id: monitor for monitor in monitors}
@@ -49,7 +50,8 @@ class Fleet:
         for monitor in monitors:
             self._enrol(monitor)
         self._agenda = Agenda(now_ms)
-        self._plan(hosts, now_ms // MS)
+        if not calm:
+            self._plan(hosts, now_ms // MS)
 
     def _enrol(self, monitor: Monitor) -> None:
         loop_s = monitor.looptime_ms // MS
@@ -60,7 +62,7 @@ class Fleet:
     def _plan(self, hosts: Sequence[Host], now_s: int) -> None:
         for host in hosts:
             if host.silent:
-                self._at(now_s + _FIRST_RETURN_S, partial(self.revive, host))
+                self._at(now_s + _FIRST_RETURN_S, partial(self._come_back, host))
         self._at(now_s + self._pause(_SHORTEST_PAUSE_S), self._start_troubles)
         self._at(now_s + self._pause(_SILENCE_EVERY_S / 4), self._start_silences)
         for monitor in self.monitors.values():
@@ -106,8 +108,7 @@ class Fleet:
         mean_s = max(1 / per_second, _SHORTEST_PAUSE_S)
         for _ in range(round(per_second * mean_s)):
             monitor = self._any_monitor()
-            # A host monitor does not fail, it stops; what is in trouble already stays so.
-            if monitor is None or monitor.type in {"host", "nested"} or not monitor.has_event or monitor.failing:
+            if monitor is None or not _can_fail(monitor) or not monitor.has_event or monitor.failing:
                 continue
             monitor.failing = True
             monitor.trouble = trouble_for(monitor, self._chance.getrandbits(8))
@@ -134,8 +135,38 @@ class Fleet:
                 silent += 1
                 host.silent = True
                 lasts_s = self._chance.randrange(200, 420)
-                self._at(now_s + lasts_s, partial(self.revive, host))
+                self._at(now_s + lasts_s, partial(self._come_back, host))
         self._at(now_s + self._pause(mean_s), self._start_silences)
+
+    def _come_back(self, host: Host, now_ms: int) -> None:
+        if not host.held:
+            self.revive(host, now_ms)
+
+    # Faults.
+
+    def hold(self, failing: Sequence[str], silent: Sequence[str], now_ms: int) -> None:
+        """Keeps monitors failing and bots silent, as TheEye has noticed already; lets go of all others it held.
+
+        Args:
+            failing: Patterns of `HOSTNAME/MONITOR`; monitors of type host or nested, or disabled, do not fail of themselves.
+            silent: Patterns of host names.
+            now_ms: Milliseconds since the epoch.
+        """
+        for host in self.hosts.values():
+            hold = any(fnmatchcase(host.hostname, pattern) for pattern in silent)
+            if hold != host.held:
+                host.held = hold
+                (self.silence if hold else self.revive)(host, now_ms, at_once=True)
+        for monitor in self.monitors.values():
+            name = f"{monitor.hostname}/{monitor.name}"
+            hold = any(fnmatchcase(name, pattern) for pattern in failing)
+            hold = hold and monitor.enable and _can_fail(monitor)
+            if hold != monitor.held:
+                monitor.held = monitor.failing = hold
+                monitor.trouble = trouble_for(monitor, monitor.seed)
+                if not monitor.host.silent:
+                    monitor.set_state(FAILURE if hold else NORMAL, now_ms)
+        self.version += 1
 
     # What tests do.
 
@@ -183,8 +214,14 @@ class Fleet:
         self.version += 1
 
 
+def _can_fail(monitor: Monitor) -> bool:
+    # A host monitor does not fail, it stops; a nested one follows its members.
+    return monitor.type not in {"host", "nested"}
+
+
 def _mend(monitor: Monitor, _: int) -> None:
-    monitor.failing = False
+    if not monitor.held:
+        monitor.failing = False
 
 
 def _ignore(_host: Host, _now_ms: int) -> None:

@@ -23,6 +23,7 @@ class Host:
         hostname: Its name; what monitors and tasks call `hostname`.
         creation_ms: When it registered, in milliseconds since the epoch.
         silent: Its bot neither reports nor takes jobs.
+        held: A fault keeps it silent; chance does not bring it back.
         disks: Its disks' names.
         swap: It has swap; without, the bot reports null for what TheEye calls cache.
         monitors: Its monitors.
@@ -30,13 +31,14 @@ class Host:
         running: The one job its bot is running.
     """
 
-    __slots__ = ("creation_ms", "disks", "hostname", "id", "monitors", "queue", "running", "silent", "swap")
+    __slots__ = ("creation_ms", "disks", "held", "hostname", "id", "monitors", "queue", "running", "silent", "swap")
 
     def __init__(self, host_id: str, hostname: str, creation_ms: int, *, disks: tuple[str, ...], swap: bool) -> None:
         self.id = host_id
         self.hostname = hostname
         self.creation_ms = creation_ms
         self.silent = False
+        self.held = False
         self.disks = disks
         self.swap = swap
         self.monitors: list[Monitor] = []
@@ -71,6 +73,7 @@ class Monitor:
         event_state: What the last report said: normal, failure, or error.
         changed: The last report changed the state.
         failing: Its reports fail.
+        held: A fault keeps it failing; chance does not mend it.
         trouble: What makes them fail, or did so last.
         silent: It does not report, though its bot may.
         overrides: Fields put into its JSON as they are, over what would stand there.
@@ -89,6 +92,7 @@ class Monitor:
         "fails_count",
         "has_configuration",
         "has_event",
+        "held",
         "host",
         "id",
         "last_check_ms",
@@ -134,6 +138,7 @@ class Monitor:
         self.event_state = NORMAL
         self.changed = False
         self.failing = False
+        self.held = False
         self.trouble = ""
         self.silent = False
         self.overrides: dict[str, Any] | None = None

@@ -54,8 +54,10 @@ def build_hosts(monitors: int, ids: Ids, chance: random.Random, now_ms: int) -> 
     return hosts
 
 
-def build_monitors(count: int, hosts: list[Host], ids: Ids, chance: random.Random, now_ms: int) -> list[Monitor]:
-    """Monitors in the order the server lists them, which is none; some in trouble, one host long silent."""
+def build_monitors(  # noqa: PLR0913 - what a fleet is made of
+    count: int, hosts: list[Host], ids: Ids, chance: random.Random, now_ms: int, *, calm: bool = False
+) -> list[Monitor]:
+    """Monitors in the order the server lists them, which is none; unless calm, some in trouble, one host long silent."""
     monitors: list[Monitor] = []
     for number in range(count):
         host = hosts[number // _MONITORS_PER_HOST % len(hosts)]
@@ -64,8 +66,8 @@ def build_monitors(count: int, hosts: list[Host], ids: Ids, chance: random.Rando
         monitors.append(monitor)
     _make_special(monitors)
     for monitor in monitors:
-        _give_past(monitor, chance, now_ms)
-    if len(monitors) >= 2 * _MONITORS_PER_HOST:
+        _give_past(monitor, chance, now_ms, failing=0.0 if calm else _FAILING_AT_START)
+    if not calm and len(monitors) >= 2 * _MONITORS_PER_HOST:
         _silence(hosts[1], now_ms)
     chance.shuffle(monitors)
     return monitors
@@ -98,14 +100,14 @@ def _make_special(monitors: list[Monitor]) -> None:
     monitors[9].has_configuration = False
 
 
-def _give_past(monitor: Monitor, chance: random.Random, now_ms: int) -> None:
+def _give_past(monitor: Monitor, chance: random.Random, now_ms: int, *, failing: float) -> None:
     loop_ms = monitor.looptime_ms or 10 * MS
     monitor.last_update_ms = now_ms - now_ms % MS - monitor.phase_ms - monitor.seed % (loop_ms // MS) * MS
     monitor.last_check_ms = monitor.last_update_ms
     monitor.recovery_count = chance.randrange(12)
     if not monitor.enable:
         monitor.last_update_ms = monitor.last_check_ms = now_ms - _DAY_MS
-    elif monitor.type != "nested" and monitor.has_event and chance.random() < _FAILING_AT_START:
+    elif monitor.type != "nested" and monitor.has_event and chance.random() < failing:
         monitor.state = monitor.event_state = FAILURE
         monitor.failing = True
         monitor.trouble = trouble_for(monitor, chance.getrandbits(8))

@@ -71,6 +71,7 @@ class SimulatedTheEye:
         self.drip_seconds = 1.0
         self._api = Api(self.world, self.settings)
         self._switch = FaultSwitch(self.settings.faults, self.settings.seed)
+        self.world.afflict(self.settings.faults)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._listener: socket.socket | None = None
@@ -85,6 +86,7 @@ class SimulatedTheEye:
     @faults.setter
     def faults(self, faults: Iterable[Fault]) -> None:
         self._switch.faults = tuple(faults)
+        self.world.afflict(self._switch.faults)
 
     @property
     def port(self) -> int:

@@ -26,6 +26,7 @@ class DemoSettings:
         speed: Simulated seconds for each second of the clock.
         shape: `new` is the API of servers since 2.0.0. `old` is the API before: monitors only at `/{customer}/monitor`
             with the state nested in `resource`; the job list ignores where, sort and limit and carries each result.
+        calm: Nothing goes wrong by itself: no monitor fails, no bot falls silent, every job succeeds.
         seed: Two worlds with the same settings and the same clock are equal.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
@@ -41,6 +42,7 @@ class DemoSettings:
     tasks: int = 40
     speed: float = 1.0
     shape: Literal["new", "old"] = "new"
+    calm: bool = False
     seed: int = 1
     host: str = "127.0.0.1"
     port: int = 0

@@ -3,12 +3,13 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
 from theeye_exporter.demo.basics import MS, Ids, Organization
 from theeye_exporter.demo.catalogue import build_tasks
+from theeye_exporter.demo.faults import WORLD_FAULTS, Fault
 from theeye_exporter.demo.fleet import Fleet
 from theeye_exporter.demo.jobs import Job
 from theeye_exporter.demo.monitors import Host, Monitor
@@ -49,14 +50,16 @@ class World:
         self._frozen = False
         ids = Ids(settings.seed)
         self.owner = Organization(ids(self._start_ms - _BORN_BEFORE_MS), settings.organization)
-        self.fleet = Fleet(settings.monitors, ids, settings.seed, self._start_ms)
+        self.fleet = Fleet(settings.monitors, ids, settings.seed, self._start_ms, calm=settings.calm)
         self.workload = Workload(self.owner, ids, settings.seed)
         hosts = list(self.fleet.hosts.values())
         chance = random.Random(f"{settings.seed} tasks")
         tasks, workflows = build_tasks(settings.tasks, hosts, ids, chance, self._start_ms)
         self.workload.tasks = {task.id: task for task in tasks}
         self.workload.workflows = {workflow.id: workflow for workflow in workflows}
-        self._operations = Operations(self.workload, self.fleet.hosts, settings.seed, self._start_ms)
+        self._operations = Operations(
+            self.workload, self.fleet.hosts, settings.seed, self._start_ms, calm=settings.calm
+        )
         self._operations.invent_past(self._start_ms)
         self._operations.start()
         self.fleet.host_stopped = self._operations.host_stopped
@@ -170,6 +173,15 @@ class World:
         """Ids of the jobs that somebody took off the queue by listing jobs with an agent's token."""
         with self.lock:
             return tuple(self.workload.taken)
+
+    def afflict(self, faults: Iterable[Fault]) -> None:
+        """Lets the faults that are about monitors and bots have their way, and mends what earlier ones did."""
+        values: dict[str, list[str]] = {name: [] for name in WORLD_FAULTS}
+        for fault in faults:
+            if fault.name in WORLD_FAULTS:
+                values[fault.name].append(fault.value)
+        with self._acting() as now_ms:
+            self.fleet.hold(values["monitor-failing"], values["bot-silent"], now_ms)
 
     # What tests do to jobs.
 

@@ -1,0 +1,100 @@
+"""The rule files and their unit tests as data."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import promql_parser as promql
+import yaml
+
+__all__ = ["ALERTS", "RULE_FILES", "TESTS", "TEST_FILES", "Rule", "Selector", "label_names", "rules", "selectors"]
+
+ROOT: Final = Path(__file__).parents[2]
+ALERTS: Final = ROOT / "grafana" / "alerts"
+TESTS: Final = Path(__file__).parent
+RULE_FILES: Final = sorted(ALERTS.glob("*.rules.yml"))
+TEST_FILES: Final = sorted(TESTS.glob("*.test.yml"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule as it stands in its file."""
+
+    file: str
+    group: str
+    content: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the alert or of the recorded series."""
+        return str(self.content.get("alert") or self.content["record"])
+
+    @property
+    def is_alert(self) -> bool:
+        """Whether it is an alert."""
+        return "alert" in self.content
+
+    @property
+    def expression(self) -> promql.Expr:
+        """Its expression, parsed."""
+        parsed: promql.Expr = promql.parse(self.content["expr"])
+        return parsed
+
+    def __str__(self) -> str:
+        """Where to find it: file, name and, of an alert, severity."""
+        severity = self.content.get("labels", {}).get("severity")
+        return f"{self.file}:{self.name}" + (f"[{severity}]" if severity else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Series that an expression selects, by name and the labels it asks for."""
+
+    name: str
+    labels: frozenset[str]
+
+
+def rules() -> list[Rule]:
+    """Return every rule of every file."""
+    return [
+        Rule(path.name, group["name"], rule)
+        for path in RULE_FILES
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+
+
+def _nodes(expression: promql.Expr) -> Iterator[Any]:
+    found: list[Any] = []
+
+    def visit(node: promql.Expr) -> bool:
+        found.append(node)
+        return True
+
+    promql.walk(expression, visit)
+    return iter(found)
+
+
+def selectors(expression: promql.Expr) -> list[Selector]:
+    """Return what an expression selects."""
+    found = []
+    for node in _nodes(expression):
+        vector = node.vector_selector if isinstance(node, promql.MatrixSelector) else node
+        if isinstance(vector, promql.VectorSelector):
+            assert vector.name, f"a selector without a name: {vector}"
+            found.append(Selector(vector.name, frozenset(m.name for m in vector.matchers.matchers)))
+    return found
+
+
+def label_names(expression: promql.Expr) -> set[str]:
+    """Return the labels that an expression groups by, matches on or takes over."""
+    names: set[str] = set()
+    for node in _nodes(expression):
+        if isinstance(node, promql.AggregateExpr) and node.modifier is not None:
+            names.update(node.modifier.labels)
+        if isinstance(node, promql.BinaryExpr) and node.modifier is not None:
+            if node.modifier.matching is not None:
+                names.update(node.modifier.matching.labels)
+            names.update(node.modifier.group_labels or ())
+    return names

@@ -1,0 +1,160 @@
+"""What holds for every rule: it is sound, tested both ways, explained, and made of series that exist."""
+
+import re
+import subprocess
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import promql_parser as promql
+import pytest
+import yaml
+
+from alerts.rulebook import RULE_FILES, TEST_FILES, Rule, label_names, rules, selectors
+from theeye_exporter.commands.metrics import render_catalogue
+from tools import require_tool
+
+ROOT: Final = Path(__file__).parents[2]
+RULES: Final = rules()
+ALERTS: Final = [rule for rule in RULES if rule.is_alert]
+SEVERITIES: Final = {"critical", "warning", "info", "none"}
+FROM_PROMETHEUS: Final = {"up": frozenset[str]()}
+TARGET: Final = frozenset({"job", "instance"})
+COMING: Final = {"theeye_exporter_config_last_reload_successful": frozenset[str]()}
+"""Metrics of exporters that reload their configuration."""
+
+
+def catalogue() -> dict[str, frozenset[str]]:
+    """The label names of each metric, by name."""
+    found = re.findall(r"^(\w+) \((\w+)\) \{(.*)\}$", render_catalogue("text"), re.MULTILINE)
+    assert len(found) > 60
+    metrics = {name: frozenset(labels.split(", ")) - {""} for name, _, labels in found}
+    for name in [name for name, kind, _ in found if kind == "histogram"]:
+        metrics |= {
+            f"{name}_sum": metrics[name],
+            f"{name}_count": metrics[name],
+            f"{name}_bucket": metrics[name] | {"le"},
+        }
+    return metrics
+
+
+SCRAPED: Final = {name: labels | TARGET for name, labels in {**COMING, **FROM_PROMETHEUS, **catalogue()}.items()}
+RECORDED: Final = {rule.name for rule in RULES if not rule.is_alert}
+WRITTEN: Final = {"theeye_severity", "resource"}
+"""Labels that label_replace writes."""
+
+
+def promtool(*arguments: str | Path) -> str:
+    ran = subprocess.run(
+        [require_tool("promtool"), *arguments], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+@cache
+def unit_tests() -> list[dict[str, Any]]:
+    return [test for path in TEST_FILES for test in yaml.safe_load(path.read_text())["tests"]]
+
+
+@pytest.mark.e2e
+def test_promtool_finds_nothing_wrong_with_the_rules() -> None:
+    said = promtool("check", "rules", "--lint=all", "--lint-fatal", *RULE_FILES)
+    assert said.count("SUCCESS") == len(RULE_FILES) >= 4
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.name)
+def test_the_unit_tests_of_the_rules_pass(path: Path) -> None:
+    assert "SUCCESS" in promtool("test", "rules", path)
+
+
+def test_there_are_enough_alerts_and_no_name_in_two_files() -> None:
+    files = defaultdict(set)
+    for rule in RULES:
+        files[rule.name].add(rule.file)
+    assert len({rule.name for rule in ALERTS}) >= 12
+    assert [name for name, where in files.items() if len(where) > 1] == []
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=str)
+def test_each_alert_fires_in_a_unit_test_and_is_silent_in_another(rule: Rule) -> None:
+    checks = [c for test in unit_tests() for c in test["alert_rule_test"] if c["alertname"] == rule.name]
+    fired = [alert for check in checks for alert in check["exp_alerts"]]
+    assert rule.content["labels"]["severity"] in {alert["exp_labels"]["severity"] for alert in fired}
+    assert any(check["exp_alerts"] == [] for check in checks)
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=str)
+def test_each_alert_is_explained(rule: Rule) -> None:
+    annotations, labels = rule.content["annotations"], rule.content["labels"]
+    assert set(annotations) == {"summary", "description", "runbook"}
+    assert labels["severity"] in SEVERITIES
+    assert set(labels) <= {"severity", "theeye_severity"}
+    assert "keep_firing_for" in rule.content
+    page, _, anchor = annotations["runbook"].partition("#")
+    headings = re.findall(r"^## (.+)$", (ROOT / page).read_text(), re.MULTILINE)
+    assert anchor == rule.name.lower()
+    assert rule.name in headings
+    # Everything it is about is named in the description: an organisation or an exporter, and the object with its host.
+    for fired in (a for t in unit_tests() for c in t["alert_rule_test"] for a in c["exp_alerts"]):
+        if fired["exp_annotations"]["runbook"].endswith(f"#{anchor}"):
+            said = fired["exp_annotations"]["description"]
+            about = {k: v for k, v in fired["exp_labels"].items() if k in ABOUT}
+            assert [k for k, v in about.items() if v not in said] == []
+            assert "  " not in said
+            assert "%!" not in said
+
+
+ABOUT: Final = {"organization", "hostname", "monitor", "task", "workflow", "device", "resource", "collector", "reason"}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in ALERTS if "monitor:" in rule.content["expr"]], ids=str)
+def test_alerts_on_monitors_hand_theeyes_severity_on(rule: Rule) -> None:
+    assert "theeye_severity" in rule.content["labels"]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_each_rule_is_made_of_series_and_labels_that_exist(rule: Rule) -> None:
+    chosen = selectors(rule.expression)
+    assert chosen
+    known: set[str] = set()
+    for selector in chosen:
+        assert selector.name in SCRAPED or selector.name in RECORDED, f"nobody serves {selector.name}"
+        if selector.name in SCRAPED:
+            assert selector.labels <= SCRAPED[selector.name], f"{selector.name} has no such label"
+            known |= SCRAPED[selector.name]
+        else:
+            known |= ALL_LABELS
+            assert selector.labels <= ALL_LABELS
+    assert label_names(rule.expression) <= known | WRITTEN
+
+
+ALL_LABELS: Final = frozenset(WRITTEN).union(*SCRAPED.values())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_no_rule_depends_on_how_exporters_are_called_or_multiplies_many_by_many(rule: Rule) -> None:
+    expression = rule.content["expr"]
+    assert "instance" not in expression
+    assert set(re.findall(r"job[=!~]+\"[^\"]*\"", expression)) <= {'job=~".*theeye.*"'}
+    # Two exporters may serve one object: what group_left takes labels from is reduced to one series for each first.
+    joins = re.findall(r"group_left \([^)]*\)\s*(?:label_replace\(\s*)?(\w+)", expression)
+    assert set(joins) <= {"topk", "max"}
+
+
+def queries() -> list[str]:
+    text = (ROOT / "docs" / "runbooks.md").read_text()
+    blocks = [line for block in re.findall(r"```promql\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    inline = [code.replace("\n", " ") for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", text)]
+    return [*blocks, *(code for code in inline if re.search(r"theeye_\w+[{)]|\bup\b", code) and "curl" not in code)]
+
+
+def test_the_queries_of_the_runbooks_are_sound() -> None:
+    found = queries()
+    assert len(found) > 20
+    for query in found:
+        for selector in selectors(promql.parse(query)):
+            assert selector.name in SCRAPED or selector.name in RECORDED, query
+            assert selector.labels <= SCRAPED.get(selector.name, ALL_LABELS), query

@@ -1,0 +1,128 @@
+"""What goes wrong in TheEye reaches the right person, alone, once, and is taken back when it is over."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import requests
+
+from e2e_alerting import Stack, shortened, stack
+from e2e_prometheus import query
+from processes import eventually
+
+pytestmark = pytest.mark.e2e
+
+Alert = tuple[str, str, str]
+PATIENCE = 4
+"""Evaluations during which nothing else may come."""
+
+
+def test_only_durations_are_shortened() -> None:
+    text = (
+        "groups: [{name: g, rules: [{alert: A, expr: 'increase(x[15m]) - (y offset 1m) > 3600', for: 5m, "
+        "keep_firing_for: 1h, labels: {severity: info}}]}]"
+    )
+    assert shortened(text) == (
+        "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: increase(x[15000ms]) - (y offset 1000ms) > 3600\n"
+        "    for: 5000ms\n    keep_firing_for: 60000ms\n    labels:\n      severity: info\n"
+    )
+
+
+def expect(running: Stack, status: Literal["firing", "resolved"], alerts: set[Alert], since: int) -> None:
+    try:
+        eventually(lambda: running.alerts(status, since) >= alerts, status)
+    except AssertionError:
+        assert running.alerts(status, since) == alerts  # shows what came instead
+        raise
+
+
+def settle(running: Stack) -> None:
+    until = running.evaluations() + PATIENCE
+    eventually(lambda: running.evaluations() >= until, f"{PATIENCE} more evaluations")
+
+
+def check_every_expression(running: Stack) -> None:
+    """Each expression, as it ships and as it runs, is evaluated without an error against real series."""
+    for group in running.rules:
+        for rule in group["rules"]:
+            query(running.prometheus, rule["expr"])
+    groups = requests.get(f"{running.prometheus}/api/v1/rules", timeout=10).json()["data"]["groups"]
+    evaluated = {rule["name"]: (rule["health"], rule.get("lastError", "")) for g in groups for rule in g["rules"]}
+    assert len(evaluated) > 30
+    assert set(evaluated.values()) == {("ok", "")}
+
+
+def test_each_fault_tells_the_right_person_and_nobody_else(tmp_path: Path) -> None:
+    monitor: Alert = ("page", "TheEyeMonitorFailing", "web-01/Processes List")  # CRITICAL in TheEye
+    minor: Alert = ("ticket", "TheEyeMonitorFailing", "web-01/configuration")  # HIGH
+    host: Alert = ("page", "TheEyeHostSilent", "db-01")
+    faults = ("monitor-failing=web-01/Processes List", "monitor-failing=web-01/configuration", "bot-silent=db-01")
+    with stack(tmp_path, monitors=60, tasks=20) as running:
+        settle(running)
+        check_every_expression(running)
+        assert running.told == []  # all is well, and nobody is told anything
+
+        running.break_it(*faults)
+        expect(running, "firing", {monitor, minor, host}, 0)
+        settle(running)
+        assert running.alerts("firing") == {monitor, minor, host}
+        assert running.alerts("resolved") == set()
+
+        # TheEye goes away. What was wrong before is out of sight: that is not the same as mended.
+        before = len(running.told)
+        down: Alert = ("page", "TheEyeUpstreamDown", "demo")
+        running.break_it(*faults, "error=503")
+        expect(running, "firing", {down}, before)
+        eventually(lambda: not running.firing("TheEyeMonitorFailing"), "the monitor's data are gone")
+        eventually(lambda: not running.firing("TheEyeHostSilent"), "the host's data are gone")
+
+        # It is back, and takes the token no more.
+        token: Alert = ("page", "TheEyeTokenRejected", "unauthorized")
+        running.break_it(*faults, "token-expired")
+        expect(running, "firing", {token}, before)
+        expect(running, "resolved", {down}, before)
+        settle(running)
+        running.break_it(*faults)
+        expect(running, "resolved", {token}, before)
+        eventually(lambda: running.firing("TheEyeMonitorFailing"), "the monitor is seen failing again")
+        assert running.alerts("firing", before) - {monitor, minor, host} == {down, token}
+        assert running.alerts("resolved", before) == {down, token}
+        running.break_it()
+        expect(running, "resolved", {monitor, minor, host}, before)
+
+        before = len(running.told)
+        exporter: Alert = ("page", "TheEyeExporterDown", "")
+        running.stop_exporter()
+        expect(running, "firing", {exporter}, before)
+        running.start_exporter()
+        expect(running, "resolved", {exporter}, before)
+        assert running.alerts("firing", before) == {exporter}
+        assert running.alerts("firing") == running.alerts("resolved") == {monitor, minor, host, down, token, exporter}
+
+
+def test_a_storm_is_a_handful_of_notifications(tmp_path: Path) -> None:
+    many: Alert = ("page", "TheEyeManyMonitorsFailing", "demo")
+    host: Alert = ("page", "TheEyeHostSilent", "web-01")
+    with stack(tmp_path, monitors=1000, tasks=20) as running:
+        assert running.told == []
+
+        running.break_it("monitor-failing=*")
+        expect(running, "firing", {many}, 0)
+        eventually(lambda: len(running.firing("TheEyeMonitorFailing")) > 600, "hundreds of alerts, all muted")
+        settle(running)
+        assert [n.firing for n in running.told] == [{many}]
+
+        running.break_it("monitor-failing=*", "bot-silent=web-01")
+        expect(running, "firing", {host}, 1)
+        settle(running)
+        assert [n.firing for n in running.told] == [{many}, {host}]
+
+        hosts: Alert = ("page", "TheEyeManyHostsSilent", "demo")
+        running.break_it("bot-silent=*")
+        expect(running, "firing", {hosts}, 2)
+        eventually(lambda: len(running.firing("TheEyeHostSilent")) == 100, "a hundred alerts, all muted")
+        settle(running)
+        assert running.alerts("firing") == {many, host, hosts}
+        # Three pages, and one message that the first of them is over.
+        eventually(lambda: running.alerts("resolved") == {many}, "the monitors do not fail any more, they are silent")
+        assert len(running.told) <= 4
