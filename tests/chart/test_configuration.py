@@ -1,6 +1,8 @@
 """The exporter itself takes every file and every argument that the chart gives it."""
 
 import argparse
+import base64
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from chart.cases import ACME, CASES
+from chart.cases import ACME, CASES, TLS
 from chart.releases import Helm, Release
 from theeye_exporter.cli import main
 from theeye_exporter.config import Settings, add_flags, load
 from theeye_exporter.theeye.transport import token_from_file
+from tools import require_tool
 
 FOLDERS = ("/etc/theeye-exporter", "/var/lib/theeye-exporter", "/vault/secrets")
 
@@ -38,6 +41,7 @@ def start(release: Release, root: Path, index: int = 0) -> Settings:
     tokens.mkdir(exist_ok=True)
     for path in mounted_tokens(release):
         (tokens / path).write_text(f"of-{path}")
+    put_web_files(release, root)
     configuration = root / "etc/theeye-exporter/config/theeye-exporter.yml"
     configuration.parent.mkdir(exist_ok=True)
     configuration.write_text(below(release.file, root), encoding="utf-8")
@@ -49,6 +53,24 @@ def start(release: Release, root: Path, index: int = 0) -> Settings:
         arguments, environ = arguments[3:], {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN": "demo"}
     arguments = [argument for argument in arguments if argument.partition("=")[0] not in NOT_BUILT_YET]
     return load(known_flags().parse_args(arguments), environ)
+
+
+def put_web_files(release: Release, root: Path) -> None:
+    """Put what the web server reads where it is mounted: the Secret of the release, or else one of the user's."""
+    if "web" not in release.volumes:
+        return
+    name = release.volumes["web"]["secret"]["secretName"]
+    made = [secret["data"] for secret in release.of_kind("Secret") if secret["metadata"]["name"] == name]
+    theirs = {"web.yml": base64.b64encode(yaml.safe_dump(TLS).encode()).decode()}
+    folder = root / "etc/theeye-exporter/web"
+    folder.mkdir()
+    for key, data in (made[0] if made else theirs).items():
+        (folder / key).write_text(below(base64.b64decode(data).decode(), root), encoding="utf-8")
+    certificates = folder.with_name("tls")
+    certificates.mkdir()
+    command = f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=exporter -keyout {certificates}/tls.key -out {certificates}/tls.crt"
+    require_tool("openssl")
+    subprocess.run(command.split(), check=True, capture_output=True, timeout=60)
 
 
 def below(text: str, root: Path) -> str:
