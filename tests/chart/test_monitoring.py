@@ -57,6 +57,15 @@ def test_a_pod_monitor_selects_the_pods(newest_helm: Helm) -> None:
     assert spec["sampleLimit"] == 100000
 
 
+@pytest.mark.parametrize("kind", ["serviceMonitor", "podMonitor"])
+def test_the_job_is_called_the_same_whatever_the_names_are(newest_helm: Helm, kind: str) -> None:
+    names = {"nameOverride": "other", "fullnameOverride": "another"}
+    release = newest_helm.template(ONE | names | {kind: {"enabled": True}})
+    spec, _ = monitor_of(release)
+    for labels in (release.one("Service")["metadata"]["labels"], release.template["metadata"]["labels"]):
+        assert labels[spec["jobLabel"]] == "theeye-exporter"
+
+
 def test_the_label_endpoint_stays_theirs(newest_helm: Helm) -> None:
     _, endpoint = monitor_of(newest_helm.template(CASES["pod_monitor"]))
     assert endpoint["relabelings"] == [{"action": "labeldrop", "regex": "endpoint"}]

@@ -3,20 +3,6 @@
 {{- printf "%s-%s" (regexReplaceAll "[^-._a-zA-Z0-9]" . "_" | trunc 40) (sha256sum . | trunc 8) }}
 {{- end }}
 
-{{/* Helm reads numbers of values as floats, and writes long ones as 1e+06. This makes them whole again, in place. */}}
-{{- define "theeye-exporter.wholeNumbers" -}}
-{{- $map := . }}
-{{- range $key, $value := . }}
-{{- if kindIs "map" $value }}
-{{- include "theeye-exporter.wholeNumbers" $value }}
-{{- else if kindIs "float64" $value }}
-{{- if eq $value (floor $value) }}
-{{- $_ := set $map $key (int64 $value) }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-
 {{/* The exporter's configuration file. */}}
 {{- define "theeye-exporter.config" -}}
 {{- $config := deepCopy .Values.config }}
@@ -26,13 +12,11 @@
 {{- if not .token_file }}
 {{- $_ := set $organization "token_file" (printf "/etc/theeye-exporter/tokens/%s" (include "theeye-exporter.tokenKey" .name)) }}
 {{- end }}
-{{- include "theeye-exporter.wholeNumbers" $organization }}
 {{- $organizations = append $organizations $organization }}
 {{- end }}
 {{- with $organizations }}
 {{- $_ := set $config "organizations" . }}
 {{- end }}
-{{- include "theeye-exporter.wholeNumbers" $config }}
 {{- toYaml $config }}
 {{- end }}
 
