@@ -32,7 +32,7 @@ def test_both_ways_are_closed_but_for_what_is_said(newest_helm: Helm) -> None:
     }
     ((rule),) = spec["ingress"]
     assert rule["from"][0] == prometheus
-    assert rule["ports"] == [{"port": "metrics", "protocol": "TCP"}]
+    assert rule["ports"] == [{"port": 9855, "protocol": "TCP"}]
     assert spec["egress"] == [{"ports": DNS}, {"ports": [{"port": 443, "protocol": "TCP"}], "to": ANYWHERE}]
 
 

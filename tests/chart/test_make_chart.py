@@ -11,7 +11,7 @@ import yaml
 from chart.charts import RULES, dashboard
 from chart.releases import CHART
 from chart_values import read_values
-from generate import chart_version, expected_files, main
+from make_chart import chart_version, expected_files, main
 
 VALUES = """\
 ## Scale
