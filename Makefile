@@ -49,6 +49,7 @@ bench: $(VENV)/dev.stamp
 ## check: what CI checks besides the tests
 check: lint types
 	$(BIN)/theeye-exporter metrics --format=markdown | diff -u docs/metrics.md -
+	$(BIN)/python helm/make_chart.py --check
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -62,6 +63,7 @@ types: $(VENV)/dev.stamp
 ## docs: regenerate what is generated
 docs: $(VENV)/dev.stamp
 	$(BIN)/theeye-exporter metrics --format=markdown > docs/metrics.md
+	$(BIN)/python helm/make_chart.py
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
