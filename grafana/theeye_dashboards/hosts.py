@@ -1,0 +1,342 @@
+"""Hosts: what is in use of CPU, memory, swap and disks beside TheEye's limits, and what the hosts' monitors say."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard, stat, statetimeline, table
+from grafana_foundation_sdk.builders import timeseries as timeseries_builders
+
+from theeye_dashboards.page import page
+from theeye_dashboards.panels import Panel, Query, dashed, mapping, number, timeline, timeseries
+from theeye_dashboards.queries import MONITOR, RESOURCES, Scope, per_organization
+from theeye_dashboards.tables import HOST, ORGANIZATION, SEVERITY, Column, rows
+from theeye_dashboards.variables import hostname, link_to
+
+__all__ = ["hosts"]
+
+_SCOPE: Final = Scope(('hostname=~"$hostname"',))
+_OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
+_EXPORTER: Final = (link_to("theeye-exporter"), "Exporter")
+_ZERO_IS_GOOD: Final = ((None, "green"), (1, "red"))
+_DRAWN: Final = 10
+_LISTED: Final = 100
+_NO_STATISTICS: Final = "No host statistics: no dstat monitor reports for these hosts"
+_STATES: Final = {
+    "0": ("normal", "green"),
+    "1": ("failure", "red"),
+    "2": ("silent", "purple"),
+    "3": ("unknown", "blue"),
+}
+
+
+def hosts() -> dashboard.Dashboard:
+    """Return the dashboard."""
+    built = page(
+        "TheEye / Hosts",
+        "theeye-hosts",
+        "Usage of CPU, memory, swap and disks beside the limits set in TheEye, and the monitors of the hosts chosen.",
+    ).with_variable(hostname("theeye_monitor_enabled"))
+    for big in _numbers():
+        built = built.with_panel(big)
+    built = built.with_row(dashboard.Row("Usage and limits"))
+    for graph in _usage():
+        built = built.with_panel(graph)
+    built = built.with_panel(_host_table())
+    built = built.with_row(dashboard.Row("Monitors of these hosts"))
+    built = built.with_panel(_history()).with_panel(_monitor_table())
+    built = built.with_row(dashboard.Row("What monitors measured"))
+    for measured in _measured():
+        built = built.with_panel(measured)
+    return built
+
+
+def _numbers() -> list[stat.Panel]:
+    def count(title: str, description: str, expression: str, empty: str, *, judged: bool = True) -> stat.Panel:
+        return number(
+            Panel(
+                title=title,
+                description=description,
+                queries=[Query(expression)],
+                width=4,
+                height=4,
+                empty=empty,
+                link=_OVERVIEW,
+                steps=_ZERO_IS_GOOD if judged else None,
+            )
+        )
+
+    with_host = _SCOPE("theeye_monitor_enabled", 'hostname!=""')
+    each = f"group by (job, instance, organization, hostname) ({with_host})"
+    known = f"count by (job, instance, organization) ({each})"
+    of_bot = _SCOPE.monitors_in("updates_stopped")
+    bots = _SCOPE("theeye_monitor_info", 'monitor_type="host"')
+    disks = f"{_SCOPE.usage('disk')} > bool on ({MONITOR}) group_left () " + _SCOPE(
+        "theeye_host_usage_threshold_ratio", 'resource="disk"'
+    )
+    return [
+        count("Hosts", "Hosts with monitors.", f"sum(max by (organization) ({known}))", "No hosts", judged=False),
+        count(
+            "Silent hosts",
+            "Hosts whose bot has stopped reporting: the monitor of type host is in updates_stopped.",
+            per_organization(f"{of_bot} * on ({MONITOR}) group_left (monitor_type) {bots}"),
+            "No host monitors",
+        ),
+        count(
+            "Hosts above a limit",
+            "Hosts of which CPU, memory, swap or a disk is above the limit set in TheEye.",
+            _SCOPE.hosts_above_a_limit(),
+            "No host statistics",
+        ),
+        count(
+            "Disks above the limit",
+            "Disks that are fuller than the limit set in TheEye.",
+            per_organization(disks),
+            "No disks",
+        ),
+        count(
+            "Failing monitors",
+            "Monitors in the state failure.",
+            per_organization(_SCOPE.monitors_in("failure")),
+            "No monitors",
+        ),
+        count(
+            "Silent monitors",
+            "Monitors that have stopped reporting (updates_stopped).",
+            per_organization(_SCOPE.monitors_in("updates_stopped")),
+            "No monitors",
+        ),
+    ]
+
+
+def _usage() -> list[timeseries_builders.Panel]:
+    explained = {
+        "cpu": "Share of CPU time in use, waiting for disks included.",
+        "memory": "Share of memory in use, without what is available to programs.",
+        "cache": "Share of swap in use, which TheEye calls cache. Hosts without swap have no line.",
+        "disk": "Share of each disk in use; blocks reserved for root count as free.",
+    }
+    empty = {"cache": "No swap in use to show: these hosts have none, or do not report", "disk": "No disks reported"}
+    return [
+        timeseries(
+            Panel(
+                title=RESOURCES[resource].capitalize() if resource != "cpu" else "CPU",
+                description=f"{text} The {_DRAWN} highest averages of the hosts chosen; dashed is the lowest limit set "
+                "for them in TheEye, and the highest if they differ.",
+                queries=_usage_queries(resource),
+                width=12,
+                unit="percentunit",
+                decimals=0,
+                top=1,
+                empty=empty.get(resource, _NO_STATISTICS),
+                link=_OVERVIEW,
+                overrides={"limit": dashed("red"), "highest limit": dashed("orange")},
+            ),
+            table_legend=False,
+        )
+        for resource, text in explained.items()
+    ]
+
+
+def _usage_queries(resource: str) -> list[Query]:
+    labels = "organization, hostname, device" if resource == "disk" else "organization, hostname"
+    usage = _SCOPE(f"theeye_host_{resource}_usage_ratio")
+    # The same series from one end to the other, instead of the highest of each moment.
+    average = f"topk({_DRAWN}, max by ({labels}) (avg_over_time({usage}[$__range] @ end())))"
+    limit = _SCOPE("theeye_host_usage_threshold_ratio", f'resource="{resource}"')
+    return [
+        Query(
+            f"max by ({labels}) ({usage}) and on ({labels}) {average}",
+            "{{hostname}} {{device}}" if resource == "disk" else "{{hostname}}",
+        ),
+        Query(f"min({limit})", "limit"),
+        Query(f"max({limit}) > min({limit})", "highest limit"),
+    ]
+
+
+def _host_table() -> table.Panel:
+    labels = "organization, hostname"
+    worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE.pressure()}))"
+    bad = f"sum by (job, instance, {labels}) ({{}})"
+    columns = [
+        ("Worst of limit", worst),
+        *(
+            (title, f"max by ({labels}) ({_SCOPE(usage)}) and on ({labels}) {worst}")
+            for usage, title in (
+                ("theeye_host_cpu_usage_ratio", "CPU"),
+                ("theeye_host_memory_usage_ratio", "Memory"),
+                ("theeye_host_cache_usage_ratio", "Swap"),
+                ("theeye_host_disk_usage_ratio", "Fullest disk"),
+            )
+        ),
+        *(
+            (
+                title,
+                f"max by ({labels}) ({bad.format(_SCOPE.monitors_in(state))}) and on ({labels}) {worst}",
+            )
+            for state, title in (("failure", "Failing"), ("updates_stopped", "Silent"))
+        ),
+    ]
+    gauges = {"CPU", "Memory", "Swap", "Fullest disk"}
+    return rows(
+        Panel(
+            title="Hosts, the closest to a limit first",
+            description=f"Up to {_LISTED} hosts. Worst of limit is the highest usage as a share of its limit; above "
+            "100 % the monitor fails. Without swap there is no value. Silent hosts are not here: they have no usage.",
+            queries=[Query(expression) for _, expression in columns],
+            width=24,
+            height=10,
+            empty=_NO_STATISTICS,
+            link=_OVERVIEW,
+        ),
+        [
+            HOST,
+            ORGANIZATION,
+            *(
+                Column(
+                    name=f"Value #{'ABCDEFG'[index]}",
+                    title=title,
+                    unit="percentunit" if index < 5 else "",
+                    decimals=0,
+                    width=110 if index < 5 else 80,
+                    gauge=1.0 if title in gauges else None,
+                    steps=((None, "green"), (0.9, "orange"), (1, "red"))
+                    if title == "Worst of limit"
+                    else ((None, "text"), (1, "red"))
+                    if title not in gauges
+                    else None,
+                )
+                for index, (title, _) in enumerate(columns)
+            ),
+        ],
+        sort=[("Worst of limit", True)],
+    )
+
+
+def _history() -> statetimeline.Panel:
+    labels = "organization, hostname, monitor, monitor_id"
+    normal = _SCOPE("theeye_monitor_state", 'state="normal"')
+    troubled = f"bottomk(20, min by ({labels}) (avg_over_time({normal}[$__range] @ end())) < 1)"
+    return timeline(
+        Panel(
+            title="Monitors in trouble in this time range",
+            description="The 20 monitors of these hosts that were normal for the smallest share of the time range.",
+            queries=[
+                Query(
+                    f"max by ({labels}) ({_SCOPE.coded_states()}) and on ({labels}) {troubled}",
+                    "{{hostname}} / {{monitor}}",
+                )
+            ],
+            width=24,
+            height=10,
+            empty="Every monitor of these hosts was normal all the time",
+            link=_OVERVIEW,
+            points=80,
+        ),
+        mapping(_STATES),
+    )
+
+
+def _monitor_table() -> table.Panel:
+    labels = "organization, hostname, monitor, monitor_id"
+    worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE('theeye_monitor_consecutive_failures')}))"
+    typed = _SCOPE.of_severity(_SCOPE.coded_states())
+    return rows(
+        Panel(
+            title="Monitors",
+            description=f"The {_LISTED} monitors of these hosts with the most failures in a row: failing reports and "
+            "missed updates since the last normal report.",
+            queries=[
+                Query(worst),
+                Query(f"max by ({labels}, severity, monitor_type) ({typed}) and on ({labels}) {worst}"),
+                Query(
+                    f"max by ({labels}) ({_SCOPE.age('theeye_monitor_last_update_timestamp_seconds')}) "
+                    f"and on ({labels}) {worst}"
+                ),
+                Query(f"max by ({labels}) ({_SCOPE('theeye_monitor_interval_seconds')}) and on ({labels}) {worst}"),
+                Query(f"max by ({labels}) ({_SCOPE('theeye_monitor_enabled')}) and on ({labels}) {worst}"),
+            ],
+            width=24,
+            height=10,
+            empty="No monitors for these hosts",
+            link=_OVERVIEW,
+        ),
+        [
+            HOST,
+            Column(name="monitor", title="Monitor"),
+            Column(name="monitor_type", title="Type", width=80),
+            SEVERITY,
+            Column(name="Value #B", title="State", width=90, words=_STATES),
+            Column(name="Value #A", title="Failures in a row", decimals=0, width=120),
+            Column(name="Value #C", title="Last report before", unit="s", width=130),
+            Column(name="Value #D", title="Interval", unit="s", width=80),
+            Column(name="Value #E", title="Enabled", width=80, words={"0": ("no", "#8e8e8e"), "1": ("yes", "text")}),
+            ORGANIZATION,
+        ],
+        sort=[("Failures in a row", True), ("Host", False)],
+    )
+
+
+def _measured() -> list[timeseries_builders.Panel | table.Panel]:
+    labels = "organization, hostname, monitor, monitor_id"
+    duration = _SCOPE("theeye_monitor_script_duration_seconds")
+    slowest = f"topk({_DRAWN}, max by ({labels}) (avg_over_time({duration}[$__range] @ end())))"
+    exit_code = f"topk(50, max by ({labels}) ({_SCOPE('theeye_monitor_script_exit_code')} != 0))"
+    status = f"topk(50, max by ({labels}) ({_SCOPE('theeye_monitor_http_status_code')} >= 400))"
+    processes = _SCOPE("theeye_monitor_processes")
+    monitor = Column(name="monitor", title="Monitor")
+    return [
+        timeseries(
+            Panel(
+                title="Slowest check scripts",
+                description=f"Run time of script monitors, the {_DRAWN} slowest on average.",
+                queries=[
+                    Query(f"max by ({labels}) ({duration}) and on ({labels}) {slowest}", "{{hostname}} / {{monitor}}")
+                ],
+                width=12,
+                unit="s",
+                empty="No script monitors on these hosts",
+                link=_OVERVIEW,
+            )
+        ),
+        timeseries(
+            Panel(
+                title="Processes found",
+                description=f"Processes that match a process monitor's pattern, of the {_DRAWN} monitors with the fewest.",
+                queries=[
+                    Query(
+                        f"max by ({labels}) ({processes}) and on ({labels}) "
+                        f"bottomk({_DRAWN}, min by ({labels}) (avg_over_time({processes}[$__range] @ end())))",
+                        "{{hostname}} / {{monitor}}",
+                    )
+                ],
+                width=12,
+                decimals=0,
+                empty="No process monitors on these hosts",
+                link=_OVERVIEW,
+            )
+        ),
+        rows(
+            Panel(
+                title="Scripts that end with an error",
+                description="Script monitors whose last run had an exit code other than 0; up to 50.",
+                queries=[Query(exit_code)],
+                width=12,
+                empty="Every check script ended with 0",
+                link=_OVERVIEW,
+            ),
+            [HOST, monitor, Column(name="Value", title="Exit code", decimals=0, width=100), ORGANIZATION],
+            sort=[("Exit code", True)],
+        ),
+        rows(
+            Panel(
+                title="HTTP checks with a bad answer",
+                description="Scraper monitors that got a status of 400 or above last; up to 50. A request that failed "
+                "before an answer has no status and is not here.",
+                queries=[Query(status)],
+                width=12,
+                empty="No HTTP check got a status of 400 or above",
+                link=_OVERVIEW,
+            ),
+            [HOST, monitor, Column(name="Value", title="Status", decimals=0, width=100), ORGANIZATION],
+            sort=[("Status", True)],
+        ),
+    ]
