@@ -126,7 +126,7 @@ def prometheus_of(past: Past, folder: Path, *flags: str) -> Iterator[str]:
         f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={data}",
         "--storage.tsdb.retention.time=10y",
-        f"--query.lookback-delta={round(past.step * 1.5)}s",
+        f"--query.lookback-delta={past.step - 1:.0f}s",
         f"--web.listen-address=127.0.0.1:{port}",
         *flags,
     ]
@@ -194,5 +194,7 @@ class _Blocks:
                 match = _SAMPLE.match(line)
                 assert match is not None, line
                 name, labels, value = match.groups()
-                self._file.write(f"{name}{{{target},{labels}}} {value} {now}\n" if labels else f"{name}{{{target}}} {value} {now}\n")
+                self._file.write(
+                    f"{name}{{{target},{labels}}} {value} {now}\n" if labels else f"{name}{{{target}}} {value} {now}\n"
+                )
                 self._past.samples += 1

@@ -34,6 +34,8 @@ def _render(built: dashboard.Dashboard) -> str:
     document: dict[str, Any] = json.loads(json.dumps(built.build(), cls=JSONEncoder))
     for number, panel in enumerate(document["panels"], start=1):
         panel["id"] = number
+        # Grafana has no foot of a table of this form any more.
+        panel.get("options", {}).pop("footer", None)
     for node in _nodes(document):
         # The library writes these for every variable; only those of intervals have them.
         for key in [key for key in node if key in {"auto", "auto_min", "auto_count"}]:

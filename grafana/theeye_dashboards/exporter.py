@@ -119,7 +119,7 @@ def _numbers() -> list[stat.Panel]:
             f"sum({_SCOPE.target('theeye_exporter_snapshot_series')})",
         ),
         one(
-            "Configuration loaded",
+            "Configuration",
             "Whether the configuration was accepted when it was loaded last; if not, the one before is in use.",
             f"min({_SCOPE.target('theeye_exporter_config_last_reload_successful')})",
             empty="Not told by this exporter",

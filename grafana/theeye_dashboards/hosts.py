@@ -17,7 +17,7 @@ _SCOPE: Final = Scope(('hostname=~"$hostname"',))
 _OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
 _EXPORTER: Final = (link_to("theeye-exporter"), "Exporter")
 _ZERO_IS_GOOD: Final = ((None, "green"), (1, "red"))
-_DRAWN: Final = 10
+_DRAWN: Final = 6
 _LISTED: Final = 100
 _NO_STATISTICS: Final = "No host statistics: no dstat monitor reports for these hosts"
 _STATES: Final = {

@@ -158,7 +158,7 @@ def _endings() -> list[timeseries_builders.Panel]:
                 description="Finished runs, each counted once.",
                 queries=[
                     Query(
-                        f"60 * sum by (outcome) (rate({_SCOPE('theeye_job_runs_total')}[$__rate_interval]))",
+                        _SCOPE.runs_per_minute(),
                         "{{outcome}}",
                     )
                 ],
@@ -171,10 +171,10 @@ def _endings() -> list[timeseries_builders.Panel]:
         ),
         timeseries(
             Panel(
-                title="Success rate",
-                description="Share of the runs that succeeded, canceled ones left out, over at least 10 minutes at a "
+                title="Success rate over time",
+                description="Share of the runs that succeeded, canceled ones left out, over at least 8 minutes at a "
                 "time. Where no run ended there is no line.",
-                queries=[Query(_SCOPE.success_rate("$__rate_interval"), "success rate", interval="10m")],
+                queries=[Query(_SCOPE.success_rate("$__rate_interval"), "success rate", interval="2m")],
                 width=6,
                 unit="percentunit",
                 top=1,
@@ -253,8 +253,8 @@ def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
                 description="Waiting is the mean turnaround less the mean run time, of the tasks whose run time is "
                 "known: time in the queue, and on the way to TheEye and back.",
                 queries=[
-                    Query(_SCOPE.waiting("$__rate_interval"), "waiting", interval="10m"),
-                    Query(_SCOPE.mean(duration, "$__rate_interval"), "running", interval="10m"),
+                    Query(_SCOPE.waiting("$__rate_interval"), "waiting", interval="2m"),
+                    Query(_SCOPE.mean(duration, "$__rate_interval"), "running", interval="2m"),
                 ],
                 width=12,
                 unit="s",
@@ -268,14 +268,13 @@ def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
 
 
 def _workflow_graphs() -> list[timeseries_builders.Panel]:
-    runs = f"60 * sum by (outcome) (rate({_WORKFLOWS('theeye_workflow_runs_total')}[$__rate_interval]))"
     others = _WORKFLOWS("theeye_other_job_runs_total")
     return [
         timeseries(
             Panel(
                 title="Workflow runs per minute, by outcome",
                 description="Finished runs of workflows of version 2; those of version 1 never end at TheEye.",
-                queries=[Query(runs, "{{outcome}}")],
+                queries=[Query(_WORKFLOWS.runs_per_minute("theeye_workflow_runs_total"), "{{outcome}}")],
                 width=8,
                 empty="No workflow ended in this time range",
                 link=_OVERVIEW,
@@ -301,7 +300,7 @@ def _workflow_graphs() -> list[timeseries_builders.Panel]:
                 description="Finished jobs of neither task nor workflow, such as updates of bots.",
                 queries=[
                     Query(
-                        f"60 * sum by (job_type, outcome) (rate({others}[$__rate_interval]))",
+                        f"60 * sum by (job_type, outcome) (rate({others}[$__rate_interval])) > 0",
                         "{{job_type}} {{outcome}}",
                     )
                 ],

@@ -107,7 +107,7 @@ def _numbers() -> list[stat.Panel]:
         ),
         number(
             Panel(
-                title="Hosts above a limit",
+                title="Hosts over a limit",
                 description="Hosts of which CPU, memory, swap or a disk is above the limit set for it in TheEye.",
                 queries=[Query(_SCOPE.hosts_above_a_limit())],
                 width=3,
@@ -119,7 +119,7 @@ def _numbers() -> list[stat.Panel]:
         ),
         number(
             Panel(
-                title="Tasks that failed last",
+                title="Failed tasks",
                 description="Tasks whose last run ended in failure, timeout or error.",
                 queries=[Query(per_organization(_SCOPE("theeye_job_last_outcome", FAILED)))],
                 width=3,
@@ -146,7 +146,7 @@ def _numbers() -> list[stat.Panel]:
         ),
         number(
             Panel(
-                title="TheEye answers",
+                title="TheEye up",
                 description="Whether TheEye answers and accepts the token, for every organisation chosen. If it says "
                 "no, everything else here stands still and then disappears.",
                 queries=[Query(f"min(max by (organization) ({_SCOPE('theeye_up')}))")],
@@ -186,7 +186,7 @@ def _monitors() -> list[table.Panel]:
                 "updates since the last normal report.",
                 queries=[Query(_SCOPE.worst_first(_SCOPE("theeye_monitor_consecutive_failures"), "failure", 50))],
                 width=12,
-                height=9,
+                height=8,
                 empty="No monitor fails",
                 link=_HOSTS,
             ),
@@ -205,7 +205,7 @@ def _monitors() -> list[table.Panel]:
                     )
                 ],
                 width=12,
-                height=9,
+                height=8,
                 empty="No monitor is silent",
                 link=_HOSTS,
             ),
@@ -234,6 +234,7 @@ def _tasks() -> list[table.Panel]:
                     Query(f"max by ({labels}) ({succeeded}) and on (organization, task_id) {recent}"),
                 ],
                 width=12,
+                height=6,
                 empty="The last run of every task succeeded, or there are no runs",
                 link=_JOBS,
             ),
@@ -250,7 +251,7 @@ def _tasks() -> list[table.Panel]:
         ),
         rows(
             Panel(
-                title="Overdue tasks",
+                title="Tasks with an overdue job",
                 description="Tasks whose oldest job is open for longer than the timeout and a minute, the longest "
                 "first; up to 50.",
                 queries=[
@@ -261,6 +262,7 @@ def _tasks() -> list[table.Panel]:
                     ),
                 ],
                 width=12,
+                height=6,
                 empty="No job is open for longer than its timeout",
                 link=_JOBS,
             ),
@@ -288,6 +290,7 @@ def _hosts() -> table.Panel:
             "to 20 lines.",
             queries=[Query(nearest), Query(used)],
             width=12,
+            height=6,
             empty="Nothing is near its limit",
             link=_HOSTS,
         ),
@@ -317,14 +320,14 @@ def _organizations() -> table.Panel:
     failing = by_organization(_SCOPE.monitors_in("failure"))
     worst = f"topk(50, {failing} or 0 * max by (organization) ({_SCOPE('theeye_up')}))"
     columns = [
-        ("TheEye answers", f"max by (organization) ({_SCOPE('theeye_up')})"),
+        ("TheEye up", f"max by (organization) ({_SCOPE('theeye_up')})"),
         (
             "Monitors",
             f"max by (organization) (count by (job, instance, organization) ({_SCOPE('theeye_monitor_enabled')}))",
         ),
         ("Failing", failing),
         ("Silent", by_organization(_SCOPE.monitors_in("updates_stopped"))),
-        ("Tasks failed last", by_organization(_SCOPE("theeye_job_last_outcome", FAILED))),
+        ("Failed tasks", by_organization(_SCOPE("theeye_job_last_outcome", FAILED))),
         ("Success rate", _SCOPE.success_rate("$__range", by="organization")),
     ]
     return rows(
@@ -334,6 +337,7 @@ def _organizations() -> table.Panel:
             "rate is that of the runs in the time range.",
             queries=[Query(f"{expression} and on (organization) {worst}") for _, expression in columns],
             width=12,
+            height=6,
             empty=_NOT_SCRAPED,
             link=_EXPORTER,
         ),
@@ -349,12 +353,12 @@ def _organizations() -> table.Panel:
                     title=title,
                     unit="percentunit" if title == "Success rate" else "",
                     decimals=1 if title == "Success rate" else 0,
-                    width=82 + 4 * max(len(title) - 8, 0),
-                    words={"0": ("No", "red"), "1": ("Yes", "green")} if title == "TheEye answers" else {},
+                    width=88,
+                    words={"0": ("No", "red"), "1": ("Yes", "green")} if title == "TheEye up" else {},
                     steps=GOOD_ABOVE
                     if title == "Success rate"
                     else None
-                    if title in {"TheEye answers", "Monitors"}
+                    if title in {"TheEye up", "Monitors"}
                     else ((None, "text"), (1, "red")),
                 )
                 for index, (title, _) in enumerate(columns)
@@ -386,7 +390,7 @@ def _trends() -> list[timeseries_builders.Panel]:
                 description="Finished runs of all tasks, each counted once.",
                 queries=[
                     Query(
-                        f"60 * sum by (outcome) (rate({_SCOPE('theeye_job_runs_total')}[$__rate_interval]))",
+                        _SCOPE.runs_per_minute(),
                         "{{outcome}}",
                     )
                 ],

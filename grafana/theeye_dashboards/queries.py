@@ -143,6 +143,10 @@ class Scope:
         group = f" by ({by})" if by else ""
         return f"sum{group} (increase({self('theeye_job_runs_total', *matchers)}[{window}]))"
 
+    def runs_per_minute(self, metric: str = "theeye_job_runs_total", *, by: str = "outcome") -> str:
+        """Return how many runs end in a minute; what does not happen has no series, and no line."""
+        return f"60 * sum by ({by}) (rate({self(metric)}[$__rate_interval])) > 0"
+
     def success_rate(self, window: str, *, by: str = "") -> str:
         """Return the share of runs that succeeded, of those that were not canceled."""
         succeeded = self.runs(window, 'outcome="success"', by=by)

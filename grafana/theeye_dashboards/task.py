@@ -86,13 +86,13 @@ def _numbers() -> list[stat.Panel]:
             text=BigValueTextMode.NAME,
         ),
         one(
-            "Last run ended before",
+            "Since the last run",
             "Time since the last run finished, whatever its outcome.",
             _SCOPE.age("theeye_job_last_finish_timestamp_seconds"),
             "No run has finished yet",
         ),
         one(
-            "Last success before",
+            "Since success",
             "Time since the last successful run finished, of those that TheEye still had.",
             _SCOPE.age("theeye_job_last_success_timestamp_seconds"),
             _NEVER,
@@ -156,25 +156,12 @@ def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
     )
     executions = _SCOPE("theeye_task_executions_total")
     return [
-        timeseries(
-            Panel(
-                title="Runs, by outcome",
-                description="Finished runs in each five minutes or more, each counted once.",
-                queries=[Query(_SCOPE.runs("$__rate_interval", by="outcome"), "{{outcome}}", interval="5m")],
-                width=12,
-                empty=_NO_RUNS,
-                link=_JOBS,
-                points=100,
-                overrides=colours(OUTCOMES),
-            ),
-            stacked=True,
-        ),
         timeline(
             Panel(
                 title="Outcome of the last run",
                 description="How the run that had finished last at that time ended.",
                 queries=[Query(f"max({coded})", "outcome")],
-                width=12,
+                width=24,
                 height=4,
                 empty="No run has finished yet",
                 link=_JOBS,
@@ -184,20 +171,36 @@ def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
         ),
         timeseries(
             Panel(
-                title="Jobs created, runs counted, runs never seen",
+                title="Runs per hour, by outcome",
+                description="Finished runs, each counted once, over at least 8 minutes at a time.",
+                queries=[Query(f"60 * {_SCOPE.runs_per_minute()}", "{{outcome}}", interval="2m")],
+                width=12,
+                empty=_NO_RUNS,
+                link=_JOBS,
+                points=100,
+                overrides=colours(OUTCOMES),
+            ),
+            stacked=True,
+        ),
+        timeseries(
+            Panel(
+                title="Jobs created, runs counted, runs never seen, per hour",
                 description="Jobs that TheEye says it has created, runs that the exporter counted, and its estimate of "
                 "those that TheEye deleted before it could.",
                 queries=[
-                    Query(f"sum(increase({executions}[$__rate_interval]))", "created", interval="10m"),
-                    Query(_SCOPE.runs("$__rate_interval"), "counted", interval="10m"),
+                    Query(f"3600 * sum(rate({executions}[$__rate_interval]))", "created", interval="2m"),
                     Query(
-                        f"sum(increase({_SCOPE('theeye_task_unseen_runs_total')}[$__rate_interval]))",
+                        f"3600 * sum(rate({_SCOPE('theeye_job_runs_total')}[$__rate_interval]))",
+                        "counted",
+                        interval="2m",
+                    ),
+                    Query(
+                        f"3600 * sum(rate({_SCOPE('theeye_task_unseen_runs_total')}[$__rate_interval]))",
                         "never seen",
-                        interval="10m",
+                        interval="2m",
                     ),
                 ],
                 width=12,
-                height=4,
                 empty="No such task in this time range",
                 link=_JOBS,
                 points=100,
@@ -214,10 +217,15 @@ def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
             Panel(
                 title="Run time, with single runs",
                 description="Pure run time. The points are exemplars: single runs, with their job_id. Exemplars need "
-                "Prometheus with --enable-feature=exemplar-storage. Dashed is the timeout.",
+                "Prometheus with --enable-feature=exemplar-storage. Dashed is the timeout, where "
+                "runs come near it.",
                 queries=[
                     *quantiles(_SCOPE, duration, exemplars=True),
-                    Query(f"max({_SCOPE('theeye_task_timeout_seconds')})", "timeout"),
+                    Query(
+                        f"max({_SCOPE('theeye_task_timeout_seconds')}) < 4 * {_SCOPE.quantile('0.99', duration)}",
+                        "timeout",
+                        interval="2m",
+                    ),
                 ],
                 width=12,
                 height=9,
@@ -258,8 +266,8 @@ def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
                 description="Waiting is the mean turnaround less the mean run time: time in the queue, and on the way "
                 "to TheEye and back.",
                 queries=[
-                    Query(_SCOPE.waiting("$__rate_interval"), "waiting", interval="10m"),
-                    Query(_SCOPE.mean(duration, "$__rate_interval"), "running", interval="10m"),
+                    Query(_SCOPE.waiting("$__rate_interval"), "waiting", interval="2m"),
+                    Query(_SCOPE.mean(duration, "$__rate_interval"), "running", interval="2m"),
                 ],
                 width=12,
                 unit="s",
