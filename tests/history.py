@@ -8,12 +8,14 @@ stands in for the latter.
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
 
+import requests
 from pydantic import SecretStr
 
 from processes import eventually, free_port, running
@@ -49,7 +51,9 @@ class Past:
         files: what was scraped, as OpenMetrics with times, a file for each block of Prometheus.
         samples: how many there are.
         truth: every run that ended, as the simulated TheEye counts it.
-        states: how many monitors, by state, there are at the end.
+        states: how many monitors that are checked there are at the end, by state and severity.
+        hosts: the names of the hosts.
+        tasks: the ids of the tasks.
     """
 
     start: float
@@ -58,7 +62,13 @@ class Past:
     files: list[Path] = field(default_factory=list)
     samples: int = 0
     truth: Truth = field(default_factory=Truth)
-    states: dict[str, int] = field(default_factory=dict)
+    states: Counter[tuple[str, str]] = field(default_factory=Counter)
+    hosts: frozenset[str] = frozenset()
+    tasks: frozenset[str] = frozenset()
+
+    def runs(self, outcome: str | None = None) -> int:
+        """Return how many runs of tasks ended, in any way or in one."""
+        return sum(self.truth.runs(task, outcome) for task in self.tasks)
 
 
 def live_through(
@@ -69,7 +79,7 @@ def live_through(
     end: float = END,
     settings: DemoSettings | None = None,
     events: Mapping[float, Event] | None = None,
-    instance: str = INSTANCE,
+    instances: Sequence[str] = (INSTANCE,),
 ) -> Past:
     """Poll a simulated TheEye at each step of some hours, and scrape the exporter after each poll.
 
@@ -80,7 +90,7 @@ def live_through(
         end: Unix time of the last scrape.
         settings: what the simulated TheEye is like.
         events: what befalls it, by hours since the beginning.
-        instance: label of the exporter.
+        instances: labels of the exporter; with two, it is as if there were two that see the same.
     """
     past = Past(end - hours * 3600, end, step)
     due = sorted((events or {}).items(), key=lambda event: event[0])
@@ -89,7 +99,7 @@ def live_through(
         # What takes time, takes real time; else every duration would be 0.
         clocks = Clocks(wall=lambda: now, monotonic=lambda: now + time.perf_counter())
         exporter = Exporter(_settings(theeye, step), clocks)
-        target = f'job="{JOB}",instance="{instance}"'
+        targets = [f'job="{JOB}",instance="{instance}"' for instance in instances]
         with _Blocks(folder, past) as blocks:
             for number in range(round(hours * 3600 / step) + 1):
                 now = past.start + number * step
@@ -98,13 +108,17 @@ def live_through(
                 began = time.perf_counter()
                 for runner in exporter.runners:
                     runner.run()
-                blocks.write(_scrape(exporter), target, now)
+                scrape = _scrape(exporter)
                 series = exporter.store.current().series
                 own = f"up 1\nscrape_duration_seconds {time.perf_counter() - began}\nscrape_samples_scraped {series}\n"
-                blocks.write(own, target, now)
+                for target in targets:
+                    blocks.write(scrape, target, now)
+                    blocks.write(own, target, now)
         past.truth = theeye.world.truth
         for monitor in theeye.world.monitors.values():
-            past.states[monitor.state] = past.states.get(monitor.state, 0) + 1
+            past.states[monitor.state, monitor.severity] += monitor.enable
+        past.hosts = frozenset(theeye.world.hosts)
+        past.tasks = frozenset(theeye.world.tasks)
         exporter.stop()
     return past
 
@@ -137,8 +151,6 @@ def prometheus_of(past: Past, folder: Path, *flags: str) -> Iterator[str]:
 
 
 def _ready(url: str) -> bool:
-    import requests
-
     return requests.get(f"{url}/-/ready", timeout=5).status_code == 200
 
 
