@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LISTEN ?= 127.0.0.1:9855
 ARGS ?=
 
-.PHONY: run test bench check lint types docs format lock clean
+.PHONY: run test bench check lint types docs dashboards pictures format lock clean
 .DEFAULT_GOAL := test
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -40,6 +40,8 @@ bench: $(VENV)/dev.stamp
 ## check: what CI checks besides the tests
 check: lint types
 	$(BIN)/theeye-exporter metrics --format=markdown | diff -u docs/metrics.md -
+	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && \
+	  PYTHONPATH=grafana $(BIN)/python -m theeye_dashboards "$$made" && diff -ru grafana/dashboards "$$made"
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -49,8 +51,16 @@ types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
 ## docs: regenerate what is generated
-docs: $(VENV)/dev.stamp
+docs: dashboards
 	$(BIN)/theeye-exporter metrics --format=markdown > docs/metrics.md
+
+## dashboards: regenerate the JSON of the Grafana dashboards
+dashboards: $(VENV)/dev.stamp
+	PYTHONPATH=grafana $(BIN)/python -m theeye_dashboards grafana/dashboards
+
+## pictures: take the pictures of the dashboards anew, which needs prometheus, promtool and chromium
+pictures: dashboards
+	PYTHONPATH=grafana:tests $(BIN)/python tests/pictures.py docs/images
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
