@@ -53,8 +53,10 @@ def expressions() -> list[Expression]:
     found = []
     for name, dashboard in DASHBOARDS.items():
         for panel in panels(dashboard):
-            for target in panel["targets"]:
-                found.append(Expression(name, f"{panel['title']} {target['refId']}", panel, target, target["expr"]))
+            found += [
+                Expression(name, f"{panel['title']} {target['refId']}", panel, target, target["expr"])
+                for target in panel["targets"]
+            ]
         for variable in dashboard["templating"]["list"]:
             if variable["type"] == "query":
                 inner = variable["query"].partition("(")[2].removesuffix(")")

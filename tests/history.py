@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Self, TextIO
 
 import requests
 from pydantic import SecretStr
@@ -181,7 +181,7 @@ class _Blocks:
         self._number = -1.0
         self._file: TextIO | None = None
 
-    def __enter__(self) -> "_Blocks":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

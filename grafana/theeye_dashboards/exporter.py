@@ -1,6 +1,6 @@
 """The exporter itself: whether its numbers are fresh and complete, and what it costs."""
 
-from typing import Final
+from typing import Final, Literal
 
 from grafana_foundation_sdk.builders import dashboard, stat, table
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
@@ -18,6 +18,7 @@ _SCOPE: Final = Scope()
 _OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
 _NOT_SCRAPED: Final = "No data: is the exporter scraped?"
 _NOTHING: Final = ((None, "green"), (1, "red"))
+_YES: Final = ((None, "red"), (1, "green"))
 _YES_NO: Final = mapping({"0": ("No", "red"), "1": ("Yes", "green")})
 _BY_COLLECTOR: Final = "organization, collector"
 
@@ -35,11 +36,11 @@ def exporter() -> dashboard.Dashboard:
     for panel in (_collectors(), _failures(), _durations(), _objects(), _left_out()):
         built = built.with_panel(panel)
     built = built.with_row(dashboard.Row("Requests to TheEye"))
-    for panel in requests():
-        built = built.with_panel(panel)
+    for graph in requests():
+        built = built.with_panel(graph)
     built = built.with_row(dashboard.Row("What a scrape brings, and the process"))
-    for panel in costs():
-        built = built.with_panel(panel)
+    for cost in costs():
+        built = built.with_panel(cost)
     return built
 
 
@@ -50,10 +51,9 @@ def _numbers() -> list[stat.Panel]:
         expression: str,
         *,
         empty: str = _NOT_SCRAPED,
-        steps: object = None,
-        unit: str = "short",
+        steps: Literal["yes", "none", ""] = "",
     ) -> stat.Panel:
-        judged = ((None, "red"), (1, "green")) if steps == "yes" else _NOTHING if steps == "none" else None
+        judged = {"yes": _YES, "none": _NOTHING, "": None}[steps]
         return number(
             Panel(
                 title=title,
@@ -61,8 +61,7 @@ def _numbers() -> list[stat.Panel]:
                 queries=[Query(expression)],
                 width=3,
                 height=4,
-                unit=unit,
-                decimals=0 if unit == "short" else None,
+                decimals=0,
                 empty=empty,
                 link=_OVERVIEW,
                 steps=judged,

@@ -5,7 +5,8 @@ from typing import Final
 from grafana_foundation_sdk.builders import bargauge, heatmap, table
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 
-from theeye_dashboards.panels import Panel, Query, bars, bucket_heatmap, timeseries
+from theeye_dashboards.charts import bars, bucket_heatmap
+from theeye_dashboards.panels import Panel, Query, timeseries
 from theeye_dashboards.queries import Scope
 from theeye_dashboards.tables import Column, rows
 from theeye_dashboards.variables import link_to

@@ -5,10 +5,12 @@ from typing import Final
 from grafana_foundation_sdk.builders import dashboard, stat, statetimeline, table
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 
+from theeye_dashboards.charts import timeline
+from theeye_dashboards.host_tables import STATES, host_table, monitor_table
 from theeye_dashboards.page import page
-from theeye_dashboards.panels import Panel, Query, dashed, mapping, number, timeline, timeseries
+from theeye_dashboards.panels import Panel, Query, dashed, mapping, number, timeseries
 from theeye_dashboards.queries import MONITOR, RESOURCES, Scope, per_organization
-from theeye_dashboards.tables import HOST, ORGANIZATION, SEVERITY, Column, rows
+from theeye_dashboards.tables import HOST, ORGANIZATION, Column, rows
 from theeye_dashboards.variables import hostname, link_to
 
 __all__ = ["hosts"]
@@ -18,14 +20,7 @@ _OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
 _EXPORTER: Final = (link_to("theeye-exporter"), "Exporter")
 _ZERO_IS_GOOD: Final = ((None, "green"), (1, "red"))
 _DRAWN: Final = 6
-_LISTED: Final = 100
 _NO_STATISTICS: Final = "No host statistics: no dstat monitor reports for these hosts"
-_STATES: Final = {
-    "0": ("normal", "green"),
-    "1": ("failure", "red"),
-    "2": ("silent", "purple"),
-    "3": ("unknown", "blue"),
-}
 
 
 def hosts() -> dashboard.Dashboard:
@@ -40,9 +35,9 @@ def hosts() -> dashboard.Dashboard:
     built = built.with_row(dashboard.Row("Usage and limits"))
     for graph in _usage():
         built = built.with_panel(graph)
-    built = built.with_panel(_host_table())
+    built = built.with_panel(host_table())
     built = built.with_row(dashboard.Row("Monitors of these hosts"))
-    built = built.with_panel(_history()).with_panel(_monitor_table())
+    built = built.with_panel(_history()).with_panel(monitor_table())
     built = built.with_row(dashboard.Row("What monitors measured"))
     for measured in _measured():
         built = built.with_panel(measured)
@@ -152,65 +147,6 @@ def _usage_queries(resource: str) -> list[Query]:
     ]
 
 
-def _host_table() -> table.Panel:
-    labels = "organization, hostname"
-    worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE.pressure()}))"
-    bad = f"sum by (job, instance, {labels}) ({{}})"
-    columns = [
-        ("Worst of limit", worst),
-        *(
-            (title, f"max by ({labels}) ({_SCOPE(usage)}) and on ({labels}) {worst}")
-            for usage, title in (
-                ("theeye_host_cpu_usage_ratio", "CPU"),
-                ("theeye_host_memory_usage_ratio", "Memory"),
-                ("theeye_host_cache_usage_ratio", "Swap"),
-                ("theeye_host_disk_usage_ratio", "Fullest disk"),
-            )
-        ),
-        *(
-            (
-                title,
-                f"max by ({labels}) ({bad.format(_SCOPE.monitors_in(state))}) and on ({labels}) {worst}",
-            )
-            for state, title in (("failure", "Failing"), ("updates_stopped", "Silent"))
-        ),
-    ]
-    gauges = {"CPU", "Memory", "Swap", "Fullest disk"}
-    return rows(
-        Panel(
-            title="Hosts, the closest to a limit first",
-            description=f"Up to {_LISTED} hosts. Worst of limit is the highest usage as a share of its limit; above "
-            "100 % the monitor fails. Without swap there is no value. Silent hosts are not here: they have no usage.",
-            queries=[Query(expression) for _, expression in columns],
-            width=24,
-            height=10,
-            empty=_NO_STATISTICS,
-            link=_OVERVIEW,
-        ),
-        [
-            HOST,
-            ORGANIZATION,
-            *(
-                Column(
-                    name=f"Value #{'ABCDEFG'[index]}",
-                    title=title,
-                    unit="percentunit" if index < 5 else "",
-                    decimals=0,
-                    width=110 if index < 5 else 80,
-                    gauge=1.0 if title in gauges else None,
-                    steps=((None, "green"), (0.9, "orange"), (1, "red"))
-                    if title == "Worst of limit"
-                    else ((None, "text"), (1, "red"))
-                    if title not in gauges
-                    else None,
-                )
-                for index, (title, _) in enumerate(columns)
-            ),
-        ],
-        sort=[("Worst of limit", True)],
-    )
-
-
 def _history() -> statetimeline.Panel:
     labels = "organization, hostname, monitor, monitor_id"
     normal = _SCOPE("theeye_monitor_state", 'state="normal"')
@@ -231,47 +167,7 @@ def _history() -> statetimeline.Panel:
             link=_OVERVIEW,
             points=80,
         ),
-        mapping(_STATES),
-    )
-
-
-def _monitor_table() -> table.Panel:
-    labels = "organization, hostname, monitor, monitor_id"
-    worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE('theeye_monitor_consecutive_failures')}))"
-    typed = _SCOPE.of_severity(_SCOPE.coded_states())
-    return rows(
-        Panel(
-            title="Monitors",
-            description=f"The {_LISTED} monitors of these hosts with the most failures in a row: failing reports and "
-            "missed updates since the last normal report.",
-            queries=[
-                Query(worst),
-                Query(f"max by ({labels}, severity, monitor_type) ({typed}) and on ({labels}) {worst}"),
-                Query(
-                    f"max by ({labels}) ({_SCOPE.age('theeye_monitor_last_update_timestamp_seconds')}) "
-                    f"and on ({labels}) {worst}"
-                ),
-                Query(f"max by ({labels}) ({_SCOPE('theeye_monitor_interval_seconds')}) and on ({labels}) {worst}"),
-                Query(f"max by ({labels}) ({_SCOPE('theeye_monitor_enabled')}) and on ({labels}) {worst}"),
-            ],
-            width=24,
-            height=10,
-            empty="No monitors for these hosts",
-            link=_OVERVIEW,
-        ),
-        [
-            HOST,
-            Column(name="monitor", title="Monitor"),
-            Column(name="monitor_type", title="Type", width=80),
-            SEVERITY,
-            Column(name="Value #B", title="State", width=90, words=_STATES),
-            Column(name="Value #A", title="Failures in a row", decimals=0, width=120),
-            Column(name="Value #C", title="Last report before", unit="s", width=130),
-            Column(name="Value #D", title="Interval", unit="s", width=80),
-            Column(name="Value #E", title="Enabled", width=80, words={"0": ("no", "#8e8e8e"), "1": ("yes", "text")}),
-            ORGANIZATION,
-        ],
-        sort=[("Failures in a row", True), ("Host", False)],
+        mapping(STATES),
     )
 
 

@@ -87,12 +87,12 @@ def _without_success(scope: Scope, link: tuple[str, str]) -> table.Panel:
         [
             TASK_COLUMN,
             HOST,
-            Column(name="Value #A", title="Last success before", unit="s", width=140),
+            Column(name="Value #A", title="Since success", unit="s", width=140),
             Column(name="outcome", title="Last outcome", width=100, words=words(OUTCOMES)),
             Column(name="Value #C", title="Due in", unit="s", width=90),
             *_HIDDEN,
         ],
-        sort=[("Last success before", True)],
+        sort=[("Since success", True)],
     )
 
 
@@ -179,7 +179,7 @@ def _late(scope: Scope, link: tuple[str, str]) -> table.Panel:
             TASK_COLUMN,
             HOST,
             Column(name="Value #A", title="Late by", unit="s", width=120),
-            Column(name="Value #B", title="Last run ended before", unit="s", width=160),
+            Column(name="Value #B", title="Since its last run", unit="s", width=160),
             *_HIDDEN,
         ],
         sort=[("Late by", True)],
@@ -215,10 +215,10 @@ def workflow_tables(scope: Scope, link: tuple[str, str]) -> list[table.Panel]:
                 Column(name="workflow", title="Workflow"),
                 ORGANIZATION,
                 Column(name="outcome", title="Last outcome", width=110, words=words(OUTCOMES)),
-                Column(name="Value #A", title="Ended before", unit="s", width=120),
+                Column(name="Value #A", title="Since its end", unit="s", width=120),
                 Column(name="Value #C", title="Runs", decimals=0, width=80),
                 Column(name="Value #D", title="Oldest open run", unit="s", width=130),
             ],
-            sort=[("Ended before", False)],
+            sort=[("Since its end", False)],
         )
     ]

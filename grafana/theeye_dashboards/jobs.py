@@ -5,18 +5,10 @@ from typing import Final
 from grafana_foundation_sdk.builders import dashboard, heatmap, stat
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 
+from theeye_dashboards.charts import bucket_heatmap
 from theeye_dashboards.job_tables import task_tables, workflow_tables
 from theeye_dashboards.page import page
-from theeye_dashboards.panels import (
-    GOOD_ABOVE,
-    OUTCOMES,
-    Panel,
-    Query,
-    bucket_heatmap,
-    colours,
-    number,
-    timeseries,
-)
+from theeye_dashboards.panels import GOOD_ABOVE, OUTCOMES, Panel, Query, colours, number, timeseries
 from theeye_dashboards.queries import FAILED, Scope, per_organization
 from theeye_dashboards.variables import hostname, link_to, task
 

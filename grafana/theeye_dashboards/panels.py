@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from grafana_foundation_sdk.builders import bargauge, common, dashboard, heatmap, prometheus, stat, statetimeline
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import (
-    BarGaugeDisplayMode,
     BigValueColorMode,
     BigValueGraphMode,
     BigValueTextMode,
@@ -20,6 +20,7 @@ from grafana_foundation_sdk.models.common import (
     VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardLink,
     DashboardLinkType,
     DynamicConfigValue,
     FieldColorModeId,
@@ -28,7 +29,6 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMap,
     ValueMappingResult,
 )
-from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from theeye_dashboards.variables import DATA_SOURCE
@@ -38,16 +38,15 @@ __all__ = [
     "OUTCOMES",
     "Panel",
     "Query",
-    "bars",
-    "bucket_heatmap",
+    "Steps",
     "colours",
     "dashed",
+    "link_of",
     "mapping",
     "number",
     "properties",
     "steps",
     "target",
-    "timeline",
     "timeseries",
 ]
 
@@ -172,7 +171,7 @@ def dashed(colour: str) -> list[DynamicConfigValue]:
     )
 
 
-def link_of(panel: Panel) -> list[dashboard.DashboardLink]:
+def link_of(panel: Panel) -> list[Builder[DashboardLink]]:
     """Return the link in a panel's corner."""
     if panel.link is None:
         return []
@@ -256,87 +255,6 @@ def timeseries(
         built = built.axis_soft_max(soft_top)
     if panel.decimals is not None:
         built = built.decimals(panel.decimals)
-    for name, override in panel.overrides.items():
-        built = built.override_by_name(name, list(override))
-    return built
-
-
-def bucket_heatmap(panel: Panel) -> heatmap.Panel:
-    """Return a panel of a histogram over time: how many observations fell into each bucket."""
-    (query,) = panel.queries
-    built = prometheus.Dataquery().expr(query.expression).ref_id("A").datasource(DATA_SOURCE).range()
-    return (
-        heatmap.Panel()
-        .title(panel.title)
-        .description(panel.description)
-        .datasource(DATA_SOURCE)
-        .targets([built.legend_format(query.legend).format(PromQueryFormat.HEATMAP)])
-        .span(panel.width)
-        .height(panel.height)
-        .no_value(panel.empty)
-        .links(link_of(panel))
-        .max_data_points(panel.points or 60)
-        .calculate(False)
-        .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Blues").steps(64).reverse(False))
-        .y_axis(heatmap.YAxisConfig().unit(panel.unit))
-        .cell_values(heatmap.CellValues().unit("short").decimals(1))
-        .filter_values(heatmap.FilterValueRange().le(1e-9))
-        .cell_gap(1)
-        .show_legend()
-    )
-
-
-def timeline(panel: Panel, words: ValueMap) -> statetimeline.Panel:
-    """Return a panel of states over time."""
-    return (
-        statetimeline.Panel()
-        .title(panel.title)
-        .description(panel.description)
-        .datasource(DATA_SOURCE)
-        .targets([target(query, index) for index, query in enumerate(panel.queries)])
-        .span(panel.width)
-        .height(panel.height)
-        .unit(panel.unit)
-        .no_value(panel.empty)
-        .links(link_of(panel))
-        .mappings([words])
-        .max_data_points(panel.points or 80)
-        .merge_values(True)
-        .show_value(VisibilityMode.NEVER)
-        .row_height(0.8)
-        .fill_opacity(80)
-        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
-        .thresholds(steps(((None, "green"),)))
-        .legend(
-            common.VizLegendOptions()
-            .show_legend(True)
-            .display_mode(LegendDisplayMode.LIST)
-            .placement(LegendPlacement.BOTTOM)
-            .calcs([])
-        )
-    )
-
-
-def bars(panel: Panel) -> bargauge.Panel:
-    """Return a panel of horizontal bars, one for each series."""
-    built = (
-        bargauge.Panel()
-        .title(panel.title)
-        .description(panel.description)
-        .datasource(DATA_SOURCE)
-        .targets([target(replace(query, instant=True), index) for index, query in enumerate(panel.queries)])
-        .span(panel.width)
-        .height(panel.height)
-        .unit(panel.unit)
-        .no_value(panel.empty)
-        .links(link_of(panel))
-        .min(0)
-        .orientation(VizOrientation.HORIZONTAL)
-        .display_mode(BarGaugeDisplayMode.BASIC)
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(""))
-        .thresholds(steps(panel.steps or ((None, "blue"),)))
-        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
-    )
     for name, override in panel.overrides.items():
         built = built.override_by_name(name, list(override))
     return built

@@ -6,21 +6,10 @@ from grafana_foundation_sdk.builders import dashboard, heatmap, stat, statetimel
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 from grafana_foundation_sdk.models.common import BigValueTextMode
 
+from theeye_dashboards.charts import bucket_heatmap, timeline
 from theeye_dashboards.jobs import quantiles
 from theeye_dashboards.page import page
-from theeye_dashboards.panels import (
-    GOOD_ABOVE,
-    OUTCOMES,
-    Panel,
-    Query,
-    bucket_heatmap,
-    colours,
-    dashed,
-    mapping,
-    number,
-    timeline,
-    timeseries,
-)
+from theeye_dashboards.panels import GOOD_ABOVE, OUTCOMES, Panel, Query, colours, dashed, mapping, number, timeseries
 from theeye_dashboards.queries import Scope
 from theeye_dashboards.tables import HOST, ORGANIZATION, Column, rows
 from theeye_dashboards.variables import link_to, task

@@ -3,7 +3,9 @@
 from typing import Final
 
 from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardLink,
     DashboardLinkType,
     DataSourceRef,
     VariableOption,
@@ -35,7 +37,7 @@ def _query(name: str, label: str, query: str, description: str) -> dashboard.Que
 
 
 def _with_all(variable: dashboard.QueryVariable, all_value: str) -> dashboard.QueryVariable:
-    everything = VariableOption(selected=True, text="All", value="$__all")
+    everything = VariableOption(selected=True, text=["All"], value=["$__all"])
     return variable.multi(True).include_all(True).all_value(all_value).current(everything)
 
 
@@ -99,7 +101,7 @@ def task(*, multi: bool, matchers: str = "") -> dashboard.QueryVariable:
     return _with_all(variable, ".*") if multi else variable
 
 
-def page_links() -> list[dashboard.DashboardLink]:
+def page_links() -> list[Builder[DashboardLink]]:
     """Return the links to all of the dashboards, which keep variables and time."""
     return [
         dashboard.DashboardLink("TheEye")

@@ -1,8 +1,8 @@
 """Pictures of pages, by Chromium."""
 
 import shutil
-from io import BytesIO
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 

@@ -4,6 +4,8 @@ import math
 import time
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
+from textwrap import shorten
 from typing import Any, Final
 
 from theeye_preview.data import Line
@@ -21,6 +23,9 @@ _RIGHT: Final = 10
 _GRID: Final = "#2c3235"
 _TEXT: Final = 'fill="#9fa7b3" font-size="11"'
 _TICKS: Final = 4
+_TICKS_OF_TIME: Final = 7
+_LETTER: Final = 16
+_NAME: Final = 36
 _MINUTES: Final = (2, 4, 8, 12, 20, 40, 60, 120, 240, 480, 1200, 2400, 3600, 7200, 14400, 28800, 86400, 345600)
 _BLUES: Final = ("#0b2239", "#10375c", "#15538a", "#1f74bd", "#3f97dc", "#75b9ee", "#b0d8f8", "#e3f1fd")
 
@@ -42,7 +47,7 @@ class _Frame:
     def hours(self) -> str:
         parts = []
         span = self.times.end - self.times.start
-        step = next(s for s in (300, 600, 900, 1800, 3600, 7200, 10800, 21600, 86400) if span / s <= 7)
+        step = next(s for s in (300, 600, 900, 1800, 3600, 7200, 10800, 21600, 86400) if span / s <= _TICKS_OF_TIME)
         at = math.ceil(self.times.start / step) * step
         while at <= self.times.end:
             label = time.strftime("%H:%M", time.gmtime(at))
@@ -121,7 +126,7 @@ def _stack(lines: Sequence[Line]) -> list[tuple[list[tuple[float, float]], list[
 
 def _runs(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
     """Cut a line where points are missing."""
-    steps = [b[0] - a[0] for a, b in zip(points, points[1:], strict=False)]
+    steps = [b[0] - a[0] for a, b in pairwise(points)]
     usual = min(steps, default=0.0)
     runs: list[list[tuple[float, float]]] = []
     last: float | None = None
@@ -156,19 +161,19 @@ def heatmap(panel: JSON, lines: Sequence[Line], times: TimeRange, width: int, he
         below = buckets[row - 1][1] if row else {}
         cells += [(row, at, max(value - below.get(at, 0), 0)) for at, value in points.items()]
     frame = _Frame(width, height, times, 1.0)
-    step = min((b - a for a, b in zip(moments, moments[1:], strict=False)), default=60.0)
+    step = min((b - a for a, b in pairwise(moments)), default=60.0)
     tall = (frame.floor - _TOP) / max(len(buckets), 1)
     most = max((count for _, _, count in cells), default=1.0) or 1.0
     parts = [frame.hours()]
     unit = panel["options"]["yAxis"]
     for row, (bound, _) in enumerate(buckets):
-        if row % 2 == 0 or len(buckets) <= 8:
+        if row % 2 == 0 or tall > _LETTER:
             label = escape(shown(bound, unit)[0])
             y = frame.floor - (row + 0.5) * tall + 4
             parts.append(f'<text x="{_LEFT - 6}" y="{y:.1f}" text-anchor="end" {_TEXT}>≤ {label}</text>')
     wide = frame.x(times.start + step) - frame.left
     for row, at, count in cells:
-        if count > 1e-6:
+        if count > panel["options"]["filterValues"]["le"]:
             shade = _BLUES[min(int(math.sqrt(count / most) * len(_BLUES)), len(_BLUES) - 1)]
             x, y = max(frame.x(at) - wide, frame.left), frame.floor - (row + 1) * tall
             box = f'x="{x:.1f}" y="{y:.1f}" width="{max(wide - 1, 1):.1f}" height="{max(tall - 1, 1):.1f}"'
@@ -185,7 +190,7 @@ def timeline(panel: JSON, lines: Sequence[Line], times: TimeRange, width: int, h
     parts = [frame.hours()]
     for row, line in enumerate(lines):
         y = _TOP + row * tall
-        name = escape(line.name if len(line.name) <= 36 else line.name[:35] + "…")
+        name = escape(shorten(line.name, _NAME, placeholder="…"))
         parts.append(f'<text x="{left - 6}" y="{y + tall / 2 + 4:.1f}" text-anchor="end" {_TEXT}>{name}</text>')
         for run in _runs(line.points):
             for (at, value), (until, _) in zip(run, [*run[1:], (run[-1][0], 0.0)], strict=True):

@@ -45,13 +45,11 @@ class Prometheus:
         expression = interpolate(target["expr"], dashboard, chosen, points=points, least=least)
         time = chosen.time
         if target.get("instant"):
-            found: list[JSON] = self.ask("query", query=expression, time=time.end)["result"]
-            return found
+            return list(self.ask("query", query=expression, time=time.end)["result"])
         step = time.step(points, least)
         # Points lie on whole steps, as Grafana aligns them.
         start, end = time.start // step * step, time.end // step * step
-        found = self.ask("query_range", query=expression, start=start, end=end, step=step)["result"]
-        return found
+        return list(self.ask("query_range", query=expression, start=start, end=end, step=step)["result"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ PALETTE: Final = (
     "#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#705da0", "#37872d", "#fade2a",
     "#447ebc", "#c15c17", "#890f02", "#0a437c", "#6d1f62", "#584477", "#b7dbab", "#f4d598", "#70dbed", "#f9ba8f",
 )  # fmt: skip
+_THOUSAND: Final = 1000
 _TIMES: Final = ((86400 * 365, "years"), (86400 * 7, "weeks"), (86400, "days"), (3600, "hours"), (60, "mins"))
 
 
@@ -71,7 +72,7 @@ def _number(value: float, settings: Mapping[str, Any]) -> str:
         return f"{value:.3g} req/s"
     return (
         f"{value:.{decimals}f}"
-        if decimals is not None and abs(value) < 1000
+        if decimals is not None and abs(value) < _THOUSAND
         else _scaled(value, 1000, ("", "K", "Mil"))
     )
 
