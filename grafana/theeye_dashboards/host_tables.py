@@ -43,7 +43,7 @@ def host_table() -> table.Panel:
         *(
             (
                 title,
-                f"max by ({labels}) ({bad.format(_SCOPE.monitors_in(state))}) and on ({labels}) {worst}",
+                f"max by ({labels}) ({bad.format(_SCOPE.monitors_in(state))}) and on ({labels}) {worst} or 0 * {worst}",
             )
             for state, title in (("failure", "Failing"), ("updates_stopped", "Silent"))
         ),

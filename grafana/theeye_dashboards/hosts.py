@@ -9,7 +9,7 @@ from theeye_dashboards.charts import timeline
 from theeye_dashboards.host_tables import STATES, host_table, monitor_table
 from theeye_dashboards.page import page
 from theeye_dashboards.panels import Panel, Query, dashed, mapping, number, timeseries
-from theeye_dashboards.queries import MONITOR, RESOURCES, Scope, per_organization
+from theeye_dashboards.queries import MONITOR, RESOURCES, Scope, either, per_organization
 from theeye_dashboards.tables import HOST, ORGANIZATION, Column, rows
 from theeye_dashboards.variables import hostname, link_to
 
@@ -72,7 +72,8 @@ def _numbers() -> list[stat.Panel]:
         count(
             "Silent hosts",
             "Hosts whose bot has stopped reporting: the monitor of type host is in updates_stopped.",
-            per_organization(f"{of_bot} * on ({MONITOR}) group_left (monitor_type) {bots}"),
+            f"{per_organization(f'{of_bot} * on ({MONITOR}) group_left (monitor_type) {bots}')} "
+            f"or 0 * {per_organization(bots)}",
             "No host monitors",
         ),
         count(
@@ -90,13 +91,13 @@ def _numbers() -> list[stat.Panel]:
         count(
             "Failing monitors",
             "Monitors in the state failure.",
-            per_organization(_SCOPE.monitors_in("failure")),
+            _SCOPE.count_in("failure"),
             "No monitors",
         ),
         count(
             "Silent monitors",
             "Monitors that have stopped reporting (updates_stopped).",
-            per_organization(_SCOPE.monitors_in("updates_stopped")),
+            _SCOPE.count_in("updates_stopped"),
             "No monitors",
         ),
     ]
@@ -151,13 +152,15 @@ def _history() -> statetimeline.Panel:
     labels = "organization, hostname, monitor, monitor_id"
     normal = _SCOPE("theeye_monitor_state", 'state="normal"')
     troubled = f"bottomk(20, min by ({labels}) (avg_over_time({normal}[$__range] @ end())) < 1)"
+    trouble = either(*(_SCOPE.coded(state) for state in ("failure", "updates_stopped", "unknown")))
     return timeline(
         Panel(
             title="Monitors in trouble in this time range",
             description="The 20 monitors of these hosts that were normal for the smallest share of the time range.",
             queries=[
                 Query(
-                    f"max by ({labels}) ({_SCOPE.coded_states()}) and on ({labels}) {troubled}",
+                    f"max by ({labels}) {trouble} and on ({labels}) {troubled} "
+                    f"or max by ({labels}) ({_SCOPE.coded('normal')}) and on ({labels}) {troubled}",
                     "{{hostname}} / {{monitor}}",
                 )
             ],

@@ -50,7 +50,7 @@ def _monitors() -> list[table.Panel]:
 def _silent() -> table.Panel:
     # A bot that stops silences all of its monitors: a line for each of them would hide the next host.
     labels = "organization, hostname"
-    silent = f"({_SCOPE.monitors_in('updates_stopped')} == 1)"
+    silent = _SCOPE.monitors_in("updates_stopped")
 
     def counted(*matchers: str) -> str:
         each = f"({_SCOPE.of_severity(silent, matchers)})"
@@ -187,7 +187,7 @@ def _organizations() -> table.Panel:
     def by_organization(expression: str) -> str:
         return per_organization(expression, "organization")
 
-    failing = by_organization(_SCOPE.monitors_in("failure"))
+    failing = _SCOPE.count_in("failure", "organization")
     worst = f"topk(50, {failing} or 0 * max by (organization) ({_SCOPE('theeye_up')}))"
     columns = [
         ("TheEye up", f"max by (organization) ({_SCOPE('theeye_up')})"),
@@ -196,7 +196,7 @@ def _organizations() -> table.Panel:
             f"max by (organization) (count by (job, instance, organization) ({_SCOPE('theeye_monitor_enabled')}))",
         ),
         ("Failing", failing),
-        ("Silent", by_organization(_SCOPE.monitors_in("updates_stopped"))),
+        ("Silent", _SCOPE.count_in("updates_stopped", "organization")),
         ("Failed tasks", by_organization(_SCOPE("theeye_job_last_outcome", FAILED))),
         ("Success rate", _SCOPE.success_rate("$__range", by="organization")),
     ]
@@ -223,7 +223,7 @@ def _organizations() -> table.Panel:
                     title=title,
                     unit="percentunit" if title == "Success rate" else "",
                     decimals=1 if title == "Success rate" else 0,
-                    width=88,
+                    width=104 if title == "Success rate" else 88,
                     words={"0": ("No", "red"), "1": ("Yes", "green")} if title == "TheEye up" else {},
                     steps=GOOD_ABOVE
                     if title == "Success rate"

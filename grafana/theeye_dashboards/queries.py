@@ -83,16 +83,27 @@ class Scope:
     # Monitors.
 
     def monitors_in(self, state: str) -> str:
-        """Return, for each monitor that TheEye checks, 1 if it is in a state and 0 if not."""
+        """Return 1 for each monitor in a state, of those that TheEye checks.
+
+        What is in no trouble is left out before anything is joined: that is nearly the whole fleet.
+        """
         in_state = self("theeye_monitor_state", f'state="{state}"')
-        return f"({in_state} unless on ({MONITOR}) {self('theeye_monitor_enabled')} == 0)"
+        return f"(({in_state} == 1) unless on ({MONITOR}) ({self('theeye_monitor_enabled')} == 0))"
+
+    def count_in(self, state: str, *by: str) -> str:
+        """Return how many monitors are in a state; 0 if there are monitors and none is."""
+        known = self("theeye_monitor_state", f'state="{state}"')
+        return f"({per_organization(self.monitors_in(state), *by)} or 0 * {per_organization(known, *by)})"
 
     def coded_states(self) -> str:
         """Return the state of each monitor as a number: 0 normal, 1 failure, 2 updates_stopped, 3 unknown."""
-        failure, stopped, unknown = (
-            self("theeye_monitor_state", f'state="{state}"') for state in ("failure", "updates_stopped", "unknown")
-        )
-        return f"sum by ({MONITOR}, hostname, monitor) ({failure} or 2 * {stopped} or 3 * {unknown})"
+        return either(*(self.coded(state) for state in ("failure", "updates_stopped", "unknown", "normal")))
+
+    def coded(self, state: str) -> str:
+        """Return the number of a state for each monitor that is in it."""
+        code = ("normal", "failure", "updates_stopped", "unknown").index(state)
+        in_state = self("theeye_monitor_state", f'state="{state}"')
+        return f"{code} * ({in_state} == 1)"
 
     def of_severity(self, expression: str, matchers: tuple[str, ...] = ()) -> str:
         """Return a vector of monitors with `severity` and `monitor_type` added."""
@@ -102,7 +113,7 @@ class Scope:
     def worst_first(self, value: str, state: str, limit: int) -> str:
         """Return a value of the monitors in a state; the limit is for each severity, so that no flood hides the worst."""
         labels = "organization, severity, hostname, monitor, monitor_id, monitor_type"
-        chosen = f"({value} and on ({MONITOR}) ({self.monitors_in(state)} == 1))"
+        chosen = f"({value} and on ({MONITOR}) {self.monitors_in(state)})"
         return either(
             *(
                 f"topk({limit}, max by ({labels}) ({self.of_severity(chosen, (severity,))}))"
@@ -133,8 +144,15 @@ class Scope:
 
     def hosts_above_a_limit(self) -> str:
         """Return the number of hosts of which anything is above its limit; 0 if there are hosts and none is."""
-        worst = f"max by ({TARGET}, organization, hostname) ({self.pressure()})"
-        return per_organization(f"{worst} > bool 1")
+        of_host = f"group by ({TARGET}, organization, hostname)"
+        above = " or ".join(
+            f"{of_host} ({self(f'theeye_host_{resource}_usage_ratio')} > on ({MONITOR}) group_left () "
+            + self("theeye_host_usage_threshold_ratio", f'resource="{resource}"')
+            + ")"
+            for resource in RESOURCES
+        )
+        known = per_organization(self("theeye_host_cpu_usage_ratio"))
+        return f"({per_organization(above)} or 0 * {known})"
 
     # Tasks and jobs.
 
