@@ -15,7 +15,7 @@ BILL = dist/theeye-exporter-$(VERSION).cdx.json
 ENGINE ?= docker
 IMAGE ?= theeye-exporter:$(VERSION)
 
-.PHONY: run test bench check lint types docs licences format lock dist image image-bill clean
+.PHONY: run test bench check lint types docs dashboards pictures licences format lock dist image image-bill clean
 .DEFAULT_GOAL := test
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -50,6 +50,8 @@ bench: $(VENV)/dev.stamp
 check: lint types
 	$(BIN)/theeye-exporter metrics --format=markdown | diff -u docs/metrics.md -
 	$(BIN)/python helm/make_chart.py --check
+	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && \
+	  PYTHONPATH=grafana $(BIN)/python -m theeye_dashboards "$$made" && diff -ru grafana/dashboards "$$made"
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -61,9 +63,17 @@ types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
 ## docs: regenerate what is generated
-docs: $(VENV)/dev.stamp
+docs: dashboards
 	$(BIN)/theeye-exporter metrics --format=markdown > docs/metrics.md
 	$(BIN)/python helm/make_chart.py
+
+## dashboards: regenerate the JSON of the Grafana dashboards
+dashboards: $(VENV)/dev.stamp
+	PYTHONPATH=grafana $(BIN)/python -m theeye_dashboards grafana/dashboards
+
+## pictures: take the pictures of the dashboards anew, which needs prometheus, promtool and chromium
+pictures: dashboards
+	PYTHONPATH=grafana:tests $(BIN)/python tests/pictures.py docs/images
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,126 @@
+"""The tables of the page of hosts."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import table
+
+from theeye_dashboards.panels import Panel, Query
+from theeye_dashboards.queries import Scope
+from theeye_dashboards.tables import HOST, ORGANIZATION, SEVERITY, Column, rows
+from theeye_dashboards.variables import link_to
+
+__all__ = ["STATES", "host_table", "monitor_table"]
+
+_SCOPE: Final = Scope(('hostname=~"$hostname"',))
+_OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
+_LISTED: Final = 100
+_NO_STATISTICS: Final = "No host statistics: no dstat monitor reports for these hosts"
+STATES: Final = {
+    "0": ("normal", "green"),
+    "1": ("failure", "red"),
+    "2": ("silent", "purple"),
+    "3": ("unknown", "blue"),
+}
+"""How `Scope.coded_states` is shown."""
+
+
+def host_table() -> table.Panel:
+    """Return a line for each host: what is in use, and how many of its monitors are in trouble."""
+    labels = "organization, hostname"
+    worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE.pressure()}))"
+    bad = f"sum by (job, instance, {labels}) ({{}})"
+    columns = [
+        ("Worst of limit", worst),
+        *(
+            (title, f"max by ({labels}) ({_SCOPE(usage)}) and on ({labels}) {worst}")
+            for usage, title in (
+                ("theeye_host_cpu_usage_ratio", "CPU"),
+                ("theeye_host_memory_usage_ratio", "Memory"),
+                ("theeye_host_cache_usage_ratio", "Swap"),
+                ("theeye_host_disk_usage_ratio", "Fullest disk"),
+            )
+        ),
+        *(
+            (
+                title,
+                f"max by ({labels}) ({bad.format(_SCOPE.monitors_in(state))}) and on ({labels}) {worst} or 0 * {worst}",
+            )
+            for state, title in (("failure", "Failing"), ("updates_stopped", "Silent"))
+        ),
+    ]
+    ratios = {"Worst of limit", "CPU", "Memory", "Swap", "Fullest disk"}
+    gauges = ratios - {"Worst of limit"}
+    return rows(
+        Panel(
+            title="Hosts, the closest to a limit first",
+            description=f"Up to {_LISTED} hosts. Worst of limit is the highest usage as a share of its limit; above "
+            "100 % the monitor fails. Without swap there is no value. Silent hosts are not here: they have no usage.",
+            queries=[Query(expression) for _, expression in columns],
+            width=24,
+            height=10,
+            empty=_NO_STATISTICS,
+            link=_OVERVIEW,
+        ),
+        [
+            HOST,
+            ORGANIZATION,
+            *(
+                Column(
+                    name=f"Value #{'ABCDEFG'[index]}",
+                    title=title,
+                    unit="percentunit" if title in ratios else "",
+                    decimals=0,
+                    width=110 if title in ratios else 80,
+                    gauge=1.0 if title in gauges else None,
+                    steps=((None, "green"), (0.9, "orange"), (1, "red"))
+                    if title == "Worst of limit"
+                    else ((None, "text"), (1, "red"))
+                    if title not in gauges
+                    else None,
+                )
+                for index, (title, _) in enumerate(columns)
+            ),
+        ],
+        sort=[("Worst of limit", True)],
+    )
+
+
+def monitor_table() -> table.Panel:
+    """Return a line for each monitor, with its state and how old that is."""
+    labels = "organization, hostname, monitor, monitor_id"
+    worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE('theeye_monitor_consecutive_failures')}))"
+    typed = _SCOPE.of_severity(_SCOPE.coded_states())
+    return rows(
+        Panel(
+            title="Monitors",
+            description=f"The {_LISTED} monitors of these hosts with the most failures in a row: failing reports and "
+            "missed updates since the last normal report.",
+            queries=[
+                Query(worst),
+                Query(f"max by ({labels}, severity, monitor_type) ({typed}) and on ({labels}) {worst}"),
+                Query(
+                    f"max by ({labels}) ({_SCOPE.age('theeye_monitor_last_update_timestamp_seconds')}) "
+                    f"and on ({labels}) {worst}"
+                ),
+                Query(f"max by ({labels}) ({_SCOPE('theeye_monitor_interval_seconds')}) and on ({labels}) {worst}"),
+                Query(f"max by ({labels}) ({_SCOPE('theeye_monitor_enabled')}) and on ({labels}) {worst}"),
+            ],
+            width=24,
+            height=10,
+            empty="No monitors for these hosts",
+            link=_OVERVIEW,
+        ),
+        [
+            HOST,
+            Column(name="monitor", title="Monitor"),
+            Column(name="monitor_type", title="Type", width=80),
+            SEVERITY,
+            Column(name="Value #B", title="State", width=90, words=STATES),
+            Column(name="Value #A", title="Failures in a row", decimals=0, width=120),
+            Column(name="Value #C", title="Since its report", unit="s", width=130),
+            Column(name="Value #D", title="Interval", unit="s", width=80),
+            Column(name="Value #E", title="Enabled", width=80, words={"0": ("no", "#8e8e8e"), "1": ("yes", "text")}),
+            ORGANIZATION,
+        ],
+        sort=[("Failures in a row", True), ("Host", False)],
+    )

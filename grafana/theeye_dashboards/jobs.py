@@ -1,0 +1,305 @@
+"""Jobs and tasks: how runs end, how long they take and wait, what is open, which tasks need somebody."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard, heatmap, stat
+from grafana_foundation_sdk.builders import timeseries as timeseries_builders
+
+from theeye_dashboards.charts import bucket_heatmap
+from theeye_dashboards.job_tables import task_tables, workflow_tables
+from theeye_dashboards.page import page
+from theeye_dashboards.panels import GOOD_ABOVE, OUTCOMES, Panel, Query, colours, number, timeseries
+from theeye_dashboards.queries import FAILED, Scope, per_organization
+from theeye_dashboards.variables import hostname, link_to, task
+
+__all__ = ["QUANTILES", "jobs", "quantiles"]
+
+_SCOPE: Final = Scope(('hostname=~"$hostname"', 'task_id=~"$task"'))
+_WORKFLOWS: Final = Scope()
+_OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
+_TASK: Final = (link_to("theeye-task"), "Task")
+_ZERO_IS_GOOD: Final = ((None, "green"), (1, "red"))
+_NO_RUNS: Final = "No run ended in this time range"
+_HISTOGRAM_POINTS: Final = 150
+QUANTILES: Final = {"0.5": "median", "0.95": "95 % took at most", "0.99": "99 % took at most"}
+
+
+def jobs() -> dashboard.Dashboard:
+    """Return the dashboard."""
+    built = (
+        page(
+            "TheEye / Jobs and tasks",
+            "theeye-jobs",
+            "How the runs of tasks and workflows end, how long they take and wait, what is open, and which tasks need "
+            "somebody.",
+        )
+        .with_variable(hostname("theeye_task_timeout_seconds"))
+        .with_variable(task(multi=True, matchers=', hostname=~"$hostname"'))
+    )
+    for big in _numbers():
+        built = built.with_panel(big)
+    built = built.with_row(dashboard.Row("How runs end"))
+    for panel in _endings():
+        built = built.with_panel(panel)
+    built = built.with_row(dashboard.Row("Tasks that need somebody"))
+    for table in task_tables(_SCOPE, _TASK):
+        built = built.with_panel(table)
+    built = built.with_row(dashboard.Row("How long runs take and wait"))
+    for timing in _timings():
+        built = built.with_panel(timing)
+    built = built.with_row(dashboard.Row("Workflows and other jobs (of the organisation; host and task do not apply)"))
+    for panel in _workflow_graphs():
+        built = built.with_panel(panel)
+    for table in workflow_tables(_WORKFLOWS, _OVERVIEW):
+        built = built.with_panel(table)
+    return built
+
+
+def _numbers() -> list[stat.Panel]:
+    overdue = per_organization(_SCOPE.overdue(as_bool=True))
+    tasks = per_organization(_SCOPE("theeye_task_timeout_seconds"))
+    return [
+        number(
+            Panel(
+                title="Ended runs",
+                description="Runs that ended in the time range, whatever the outcome; each is counted once.",
+                queries=[Query(f"round({_SCOPE.runs('$__range')})")],
+                width=4,
+                height=4,
+                decimals=0,
+                empty="No tasks",
+                link=_TASK,
+            )
+        ),
+        number(
+            Panel(
+                title="Success rate",
+                description="Share of the runs in the time range that succeeded; canceled ones do not count.",
+                queries=[Query(_SCOPE.success_rate("$__range"))],
+                width=4,
+                height=4,
+                unit="percentunit",
+                decimals=1,
+                empty=_NO_RUNS,
+                link=_TASK,
+                steps=GOOD_ABOVE,
+            )
+        ),
+        number(
+            Panel(
+                title="Failed runs",
+                description="Runs in the time range that ended in failure, timeout or error.",
+                queries=[Query(f"round({_SCOPE.runs('$__range', FAILED)})")],
+                width=4,
+                height=4,
+                decimals=0,
+                empty="No tasks",
+                link=_TASK,
+                steps=_ZERO_IS_GOOD,
+            )
+        ),
+        number(
+            Panel(
+                title="Open jobs",
+                description="Jobs that wait or run now.",
+                queries=[
+                    Query(f"{per_organization(_SCOPE('theeye_task_jobs'))} or 0 * {tasks}"),
+                ],
+                width=4,
+                height=4,
+                decimals=0,
+                empty="No tasks",
+                link=_TASK,
+            )
+        ),
+        number(
+            Panel(
+                title="Overdue tasks",
+                description="Tasks with a job that is open for longer than the timeout and a minute; jobs that wait "
+                "for an approval do not count.",
+                queries=[Query(f"{overdue} or 0 * {tasks}")],
+                width=4,
+                height=4,
+                empty="No tasks",
+                link=_TASK,
+                steps=_ZERO_IS_GOOD,
+            )
+        ),
+        number(
+            Panel(
+                title="Runs never seen",
+                description="Estimate of the runs in the time range that TheEye deleted before the exporter saw them; "
+                "they are in no other number here. More than none: poll jobs more often, or let TheEye keep more.",
+                queries=[Query(f"round(sum(increase({_SCOPE('theeye_task_unseen_runs_total')}[$__range])))")],
+                width=4,
+                height=4,
+                decimals=0,
+                empty="No estimate",
+                link=_TASK,
+                steps=((None, "green"), (1, "orange")),
+            )
+        ),
+    ]
+
+
+def _endings() -> list[timeseries_builders.Panel]:
+    return [
+        timeseries(
+            Panel(
+                title="Runs per minute, by outcome",
+                description="Finished runs, each counted once.",
+                queries=[
+                    Query(
+                        _SCOPE.runs_per_minute(),
+                        "{{outcome}}",
+                    )
+                ],
+                width=12,
+                empty=_NO_RUNS,
+                link=_TASK,
+                overrides=colours(OUTCOMES),
+            ),
+            stacked=True,
+        ),
+        timeseries(
+            Panel(
+                title="Success rate over time",
+                description="Share of the runs that succeeded, canceled ones left out, over at least 8 minutes at a "
+                "time. Where no run ended there is no line.",
+                queries=[Query(_SCOPE.success_rate("$__rate_interval"), "success rate", interval="2m")],
+                width=6,
+                unit="percentunit",
+                top=1,
+                empty=_NO_RUNS,
+                link=_TASK,
+                overrides=colours({"success rate": "green"}),
+            ),
+        ),
+        timeseries(
+            Panel(
+                title="Open jobs, by lifecycle",
+                description="ready waits for its bot, assigned is with it, onhold waits for somebody's approval.",
+                queries=[
+                    Query(per_organization(_SCOPE("theeye_task_jobs"), "lifecycle"), "{{lifecycle}}"),
+                ],
+                width=6,
+                decimals=0,
+                empty="No job was open in this time range",
+                link=_TASK,
+            ),
+            stacked=True,
+        ),
+    ]
+
+
+def quantiles(scope: Scope, histogram: str, *, exemplars: bool = False) -> list[Query]:
+    """Return what half, and nearly all, of the runs took at most."""
+    return [
+        Query(scope.quantile(quantile, histogram), legend, exemplars=exemplars and quantile == "0.95", interval="2m")
+        for quantile, legend in QUANTILES.items()
+    ]
+
+
+def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
+    duration, turnaround = "theeye_job_duration_seconds", "theeye_job_turnaround_seconds"
+    return [
+        timeseries(
+            Panel(
+                title="Run time",
+                description="Pure run time, as the bots measured it. Values between the bounds of buckets are "
+                "interpolated.",
+                queries=quantiles(_SCOPE, duration),
+                width=12,
+                unit="s",
+                points=_HISTOGRAM_POINTS,
+                empty=_NO_RUNS,
+                link=_TASK,
+            ),
+        ),
+        bucket_heatmap(
+            Panel(
+                title="Run time, all runs",
+                description="How many runs took how long: darker is more.",
+                queries=[Query(f"sum by (le) (increase({_SCOPE(f'{duration}_bucket')}[$__rate_interval]))", "{{le}}")],
+                width=12,
+                unit="s",
+                empty=_NO_RUNS,
+                link=_TASK,
+            )
+        ),
+        timeseries(
+            Panel(
+                title="Time from creation to end",
+                description="Turnaround: waiting for the bot included; repeats of a job are left out.",
+                queries=quantiles(_SCOPE, turnaround),
+                width=12,
+                unit="s",
+                points=_HISTOGRAM_POINTS,
+                empty=_NO_RUNS,
+                link=_TASK,
+            ),
+        ),
+        timeseries(
+            Panel(
+                title="Waiting and running, on average",
+                description="Waiting is the mean turnaround less the mean run time, of the tasks whose run time is "
+                "known: time in the queue, and on the way to TheEye and back.",
+                queries=[
+                    Query(_SCOPE.waiting("$__rate_interval"), "waiting", interval="2m"),
+                    Query(_SCOPE.mean(duration, "$__rate_interval"), "running", interval="2m"),
+                ],
+                width=12,
+                unit="s",
+                points=_HISTOGRAM_POINTS,
+                empty=_NO_RUNS,
+                link=_TASK,
+                overrides=colours({"waiting": "orange", "running": "blue"}),
+            ),
+        ),
+    ]
+
+
+def _workflow_graphs() -> list[timeseries_builders.Panel]:
+    others = _WORKFLOWS("theeye_other_job_runs_total")
+    return [
+        timeseries(
+            Panel(
+                title="Workflow runs per minute, by outcome",
+                description="Finished runs of workflows of version 2; those of version 1 never end at TheEye.",
+                queries=[Query(_WORKFLOWS.runs_per_minute("theeye_workflow_runs_total"), "{{outcome}}")],
+                width=8,
+                empty="No workflow ended in this time range",
+                link=_OVERVIEW,
+                overrides=colours(OUTCOMES),
+            ),
+            stacked=True,
+        ),
+        timeseries(
+            Panel(
+                title="Workflow time from creation to end",
+                description="Turnaround of finished runs of workflows.",
+                queries=quantiles(_WORKFLOWS, "theeye_workflow_turnaround_seconds"),
+                width=8,
+                unit="s",
+                points=_HISTOGRAM_POINTS,
+                empty="No workflow ended in this time range",
+                link=_OVERVIEW,
+            ),
+        ),
+        timeseries(
+            Panel(
+                title="Other jobs per minute",
+                description="Finished jobs of neither task nor workflow, such as updates of bots.",
+                queries=[
+                    Query(
+                        f"60 * sum by (job_type, outcome) (rate({others}[$__rate_interval])) > 0",
+                        "{{job_type}} {{outcome}}",
+                    )
+                ],
+                width=8,
+                empty="No such job ended since the exporter started",
+                link=_OVERVIEW,
+            ),
+            stacked=True,
+        ),
+    ]

@@ -1,0 +1,238 @@
+"""The tables of the overview: what to look at, the worst first."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import table
+
+from theeye_dashboards.panels import GOOD_ABOVE, OUTCOMES, Panel, Query
+from theeye_dashboards.queries import FAILED, MONITOR, TASK, Scope, per_organization
+from theeye_dashboards.tables import HOST, ORGANIZATION, SEVERITY, Column, rows
+from theeye_dashboards.tables import TASK as TASK_COLUMN
+from theeye_dashboards.tables import words as coloured
+from theeye_dashboards.variables import link_to
+
+__all__ = ["attention"]
+
+_SCOPE: Final = Scope()
+_HOSTS: Final = (link_to("theeye-hosts"), "Hosts")
+_JOBS: Final = (link_to("theeye-jobs"), "Jobs and tasks")
+_EXPORTER: Final = (link_to("theeye-exporter"), "Exporter")
+_NOT_SCRAPED: Final = "No data: is the exporter scraped?"
+
+
+def attention() -> list[table.Panel]:
+    """Return the tables."""
+    return [*_monitors(), *_tasks(), _hosts(), _organizations()]
+
+
+def _monitors() -> list[table.Panel]:
+    monitor = Column(name="monitor", title="Monitor")
+    kind = Column(name="monitor_type", title="Type", width=76)
+    return [
+        rows(
+            Panel(
+                title="Failing monitors",
+                description="The worst severity first; up to 50 of each. Failures counts failing reports and missed "
+                "updates since the last normal report.",
+                queries=[Query(_SCOPE.worst_first(_SCOPE("theeye_monitor_consecutive_failures"), "failure", 50))],
+                width=12,
+                height=8,
+                empty="No monitor fails",
+                link=_HOSTS,
+            ),
+            [SEVERITY, HOST, monitor, kind, ORGANIZATION, Column(name="Value", title="Failures", decimals=0, width=76)],
+            sort=[("Severity", False), ("Failures", True)],
+        ),
+        _silent(),
+    ]
+
+
+def _silent() -> table.Panel:
+    # A bot that stops silences all of its monitors: a line for each of them would hide the next host.
+    labels = "organization, hostname"
+    silent = _SCOPE.monitors_in("updates_stopped")
+
+    def counted(*matchers: str) -> str:
+        each = f"({_SCOPE.of_severity(silent, matchers)})"
+        return f"max by ({labels}) (count by (job, instance, {labels}) ({each}))"
+
+    severities = [counted('severity="CRITICAL"'), counted('severity="HIGH"'), counted('severity!~"CRITICAL|HIGH"')]
+    chosen = f"(topk(50, {severities[0]}) or topk(50, {counted()}))"
+    age = _SCOPE.age("theeye_monitor_last_update_timestamp_seconds")
+    columns = [f"max by ({labels}) ({age} and on ({MONITOR}) {silent})", *severities]
+    return rows(
+        Panel(
+            title="Silent monitors, by host",
+            description="How many monitors of a host have stopped reporting, by severity, and since when at least one "
+            "has. Up to 50 hosts with the most, and up to 50 with the most critical ones. If all of a host are silent, "
+            "its bot does not run, or the host is down.",
+            queries=[Query(f"{expression} and on ({labels}) {chosen}") for expression in columns],
+            width=12,
+            height=8,
+            empty="No monitor is silent",
+            link=_HOSTS,
+        ),
+        [
+            HOST,
+            ORGANIZATION,
+            *(
+                Column(name=f"Value #{ref}", title=title, decimals=0, width=80, steps=((None, colour),))
+                for ref, title, colour in (("B", "Critical", "red"), ("C", "High", "orange"), ("D", "Low", "yellow"))
+            ),
+            Column(name="Value #A", title="Silent for", unit="s", width=110),
+        ],
+        sort=[("Critical", True), ("High", True), ("Low", True)],
+    )
+
+
+def _tasks() -> list[table.Panel]:
+    labels = "organization, task, task_id, hostname"
+    failed = f"{_SCOPE('theeye_job_last_outcome', FAILED)} == 1"
+    finished = _SCOPE.age("theeye_job_last_finish_timestamp_seconds")
+    ended = f"({finished} * on ({TASK}) group_left (outcome) ({failed}))"
+    recent = f"bottomk(50, max by ({labels}, outcome) {ended})"
+    succeeded = _SCOPE.age("theeye_job_last_success_timestamp_seconds")
+    longest = f"topk(50, max by ({labels}) ({_SCOPE.overdue()}))"
+    return [
+        rows(
+            Panel(
+                title="Tasks whose last run failed",
+                description="The most recent first; up to 50. Without a time of the last success, TheEye has none any "
+                "more.",
+                queries=[
+                    Query(recent),
+                    Query(f"max by ({labels}) ({succeeded}) and on (organization, task_id) {recent}"),
+                ],
+                width=12,
+                height=6,
+                empty="The last run of every task succeeded, or there are no runs",
+                link=_JOBS,
+            ),
+            [
+                TASK_COLUMN,
+                HOST,
+                Column(name="outcome", title="Outcome", width=84, words=coloured(OUTCOMES)),
+                Column(name="Value #A", title="Since its end", unit="s", width=106),
+                Column(name="Value #B", title="Since success", unit="s", width=144),
+                Column(name="task_id"),
+                Column(name="organization"),
+            ],
+            sort=[("Since its end", False)],
+        ),
+        rows(
+            Panel(
+                title="Tasks with an overdue job",
+                description="Tasks whose oldest job is open for longer than the timeout and a minute, the longest "
+                "first; up to 50.",
+                queries=[
+                    Query(longest),
+                    Query(
+                        f"max by ({labels}) ({_SCOPE('theeye_task_timeout_seconds')}) "
+                        f"and on (organization, task_id) {longest}"
+                    ),
+                ],
+                width=12,
+                height=6,
+                empty="No job is open for longer than its timeout",
+                link=_JOBS,
+            ),
+            [
+                TASK_COLUMN,
+                HOST,
+                Column(name="Value #A", title="Open for", unit="s", width=110),
+                Column(name="Value #B", title="Timeout", unit="s", width=90),
+                Column(name="task_id"),
+                ORGANIZATION,
+            ],
+            sort=[("Open for", True)],
+        ),
+    ]
+
+
+def _hosts() -> table.Panel:
+    labels = "organization, hostname, resource, device"
+    nearest = f"topk(20, max by ({labels}) ({_SCOPE.pressure()}) >= 0.9)"
+    used = f"max by ({labels}) ({_SCOPE.usages()}) and on ({labels}) {nearest}"
+    return rows(
+        Panel(
+            title="Hosts at or near a limit",
+            description="What is in use, and that as a share of the limit set in TheEye; from 90 % of the limit, up "
+            "to 20 lines.",
+            queries=[Query(nearest), Query(used)],
+            width=12,
+            height=6,
+            empty="Nothing is near its limit",
+            link=_HOSTS,
+        ),
+        [
+            HOST,
+            Column(name="resource", title="What", width=80),
+            Column(name="device", title="Device", width=90),
+            Column(name="Value #B", title="In use", unit="percentunit", decimals=0, width=70),
+            Column(
+                name="Value #A",
+                title="Of its limit",
+                unit="percentunit",
+                decimals=0,
+                width=96,
+                steps=((None, "yellow"), (1, "red")),
+            ),
+            ORGANIZATION,
+        ],
+        sort=[("Of its limit", True)],
+    )
+
+
+def _organizations() -> table.Panel:
+    def by_organization(expression: str) -> str:
+        return per_organization(expression, "organization")
+
+    failing = _SCOPE.count_in("failure", "organization")
+    worst = f"topk(50, {failing} or 0 * max by (organization) ({_SCOPE('theeye_up')}))"
+    columns = [
+        ("TheEye up", f"max by (organization) ({_SCOPE('theeye_up')})"),
+        (
+            "Monitors",
+            f"max by (organization) (count by (job, instance, organization) ({_SCOPE('theeye_monitor_enabled')}))",
+        ),
+        ("Failing", failing),
+        ("Silent", _SCOPE.count_in("updates_stopped", "organization")),
+        ("Failed tasks", by_organization(_SCOPE("theeye_job_last_outcome", FAILED))),
+        ("Success rate", _SCOPE.success_rate("$__range", by="organization")),
+    ]
+    return rows(
+        Panel(
+            title="Organisations",
+            description="One line for each organisation chosen: the 50 with the most failing monitors. The success "
+            "rate is that of the runs in the time range.",
+            queries=[Query(f"{expression} and on (organization) {worst}") for _, expression in columns],
+            width=12,
+            height=6,
+            empty=_NOT_SCRAPED,
+            link=_EXPORTER,
+        ),
+        [
+            Column(
+                name="organization",
+                title="Organisation",
+                link=link_to("theeye-overview", organization="${__data.fields.organization:percentencode}"),
+            ),
+            *(
+                Column(
+                    name=f"Value #{'ABCDEF'[index]}",
+                    title=title,
+                    unit="percentunit" if title == "Success rate" else "",
+                    decimals=1 if title == "Success rate" else 0,
+                    width=104 if title == "Success rate" else 88,
+                    words={"0": ("No", "red"), "1": ("Yes", "green")} if title == "TheEye up" else {},
+                    steps=GOOD_ABOVE
+                    if title == "Success rate"
+                    else None
+                    if title in {"TheEye up", "Monitors"}
+                    else ((None, "text"), (1, "red")),
+                )
+                for index, (title, _) in enumerate(columns)
+            ),
+        ],
+        sort=[("Failing", True)],
+    )

@@ -1,0 +1,298 @@
+"""One task: how its runs end, how long they take, and which runs those were."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard, heatmap, stat, statetimeline, table
+from grafana_foundation_sdk.builders import timeseries as timeseries_builders
+from grafana_foundation_sdk.models.common import BigValueTextMode
+
+from theeye_dashboards.charts import bucket_heatmap, timeline
+from theeye_dashboards.jobs import quantiles
+from theeye_dashboards.page import page
+from theeye_dashboards.panels import GOOD_ABOVE, OUTCOMES, Panel, Query, colours, dashed, mapping, number, timeseries
+from theeye_dashboards.queries import Scope
+from theeye_dashboards.tables import HOST, ORGANIZATION, Column, rows
+from theeye_dashboards.variables import link_to, task
+
+__all__ = ["task_page"]
+
+_SCOPE: Final = Scope(('task_id="$task"',))
+_JOBS: Final = (link_to("theeye-jobs"), "Jobs and tasks")
+_NO_RUNS: Final = "No run ended in this time range"
+_NEVER: Final = "Not known: TheEye has no such run any more"
+_HISTOGRAM_POINTS: Final = 150
+_CODES: Final = {name: index for index, name in enumerate(OUTCOMES)}
+
+
+def task_page() -> dashboard.Dashboard:
+    """Return the dashboard."""
+    built = page(
+        "TheEye / Task",
+        "theeye-task",
+        "One task: how its runs end, how long they take and wait, and, as exemplars, the ids of single runs.",
+    ).with_variable(task(multi=False))
+    for big in _numbers():
+        built = built.with_panel(big)
+    built = built.with_row(dashboard.Row("Runs"))
+    for panel in _runs():
+        built = built.with_panel(panel)
+    built = built.with_row(dashboard.Row("How long runs take and wait"))
+    for timing in _timings():
+        built = built.with_panel(timing)
+    return built.with_row(dashboard.Row("What TheEye knows of the task")).with_panel(_properties())
+
+
+def _numbers() -> list[stat.Panel]:
+    def one(title: str, description: str, expression: str, empty: str, unit: str = "s") -> stat.Panel:
+        return number(
+            Panel(
+                title=title,
+                description=description,
+                queries=[Query(f"max({expression})")],
+                width=3,
+                height=4,
+                unit=unit,
+                decimals=None if unit == "s" else 0,
+                empty=empty,
+                link=_JOBS,
+            )
+        )
+
+    last = _SCOPE("theeye_job_last_outcome")
+    return [
+        number(
+            Panel(
+                title="Last outcome",
+                description="How the run that finished last ended.",
+                queries=[Query(f"max by (outcome) ({last}) == 1", "{{outcome}}")],
+                width=3,
+                height=4,
+                empty="No run has finished yet",
+                link=_JOBS,
+                steps=((None, "blue"),),
+                overrides=colours(OUTCOMES),
+            ),
+            text=BigValueTextMode.NAME,
+        ),
+        one(
+            "Since the last run",
+            "Time since the last run finished, whatever its outcome.",
+            _SCOPE.age("theeye_job_last_finish_timestamp_seconds"),
+            "No run has finished yet",
+        ),
+        one(
+            "Since success",
+            "Time since the last successful run finished, of those that TheEye still had.",
+            _SCOPE.age("theeye_job_last_success_timestamp_seconds"),
+            _NEVER,
+        ),
+        one(
+            "Last run took",
+            "Pure run time of the run that finished last.",
+            _SCOPE("theeye_job_last_duration_seconds"),
+            "Not known for this run",
+        ),
+        number(
+            Panel(
+                title="Success rate",
+                description="Share of the runs in the time range that succeeded; canceled ones do not count.",
+                queries=[Query(_SCOPE.success_rate("$__range"))],
+                width=3,
+                height=4,
+                unit="percentunit",
+                decimals=1,
+                empty=_NO_RUNS,
+                link=_JOBS,
+                steps=GOOD_ABOVE,
+            )
+        ),
+        one(
+            "Open jobs",
+            "Jobs of the task that wait or run now.",
+            f"sum by (job, instance) ({_SCOPE('theeye_task_jobs')}) "
+            f"or 0 * sum by (job, instance) ({_SCOPE('theeye_task_timeout_seconds')})",
+            "No such task now",
+            unit="short",
+        ),
+        number(
+            Panel(
+                title="Oldest open job",
+                description="Age of the oldest open job, orange above the default timeout of 10 minutes.",
+                queries=[Query(f"max({_SCOPE.age('theeye_task_oldest_open_job_timestamp_seconds')})")],
+                width=3,
+                height=4,
+                unit="s",
+                empty="None is open",
+                link=_JOBS,
+                steps=((None, "green"), (660, "orange")),
+            )
+        ),
+        one(
+            "Due in",
+            "Time until the next run by schedule; below zero TheEye's scheduler is late.",
+            f"{_SCOPE('theeye_task_schedule_next_run_timestamp_seconds')} - time()",
+            "No schedule",
+        ),
+    ]
+
+
+def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
+    coded = " or ".join(
+        f"{code} * ({selector} == 1)"
+        for code, selector in (
+            (code, _SCOPE("theeye_job_last_outcome", f'outcome="{name}"')) for name, code in _CODES.items()
+        )
+    )
+    executions = _SCOPE("theeye_task_executions_total")
+    return [
+        timeline(
+            Panel(
+                title="Outcome of the last run",
+                description="How the run that had finished last at that time ended.",
+                queries=[Query(f"max({coded})", "outcome")],
+                width=24,
+                height=4,
+                empty="No run has finished yet",
+                link=_JOBS,
+                points=300,
+            ),
+            mapping({str(code): (name, OUTCOMES[name]) for name, code in _CODES.items()}),
+        ),
+        timeseries(
+            Panel(
+                title="Runs per hour, by outcome",
+                description="Finished runs, each counted once, over at least 8 minutes at a time.",
+                queries=[Query(f"60 * {_SCOPE.runs_per_minute()}", "{{outcome}}", interval="2m")],
+                width=12,
+                empty=_NO_RUNS,
+                link=_JOBS,
+                points=100,
+                overrides=colours(OUTCOMES),
+            ),
+            stacked=True,
+        ),
+        timeseries(
+            Panel(
+                title="Jobs created, runs counted, runs never seen, per hour",
+                description="Jobs that TheEye says it has created, runs that the exporter counted, and its estimate of "
+                "those that TheEye deleted before it could.",
+                queries=[
+                    Query(f"3600 * sum(rate({executions}[$__rate_interval]))", "created", interval="2m"),
+                    Query(
+                        f"3600 * sum(rate({_SCOPE('theeye_job_runs_total')}[$__rate_interval]))",
+                        "counted",
+                        interval="2m",
+                    ),
+                    Query(
+                        f"3600 * sum(rate({_SCOPE('theeye_task_unseen_runs_total')}[$__rate_interval]))",
+                        "never seen",
+                        interval="2m",
+                    ),
+                ],
+                width=12,
+                empty="No such task in this time range",
+                link=_JOBS,
+                points=100,
+                overrides=colours({"created": "blue", "counted": "green", "never seen": "orange"}),
+            ),
+        ),
+    ]
+
+
+def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
+    duration, turnaround = "theeye_job_duration_seconds", "theeye_job_turnaround_seconds"
+    return [
+        timeseries(
+            Panel(
+                title="Run time, with single runs",
+                description="Pure run time. The points are exemplars: single runs, with their job_id. Exemplars need "
+                "Prometheus with --enable-feature=exemplar-storage. Dashed is the timeout, where "
+                "runs come near it.",
+                queries=[
+                    *quantiles(_SCOPE, duration, exemplars=True),
+                    Query(
+                        f"max({_SCOPE('theeye_task_timeout_seconds')}) < 4 * {_SCOPE.quantile('0.99', duration)}",
+                        "timeout",
+                        interval="2m",
+                    ),
+                ],
+                width=12,
+                height=9,
+                unit="s",
+                points=_HISTOGRAM_POINTS,
+                empty=_NO_RUNS,
+                link=_JOBS,
+                overrides={"timeout": dashed("red")},
+            ),
+        ),
+        bucket_heatmap(
+            Panel(
+                title="Run time, all runs",
+                description="How many runs took how long: darker is more.",
+                queries=[Query(f"sum by (le) (increase({_SCOPE(f'{duration}_bucket')}[$__rate_interval]))", "{{le}}")],
+                width=12,
+                height=9,
+                unit="s",
+                empty=_NO_RUNS,
+                link=_JOBS,
+            )
+        ),
+        timeseries(
+            Panel(
+                title="Time from creation to end, with single runs",
+                description="Turnaround: waiting for the bot included; repeats of a job are left out.",
+                queries=quantiles(_SCOPE, turnaround, exemplars=True),
+                width=12,
+                unit="s",
+                points=_HISTOGRAM_POINTS,
+                empty=_NO_RUNS,
+                link=_JOBS,
+            ),
+        ),
+        timeseries(
+            Panel(
+                title="Waiting and running, on average",
+                description="Waiting is the mean turnaround less the mean run time: time in the queue, and on the way "
+                "to TheEye and back.",
+                queries=[
+                    Query(_SCOPE.waiting("$__rate_interval"), "waiting", interval="2m"),
+                    Query(_SCOPE.mean(duration, "$__rate_interval"), "running", interval="2m"),
+                ],
+                width=12,
+                unit="s",
+                points=_HISTOGRAM_POINTS,
+                empty=_NO_RUNS,
+                link=_JOBS,
+                overrides=colours({"waiting": "orange", "running": "blue"}),
+            ),
+        ),
+    ]
+
+
+def _properties() -> table.Panel:
+    labels = "organization, task, task_id, hostname, task_type, tags, workflow_id"
+    return rows(
+        Panel(
+            title="Properties",
+            description="What TheEye says of the task.",
+            queries=[
+                Query(f"max by ({labels}) ({_SCOPE('theeye_task_info')})"),
+                Query(f"max by (organization, task, task_id, hostname) ({_SCOPE('theeye_task_timeout_seconds')})"),
+            ],
+            width=24,
+            height=4,
+            empty="No such task now",
+            link=_JOBS,
+        ),
+        [
+            Column(name="task", title="Task"),
+            HOST,
+            ORGANIZATION,
+            Column(name="task_type", title="Type", width=100),
+            Column(name="tags", title="Tags"),
+            Column(name="Value #B", title="Timeout", unit="s", width=100),
+            Column(name="workflow_id", title="Workflow", width=200),
+            Column(name="task_id", title="Task id", width=200),
+        ],
+        sort=[("Task", False)],
+    )

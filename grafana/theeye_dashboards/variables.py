@@ -1,0 +1,128 @@
+"""The variables of the dashboards, and the links between them."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardLink,
+    DashboardLinkType,
+    DataSourceRef,
+    VariableOption,
+    VariableRefresh,
+    VariableSort,
+)
+
+__all__ = ["DATA_SOURCE", "TAG", "common_variables", "hostname", "link_to", "page_links", "task"]
+
+TAG: Final = "theeye"
+DATA_SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+_QUOTABLE: Final = r'/^[^"\\\n]*$/'
+"""Names that Grafana of any age can put between double quotes; all others are still among All."""
+
+_KEPT: Final = ("datasource", "job", "instance", "organization")
+
+
+def _query(name: str, label: str, query: str, description: str) -> dashboard.QueryVariable:
+    return (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .description(description)
+        .datasource(DATA_SOURCE)
+        .query(query)
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
+    )
+
+
+def _with_all(variable: dashboard.QueryVariable, all_value: str) -> dashboard.QueryVariable:
+    everything = VariableOption(selected=True, text=["All"], value=["$__all"])
+    return variable.multi(True).include_all(True).all_value(all_value).current(everything)
+
+
+def common_variables(builder: dashboard.Dashboard) -> dashboard.Dashboard:
+    """Add what every dashboard has: data source, exporter and organisation."""
+    of_exporter = 'theeye_exporter_build_info{job=~"$job"}'
+    of_target = 'theeye_up{job=~"$job", instance=~"$instance"}'
+    return (
+        builder.with_variable(
+            dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"),
+        )
+        .with_variable(
+            _with_all(
+                _query("job", "Job", "label_values(theeye_exporter_build_info, job)", "Scrape job of the exporter."),
+                ".+",
+            )
+        )
+        .with_variable(
+            _with_all(
+                _query("instance", "Instance", f"label_values({of_exporter}, instance)", "Address of the exporter."),
+                ".+",
+            )
+        )
+        .with_variable(
+            _with_all(
+                _query(
+                    "organization",
+                    "Organisation",
+                    f"label_values({of_target}, organization)",
+                    "Organisation at TheEye.",
+                ).regex(_QUOTABLE),
+                ".*",
+            )
+        )
+    )
+
+
+def hostname(metric: str) -> dashboard.QueryVariable:
+    """Return the variable of hosts, as a metric has them."""
+    of_organization = f'{metric}{{job=~"$job", instance=~"$instance", organization=~"$organization"}}'
+    return _with_all(
+        _query("hostname", "Host", f"label_values({of_organization}, hostname)", "Host, by its name.").regex(_QUOTABLE),
+        ".*",
+    )
+
+
+def task(*, multi: bool, matchers: str = "") -> dashboard.QueryVariable:
+    """Return the variable of tasks: shown by name and host, chosen by id.
+
+    Names repeat and may hold anything, quotes too; ids are unique and harmless in a query.
+    """
+    of_organization = (
+        f'theeye_task_timeout_seconds{{job=~"$job", instance=~"$instance", organization=~"$organization"{matchers}}}'
+    )
+    variable = _query(
+        "task",
+        "Task",
+        f'query_result(max by (shown, task_id) (label_join({of_organization}, "shown", " · ", "task", "hostname")))',
+        "Task, by its name and host.",
+    ).regex(r'/shown="(?<text>[\s\S]*?)(?: · )?",task_id="(?<value>[^"]+)"/')
+    return _with_all(variable, ".*") if multi else variable
+
+
+def page_links() -> list[Builder[DashboardLink]]:
+    """Return the links to all of the dashboards, which keep variables and time."""
+    return [
+        dashboard.DashboardLink("TheEye")
+        .type(DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .icon("external link")
+        .tooltip("")
+        .url("")
+        .as_dropdown(False)
+        .target_blank(False)
+        .include_vars(True)
+        .keep_time(True)
+    ]
+
+
+def link_to(uid: str, **chosen: str) -> str:
+    """Return the address of a dashboard, with time and variables kept and some chosen.
+
+    Args:
+        uid: the dashboard.
+        chosen: variables and their values, as text that Grafana fills in.
+    """
+    kept = "".join(f"&${{{name}:queryparam}}" for name in _KEPT if name not in chosen)
+    return f"/d/{uid}?${{__url_time_range}}{kept}" + "".join(f"&var-{name}={value}" for name, value in chosen.items())
