@@ -1,0 +1,113 @@
+"""An exporter that is polled by hand, by a TheEye whose answers a test makes up."""
+
+import io
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import SecretStr
+
+from fuzz.bodies import CANARY
+from playback import RECORDED_AT, T0, TOKEN, Asked, Reply, http_server
+from samples import Labels, body, parse
+from theeye_exporter.assembly import Exporter
+from theeye_exporter.clocks import Clocks
+from theeye_exporter.config import OrganizationSettings, Settings
+from theeye_exporter.exposition.render import Format
+from theeye_exporter.logs import configure_logging
+from theeye_exporter.theeye.errors import Reason
+
+__all__ = ["Polled", "TheEye", "theeye"]
+
+_OPEN_JOBS: Final = "where%5Blifecycle%5D"
+_INTERVAL: Final = 60.0
+
+
+@dataclass
+class TheEye:
+    """A TheEye that answers with these bodies, by kind."""
+
+    url: str = ""
+    bodies: dict[str, bytes] = field(default_factory=dict, repr=False)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, asked: Asked) -> Reply:
+        """Answer."""
+        if asked.path == "/demo/resource":
+            kind = "monitors"
+        elif asked.path == "/demo/task":
+            kind = "tasks"
+        elif asked.path == "/workflows":
+            kind = "workflows"
+        elif asked.path.startswith("/demo/job/"):
+            kind = "details"
+        elif _OPEN_JOBS in asked.query:
+            kind = "open_jobs"
+        else:
+            kind = "jobs"
+        return Reply(self.bodies.get(kind, b"[]"), headers=self.headers)
+
+
+@contextmanager
+def theeye() -> Iterator[TheEye]:
+    """Serve one."""
+    answers = TheEye()
+    with http_server(answers) as server:
+        answers.url = server.url
+        yield answers
+
+
+class Polled:
+    """An exporter of one organisation, and what it logged."""
+
+    def __init__(self, theeye: TheEye, now: float = RECORDED_AT[T0].timestamp()) -> None:
+        self.now = now
+        self._log = io.StringIO()
+        configure_logging("debug", "logfmt", stream=self._log)
+        organization = OrganizationSettings(name="demo", url=theeye.url, token=SecretStr(TOKEN), timeout=30.0)
+        self.theeye = theeye
+        self.exporter = Exporter(
+            Settings(organizations=(organization,)), Clocks(wall=lambda: self.now, monotonic=lambda: self.now)
+        )
+
+    def close(self) -> None:
+        """Stop it."""
+        self.exporter.stop()
+
+    def poll(self, bodies: Mapping[str, bytes]) -> dict[str, Reason | None]:
+        """Poll every collector once, an interval after the last time; returns why each failed."""
+        self.theeye.bodies = dict(bodies)
+        self.now += _INTERVAL
+        for runner in self.exporter.runners:
+            runner.run()
+        return {status.collector: status.reason for status in self.exporter.board.organizations[0].collectors}
+
+    def series(self) -> dict[tuple[str, Labels], float]:
+        """Return what is exported, read by the client library's parsers, once it is found to be valid."""
+        snapshot = self.exporter.store.current()
+        found = parse(body(snapshot, Format.OPENMETRICS_1_0_0))
+        text = parse(body(snapshot, Format.TEXT_0_0_4), Format.TEXT_0_0_4)
+        assert sorted(text.values()) == sorted(found.values())
+        assert all(math.isfinite(value) for value in found.values())
+        assert len(text) == snapshot.series
+        for fmt in (Format.OPENMETRICS_1_0_0, Format.TEXT_0_0_4):
+            parse(self.exporter.telemetry.exposition(fmt).decode(), fmt)
+        return found
+
+    @property
+    def log(self) -> str:
+        """What was logged."""
+        return self._log.getvalue()
+
+    def assert_log_tells_nothing(self) -> None:
+        """Fail on a bug, a token or a body in the log."""
+        assert "bug" not in self.log
+        assert "Traceback" not in self.log
+        assert TOKEN not in self.log
+        # What a state or lifecycle is called is told, so that somebody can teach it to the exporter.
+        lines = [line for line in self.log.splitlines() if "outcome not understood" not in line]
+        assert not [line for line in lines if CANARY in line]
+        assert not [line for line in lines if re.search(r'[{}\[\]<]|"id"', line.replace("[Errno", ""))]

@@ -1,0 +1,69 @@
+"""Whatever TheEye answers: no bug, no secret in the log, a valid exposition, and nothing left over from before."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from fuzz.bodies import KINDS, Body, bodies
+from fuzz.polled import Polled, TheEye, theeye
+from theeye_exporter.theeye.errors import Reason
+
+# Examples are large, and shrinking one takes longer than reading it.
+unshrunk = settings(
+    phases=(Phase.explicit, Phase.reuse, Phase.generate), max_examples=int(os.environ.get("FUZZ_EXAMPLES", "25"))
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[TheEye]:
+    with theeye() as made:
+        yield made
+
+
+def answers(*, sound: bool = False) -> st.SearchStrategy[dict[str, Body]]:
+    return st.fixed_dictionaries({kind: bodies(kind, sound=sound) for kind in KINDS})
+
+
+def texts(answer: dict[str, Body]) -> dict[str, bytes]:
+    return {kind: made.text for kind, made in answer.items()}
+
+
+@unshrunk
+@given(polls=st.lists(answers(), min_size=1, max_size=4))
+def test_nothing_that_theeye_answers_is_a_bug_of_ours(polls: list[dict[str, Body]], server: TheEye) -> None:
+    polled = Polled(server)
+    try:
+        for answer in polls:
+            reasons = polled.poll(texts(answer))
+            assert Reason.INTERNAL not in reasons.values(), polled.log
+            polled.series()
+        polled.assert_log_tells_nothing()
+    finally:
+        polled.close()
+
+
+@unshrunk
+@given(polls=st.lists(answers(sound=True), min_size=2, max_size=4))
+def test_what_is_shown_after_many_polls_is_what_a_first_one_shows(polls: list[dict[str, Body]], server: TheEye) -> None:
+    old = Polled(server)
+    for answer in polls[:-1]:
+        old.poll(texts(answer))
+    fresh = Polled(server, old.now)
+    try:
+        reasons, first = old.poll(texts(polls[-1])), fresh.poll(texts(polls[-1]))
+        shown, expected = old.series(), fresh.series()
+        for collector, prefixes in (("monitors", ("theeye_monitor", "theeye_host")), ("tasks", ("theeye_task",))):
+            if reasons[collector] is None and first[collector] is None:
+                own = {sample for sample in shown.items() if is_of(sample[0][0], prefixes)}
+                assert own ^ {sample for sample in expected.items() if is_of(sample[0][0], prefixes)} == set()
+    finally:
+        old.close()
+        fresh.close()
+
+
+def is_of(name: str, prefixes: tuple[str, ...]) -> bool:
+    by_jobs = ("theeye_task_jobs", "theeye_task_oldest_open_job", "theeye_task_unseen_runs")
+    return name.startswith(prefixes) and not name.startswith(by_jobs)
