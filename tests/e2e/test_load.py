@@ -25,7 +25,7 @@ GROWTH = 1.25
 """How much larger the process may be after the second half of the scrapes than after the first."""
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
-LINE = re.compile(rb'([a-z_]+)\{[^}]*\} ([-+0-9.e]+)(?: # .*)?')
+LINE = re.compile(rb"([a-z_]+)\{[^}]*\} ([-+0-9.e]+)(?: # .*)?")
 
 
 class Generations:

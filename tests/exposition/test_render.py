@@ -165,6 +165,7 @@ def test_what_is_kept_from_poll_to_poll_is_what_would_be_rendered_anew(
     renderer = Renderer(limit)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("theeye_exporter.exposition.render._CHUNK", chunk)
+        patch.setattr("theeye_exporter.exposition.render._STATES_CHUNK", chunk)
         for values, states, counts in polls:
             samples = Samples()
             for label, value in values:

@@ -25,13 +25,19 @@ _bytes = st.binary(max_size=40)
 _words = st.sampled_from(
     [b"GET", b"HEAD", b"POST", b"PUT", b"OPTIONS", b"CONNECT", b"get", b"GET GET", b"", b"\x00", b"G" * 9000]
 )
-_names = st.sampled_from([b"theeye_up", b"monitors", b"jobs", b"exporter", b"%00", b"\xff", b"theeye_job_duration_seconds"])
+_names = st.sampled_from(
+    [b"theeye_up", b"monitors", b"jobs", b"exporter", b"%00", b"\xff", b"theeye_job_duration_seconds"]
+)
 _queries = st.lists(
-    st.tuples(st.sampled_from([b"collect[]", b"exclude[]", b"name[]", b"collect%5B%5D", b"x"]), _names | _bytes).map(b"=".join),
+    st.tuples(st.sampled_from([b"collect[]", b"exclude[]", b"name[]", b"collect%5B%5D", b"x"]), _names | _bytes).map(
+        b"=".join
+    ),
     max_size=5,
 ).map(b"&".join)
 _paths = st.one_of(
-    st.sampled_from([b"/", b"/metrics", b"/-/healthy", b"/-/ready", b"/-/reload", b"//metrics", b"/metrics/", b"*", b""]),
+    st.sampled_from(
+        [b"/", b"/metrics", b"/-/healthy", b"/-/ready", b"/-/reload", b"//metrics", b"/metrics/", b"*", b""]
+    ),
     st.sampled_from([b"http://x/metrics", b"/%2e%2e/metrics", b"/metrics#x", b"/\xc3\xa4", b"/" + b"a" * 9000]),
     _bytes.map(lambda path: b"/" + path),
 )
@@ -120,10 +126,30 @@ def test_no_request_is_an_error_of_ours(conversation: list[bytes], server: tuple
 
 _weights = st.sampled_from(["", ";q=0", ";q=1", ";q=0.5", ";q=x", ";q=2", ";q=", ";q=0.0001"])
 _types = st.sampled_from(
-    ["*/*", "text/*", "text/plain", "application/openmetrics-text", "text/html", "application/json", "", "x", "text/plain x"]
+    [
+        "*/*",
+        "text/*",
+        "text/plain",
+        "application/openmetrics-text",
+        "text/html",
+        "application/json",
+        "",
+        "x",
+        "text/plain x",
+    ]
 )
 _parameters = st.sampled_from(
-    ["", ";version=0.0.4", ";version=1.0.0", ";version=9", ";escaping=allow-utf-8", ';x="a,b;c"', ';x="', ";;", ";charset=utf-8"]
+    [
+        "",
+        ";version=0.0.4",
+        ";version=1.0.0",
+        ";version=9",
+        ";escaping=allow-utf-8",
+        ';x="a,b;c"',
+        ';x="',
+        ";;",
+        ";charset=utf-8",
+    ]
 )
 _accepts = st.lists(st.tuples(_types, _parameters, _weights).map("".join), max_size=6).map(",".join)
 _odd = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60)
@@ -143,7 +169,9 @@ def test_every_wish_gets_one_of_our_formats(accept: str, encoding: str, server: 
         assert fields[b"content-encoding"] == b"gzip"
         body = zlib.decompress(body, wbits=16 + zlib.MAX_WBITS)
     content_type = fields[b"content-type"].decode()
-    (fmt,) = [fmt for fmt in Format if fmt.value.partition(";")[0] in content_type and version(fmt.value) in content_type]
+    (fmt,) = [
+        fmt for fmt in Format if fmt.value.partition(";")[0] in content_type and version(fmt.value) in content_type
+    ]
     assert parse(body.decode(), fmt)
 
 

@@ -64,6 +64,8 @@ class Checks:
 
     def number(self, value: object) -> float | None:
         """Return a number as it is."""
+        if type(value) is int and -_EXACT <= value <= _EXACT:  # as good as always
+            return value
         checked = number(value)
         if checked is None:
             self.dropped["null" if value is None else "impossible"] += 1

@@ -15,7 +15,7 @@ from theeye_exporter.collectors.base import Checks
 from theeye_exporter.exposition.families import HOST_CACHE, HOST_CPU, HOST_DISK, HOST_MEMORY
 from theeye_exporter.exposition.labels import escape_label_value
 from theeye_exporter.exposition.samples import Column, Samples
-from theeye_exporter.theeye.models import EventData, Limits, text
+from theeye_exporter.theeye.models import Disk, EventData, Limits, text
 
 __all__ = ["Host", "add_usage", "read_thresholds"]
 
@@ -66,13 +66,21 @@ def _disks(host: Host, disks: list[Any], checks: Checks) -> dict[str, float]:
     """Return usage by rendered labels."""
     used: dict[str, float] = {}
     for disk in disks:
-        name = text(disk.get("name")) if isinstance(disk, dict) else ""
+        name = disk.name if isinstance(disk, Disk) else None
+        if type(name) is not str:
+            name = text(name)
         label = host.devices.get(name)
         if label is None:
             label = _device(host, name)
         if not label:
             checks.dropped["impossible"] += 1
-        elif (ratio := checks.ratio(disk.get("value"))) is not None:
+            continue
+        percent = disk.value
+        if type(percent) is float and 0 <= percent <= _WHOLE:  # as good as always
+            ratio: float | None = percent / _WHOLE
+        else:
+            ratio = checks.ratio(percent)
+        if ratio is not None:
             if label in used:
                 checks.dropped["duplicate"] += 1
             used[label] = ratio

@@ -76,10 +76,10 @@ class MonitorsCollector:
         for position in fleet.measured:
             monitor, known = monitors[position], fleet.known[position]
             event = monitor.last_event
-            if isinstance(event, Event) and isinstance(event.data, EventData):
+            if type(event) is Event and type(event.data) is EventData:
                 if is_silent(monitor, updates[position], known, clock):
                     checks.dropped["stale"] += 1
-                elif known.host is not None:
+                elif known.host:
                     hosts.append((known.host, event.data))
                 else:
                     _add_measured(samples, known.labels, text(monitor.type), event.data, checks)

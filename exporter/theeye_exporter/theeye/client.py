@@ -153,7 +153,9 @@ class TheEyeClient:
     def _own(self, answer: Answer) -> Listing[Monitor]:
         monitors, skipped = decode_list(answer.body, _monitors, Monitor.flat)
         # Where a token of another organisation lists monitors of that one, they must not get this one's name.
-        own = [monitor for monitor in monitors if text(monitor.customer_name) in {"", self.organization}]
+        own = monitors
+        if any(monitor.customer_name != self.organization for monitor in monitors):
+            own = [monitor for monitor in monitors if text(monitor.customer_name) in {"", self.organization}]
         skipped["other_organization"] += len(monitors) - len(own)
         return Listing(own, +skipped, answer.date)
 

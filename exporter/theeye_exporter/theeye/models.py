@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 __all__ = [
+    "Disk",
     "Event",
     "EventData",
     "Host",
@@ -44,6 +45,10 @@ class HttpResponse(msgspec.Struct, gc=False):
     status_code: Any = None
 
 
+_MANY_SECONDS: Final = 10**9
+"""Up to here there is nothing to think of; it is thirty years."""
+
+
 class Times(msgspec.Struct, gc=False):
     """Run time of a script."""
 
@@ -52,6 +57,8 @@ class Times(msgspec.Struct, gc=False):
 
     def total(self) -> float | None:
         """Return the run time in seconds, None if it is incomplete."""
+        if type(self.seconds) is int and type(self.nanoseconds) is int and 0 <= self.seconds <= _MANY_SECONDS:
+            return (self.seconds * 10**9 + self.nanoseconds) / 10**9
         seconds, nanoseconds = number(self.seconds), number(self.nanoseconds)
         if seconds is None or nanoseconds is None:
             return None
@@ -65,17 +72,24 @@ class ProcessMatch(msgspec.Struct, gc=False):
     """A process that a process monitor found; only that it is there counts."""
 
 
+class Disk(msgspec.Struct, gc=False):
+    """A disk of a host; `value` is the share in use in percents."""
+
+    name: Any = None
+    value: Any = None
+
+
 class EventData(msgspec.Struct, gc=False):
     """`last_event.data` of dstat, script, scraper and process monitors in one.
 
-    dstat values are percents; `cache` is the share of swap in use, null without swap; `disk` a list of
-    `{name, value}`. `ps` lists the processes that match.
+    dstat values are percents; `cache` is the share of swap in use, null without swap. `ps` lists the processes that
+    match.
     """
 
     cpu: Any = None
     mem: Any = None
     cache: Any = None
-    disk: Any = None
+    disk: list[Disk | Junk] | dict[str, Any] | str | float | bool | None = None
     code: Any = None
     times: Times | Junk = None
     response: HttpResponse | Junk = None
@@ -153,7 +167,7 @@ class Monitor(Resource, gc=False):
     def flat(self) -> "Monitor":
         """Return the monitor in today's shape; its id is the resource's id in both."""
         resource = self.resource
-        if not isinstance(resource, Resource):
+        if type(resource) is not Resource:
             return self
         return Monitor(
             id=resource.id or self.resource_id or self.id,
