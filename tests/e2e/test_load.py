@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 
 from playback import TOKEN, Asked, Reply, http_server
 from processes import eventually, exporter_command, free_port, running
@@ -148,9 +149,4 @@ def test_every_scrape_is_one_whole_snapshot(tmp_path: Path) -> None:
 
 
 def is_ready(address: str) -> bool:
-    connection = http.client.HTTPConnection(address, timeout=10)
-    try:
-        connection.request("GET", "/-/ready")
-        return connection.getresponse().status == 200
-    finally:
-        connection.close()
+    return requests.get(f"http://{address}/-/ready", timeout=10).status_code == 200
