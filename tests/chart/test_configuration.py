@@ -26,12 +26,6 @@ def known_flags() -> argparse.ArgumentParser:
     return parser
 
 
-NOT_BUILT_YET = {"--web.config.file", "--web.enable-lifecycle", "--shard.count", "--shard.index"} - {
-    option for action in known_flags()._actions for option in action.option_strings
-}
-"""Flags of the chart that this checkout does not know."""
-
-
 def start(release: Release, root: Path, index: int = 0) -> Settings:
     """Load the configuration as a pod would, with what is mounted there below a folder of this machine."""
     for folder in FOLDERS:
@@ -51,7 +45,6 @@ def start(release: Release, root: Path, index: int = 0) -> Settings:
     if arguments[0] == "demo":
         assert [argument.partition("=")[0] for argument in arguments[1:3]] == ["--demo.monitors", "--demo.tasks"]
         arguments, environ = arguments[3:], {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN": "demo"}
-    arguments = [argument for argument in arguments if argument.partition("=")[0] not in NOT_BUILT_YET]
     return load(known_flags().parse_args(arguments), environ)
 
 
@@ -121,7 +114,6 @@ def test_long_numbers_stay_whole(helm: Helm, number: str) -> None:
         assert f"max_series_per_family: {number}\n" in helm.template(values, *flags).file
 
 
-@pytest.mark.skipif("--shard.index" in NOT_BUILT_YET, reason="this checkout knows no shards yet")
 def test_fifty_organisations_in_three_shards(newest_helm: Helm, tmp_path: Path) -> None:
     names = [f"organisation {number}" for number in range(50)]
     values = {"organizations": [ACME | {"name": name} for name in names], "shards": 3}
