@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from processes import free_port, running
+from processes import eventually, free_port, running
 from tools import require_tool
 
 
@@ -32,7 +32,14 @@ def prometheus(scraped: str, tmp_path: Path, *flags: str) -> Iterator[str]:
         *flags,
     ]
     with running(command, tmp_path / "prometheus.log"):
-        yield f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: answers(url), "Prometheus is ready")
+        yield url
+
+
+def answers(url: str) -> bool:
+    """Whether a Prometheus is ready for questions; before, it answers them with plain text."""
+    return requests.get(f"{url}/-/ready", timeout=5).status_code == 200
 
 
 def scraped_target(url: str) -> dict[str, Any] | None:
