@@ -150,6 +150,7 @@ def _usage_queries(resource: str) -> list[Query]:
 
 def _history() -> statetimeline.Panel:
     labels = "organization, hostname, monitor, monitor_id"
+    by_id = "organization, monitor_id"
     normal = _SCOPE("theeye_monitor_state", 'state="normal"')
     troubled = f"bottomk(20, min by ({labels}) (avg_over_time({normal}[$__range] @ end())) < 1)"
     trouble = either(*(_SCOPE.coded(state) for state in ("failure", "updates_stopped", "unknown")))
@@ -159,8 +160,8 @@ def _history() -> statetimeline.Panel:
             description="The 20 monitors of these hosts that were normal for the smallest share of the time range.",
             queries=[
                 Query(
-                    f"max by ({labels}) {trouble} and on ({labels}) {troubled} "
-                    f"or max by ({labels}) ({_SCOPE.coded('normal')}) and on ({labels}) {troubled}",
+                    f"max by ({labels}) ({trouble} and on ({by_id}) {troubled} "
+                    f"or 0 * (({normal} and on ({by_id}) {troubled}) == 1))",
                     "{{hostname}} / {{monitor}}",
                 )
             ],
@@ -168,7 +169,7 @@ def _history() -> statetimeline.Panel:
             height=10,
             empty="Every monitor of these hosts was normal all the time",
             link=_OVERVIEW,
-            points=80,
+            points=60,
         ),
         mapping(STATES),
     )
