@@ -9,7 +9,7 @@ from theeye_dashboards.charts import timeline
 from theeye_dashboards.host_tables import STATES, host_table, monitor_table
 from theeye_dashboards.page import page
 from theeye_dashboards.panels import Panel, Query, dashed, mapping, number, timeseries
-from theeye_dashboards.queries import MONITOR, RESOURCES, Scope, either, per_organization
+from theeye_dashboards.queries import MONITOR, RESOURCES, TARGET, Scope, either, per_organization
 from theeye_dashboards.tables import HOST, ORGANIZATION, Column, rows
 from theeye_dashboards.variables import hostname, link_to
 
@@ -64,9 +64,10 @@ def _numbers() -> list[stat.Panel]:
     known = f"count by (job, instance, organization) ({each})"
     of_bot = _SCOPE.monitors_in("updates_stopped")
     bots = _SCOPE("theeye_monitor_info", 'monitor_type="host"')
-    disks = f"{_SCOPE.usage('disk')} > bool on ({MONITOR}) group_left () " + _SCOPE(
-        "theeye_host_usage_threshold_ratio", 'resource="disk"'
-    )
+    # Several monitors of a host may watch the same disk.
+    limit = _SCOPE("theeye_host_usage_threshold_ratio", 'resource="disk"')
+    used = _SCOPE("theeye_host_disk_usage_ratio")
+    disks = f"max by ({TARGET}, organization, hostname, device) ({used} > bool on ({MONITOR}) group_left () {limit})"
     return [
         count("Hosts", "Hosts with monitors.", f"sum(max by (organization) ({known}))", "No hosts", judged=False),
         count(
