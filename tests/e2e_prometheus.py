@@ -37,9 +37,13 @@ def prometheus(
     ]
     with running(command, tmp_path / "prometheus.log"):
         url = f"http://127.0.0.1:{port}"
-        # Until then, it answers queries with a text.
-        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5).ok, "Prometheus is ready")
+        eventually(lambda: answers(url), "Prometheus is ready")
         yield url
+
+
+def answers(url: str) -> bool:
+    """Whether a Prometheus is ready for questions; before, it answers them with plain text."""
+    return requests.get(f"{url}/-/ready", timeout=5).status_code == 200
 
 
 def scraped_target(url: str) -> dict[str, Any] | None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self, TextIO
 
-import requests
 from pydantic import SecretStr
 
+from e2e_prometheus import answers
 from processes import eventually, free_port, running
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.clocks import Clocks
@@ -146,12 +146,8 @@ def prometheus_of(past: Past, folder: Path, *flags: str) -> Iterator[str]:
     ]
     with running(command, log):
         url = f"http://127.0.0.1:{port}"
-        eventually(lambda: _ready(url), "Prometheus is ready")
+        eventually(lambda: answers(url), "Prometheus is ready")
         yield url
-
-
-def _ready(url: str) -> bool:
-    return requests.get(f"{url}/-/ready", timeout=5).status_code == 200
 
 
 def _settings(theeye: SimulatedTheEye, step: float) -> Settings:

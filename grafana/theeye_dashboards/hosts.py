@@ -9,7 +9,7 @@ from theeye_dashboards.charts import timeline
 from theeye_dashboards.host_tables import STATES, host_table, monitor_table
 from theeye_dashboards.page import page
 from theeye_dashboards.panels import Panel, Query, dashed, mapping, number, timeseries
-from theeye_dashboards.queries import MONITOR, RESOURCES, Scope, either, per_organization
+from theeye_dashboards.queries import MONITOR, RESOURCES, TARGET, Scope, either, per_organization
 from theeye_dashboards.tables import HOST, ORGANIZATION, Column, rows
 from theeye_dashboards.variables import hostname, link_to
 
@@ -64,9 +64,10 @@ def _numbers() -> list[stat.Panel]:
     known = f"count by (job, instance, organization) ({each})"
     of_bot = _SCOPE.monitors_in("updates_stopped")
     bots = _SCOPE("theeye_monitor_info", 'monitor_type="host"')
-    disks = f"{_SCOPE.usage('disk')} > bool on ({MONITOR}) group_left () " + _SCOPE(
-        "theeye_host_usage_threshold_ratio", 'resource="disk"'
-    )
+    # Several monitors of a host may watch the same disk.
+    limit = _SCOPE("theeye_host_usage_threshold_ratio", 'resource="disk"')
+    used = _SCOPE("theeye_host_disk_usage_ratio")
+    disks = f"max by ({TARGET}, organization, hostname, device) ({used} > bool on ({MONITOR}) group_left () {limit})"
     return [
         count("Hosts", "Hosts with monitors.", f"sum(max by (organization) ({known}))", "No hosts", judged=False),
         count(
@@ -150,6 +151,7 @@ def _usage_queries(resource: str) -> list[Query]:
 
 def _history() -> statetimeline.Panel:
     labels = "organization, hostname, monitor, monitor_id"
+    by_id = "organization, monitor_id"
     normal = _SCOPE("theeye_monitor_state", 'state="normal"')
     troubled = f"bottomk(20, min by ({labels}) (avg_over_time({normal}[$__range] @ end())) < 1)"
     trouble = either(*(_SCOPE.coded(state) for state in ("failure", "updates_stopped", "unknown")))
@@ -159,8 +161,8 @@ def _history() -> statetimeline.Panel:
             description="The 20 monitors of these hosts that were normal for the smallest share of the time range.",
             queries=[
                 Query(
-                    f"max by ({labels}) {trouble} and on ({labels}) {troubled} "
-                    f"or max by ({labels}) ({_SCOPE.coded('normal')}) and on ({labels}) {troubled}",
+                    f"max by ({labels}) ({trouble} and on ({by_id}) {troubled} "
+                    f"or 0 * (({normal} and on ({by_id}) {troubled}) == 1))",
                     "{{hostname}} / {{monitor}}",
                 )
             ],
@@ -168,7 +170,7 @@ def _history() -> statetimeline.Panel:
             height=10,
             empty="Every monitor of these hosts was normal all the time",
             link=_OVERVIEW,
-            points=80,
+            points=60,
         ),
         mapping(STATES),
     )

@@ -213,3 +213,26 @@ def test_an_outage_is_seen_and_ends(tmp_path: Any) -> None:
         assert value(during, "overview", "Age of the data") > 180
         assert value(after, "overview", "TheEye up") == 1
         assert value(after, "exporter", "Failing collectors") == 0
+
+
+def fill_a_disk(theeye: SimulatedTheEye) -> None:
+    """Let every dstat monitor of one host report the same full disk."""
+    theeye.world.frozen = True
+    values = {"cpu": 5, "mem": 5.0, "cache": None, "disk": [{"name": "full", "value": 99.0}]}
+    watching = [monitor for monitor in theeye.world.monitors.values() if monitor.type == "dstat"]
+    host = max(monitor.hostname for monitor in watching)
+    of_host = [monitor.id for monitor in watching if monitor.hostname == host]
+    assert len(of_host) > 1
+    for monitor in of_host:
+        theeye.world.set_monitor_state(monitor, "failure")
+        theeye.world.edit_monitor(monitor, last_event={"state": "failure", "data": values})
+
+
+def test_a_disk_that_several_monitors_watch_is_one_disk(tmp_path: Any) -> None:
+    events = {0.09: fill_a_disk}
+    for full in lived(tmp_path, hours=0.1, settings=DemoSettings(monitors=40, tasks=0), events=events):
+        query = 'theeye_host_disk_usage_ratio{device="full"}'
+        assert len(full.prometheus.ask("query", query=query, time=full.time.end)["result"]) > 1
+        found = "group by (hostname, device) (theeye_host_disk_usage_ratio > 0.9)"
+        disks = len(full.prometheus.ask("query", query=found, time=full.time.end)["result"])
+        assert value(full, "hosts", "Disks above the limit") == disks
