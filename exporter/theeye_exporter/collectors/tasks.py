@@ -21,6 +21,9 @@ __all__ = ["TasksCollector"]
 _DEFAULT_TIMEOUT: Final = 600_000
 """Milliseconds that TheEye gives a job whose task sets no timeout."""
 
+_EXACT: Final = 2**53
+"""Up to here, every integer is one that a sample can hold."""
+
 
 class TasksCollector:
     """Collects an organisation's tasks.
@@ -75,7 +78,8 @@ def _entry(task: Task) -> Entry:
     executions = number(task.execution_count)
     return Entry(
         labels=(text(task.name), _hostname(task)),
-        executions=None if executions is None else int(executions),
+        # Of what cannot be a count, no difference can be one of runs.
+        executions=int(executions) if executions is not None and 0 <= executions <= _EXACT else None,
         created=timestamp(task.creation_date),
     )
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from theeye_exporter.ledger.records import Owner, OwnerKind
+from theeye_exporter.theeye.decode import is_id
 from theeye_exporter.theeye.models import Job, JobResult, Reference, Times, number, text
 
 __all__ = ["ABSURD", "has_times", "owner_of", "result_of"]
@@ -22,8 +23,8 @@ def owner_of(job: Job) -> Owner:
     """Return whose run a job is; the type of a job of neither task nor workflow is one of those that TheEye knows."""
     kind = text(job.type_name)
     if kind == "WorkflowJob":
-        return Owner(OwnerKind.WORKFLOW, text(job.workflow_id) or _reference(job.workflow))
-    if task_id := text(job.task_id) or _reference(job.task):
+        return Owner(OwnerKind.WORKFLOW, _id(job.workflow_id, job.workflow))
+    if task_id := _id(job.task_id, job.task):
         return Owner(OwnerKind.TASK, task_id)
     return Owner(OwnerKind.OTHER, kind if kind in _JOB_TYPES else "other")
 
@@ -43,5 +44,7 @@ def result_of(job: Job) -> tuple[float | None, float | None]:
     return (None if seconds is None else min(max(seconds, -ABSURD), ABSURD)), number(job.result.code)
 
 
-def _reference(value: object) -> str:
-    return text(value.id) if isinstance(value, Reference) else text(value)
+def _id(*values: object) -> str:
+    """Return the first id among values and references, empty without one."""
+    ids = (text(value.id if isinstance(value, Reference) else value) for value in values)
+    return next((found for found in ids if is_id(found)), "")

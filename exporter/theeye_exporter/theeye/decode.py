@@ -12,7 +12,7 @@ import msgspec
 
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 
-__all__ = ["Identified", "Listing", "decode_list", "decode_object"]
+__all__ = ["Identified", "Listing", "decode_list", "decode_object", "is_id"]
 
 
 class Identified(Protocol):
@@ -185,14 +185,15 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _is_id(value: object) -> bool:
+def is_id(value: object) -> bool:
+    """Whether a value can be an object's id: no two of them look alike as a label."""
     return isinstance(value, str) and _are_ids([value])
 
 
 def _identified(items: list[T], malformed: int) -> tuple[list[T], Counter[str]]:
     ids = [item.id for item in items]
     if not _are_ids(ids):
-        items = [item for item in items if _is_id(item.id)]
+        items = [item for item in items if is_id(item.id)]
         malformed += len(ids) - len(items)
         ids = [item.id for item in items]
     valid = dict(zip(ids, items, strict=True))

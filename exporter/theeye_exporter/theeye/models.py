@@ -201,10 +201,8 @@ class Monitor(Resource, gc=False):
         """Return a number that is another one, but for one case in 10^19, if the name, a label or a setting is."""
         settings = bytes(self.monitor)
         kept = (self.id, self.name, self.hostname, self.type, self.failure_severity, self.alerts, self.enable, settings)
-        try:
-            return hash(kept)
-        except TypeError:  # a list where there should be text
-            return hash(repr(kept))
+        # Elsewhere 1, 1.0 and True have the same hash, and so have -1 and -2.
+        return hash(kept if set(map(type, kept)) <= _TOLD_APART else repr(kept))
 
 
 class Reference(msgspec.Struct, gc=False):
@@ -275,6 +273,9 @@ class Job(msgspec.Struct, gc=False):
 
 
 _settings: Final = msgspec.json.Decoder(MonitorSettings | Junk)
+
+_TOLD_APART: Final = frozenset({str, bytes, bool, type(None)})
+"""Types whose values have the same hash only by chance."""
 
 _END_OF_TIME: Final = 253_402_214_400.0
 """9999-12-31: with a day to spare, any offset from UTC is still a date."""
