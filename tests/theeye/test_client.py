@@ -349,3 +349,17 @@ def test_any_bytes_are_a_list_or_refused(body: bytes) -> None:
         decode_list(body, MONITORS)
     except UpstreamError as error:
         assert error.reason is Reason.INVALID_RESPONSE  # noqa: PT017 - not raising is fine, too
+
+
+def test_pages_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theeye_exporter.theeye.client.ITEMS_AT_MOST", 3000)
+    pages = iter(range(10))
+
+    def answer(_: Asked) -> Reply:
+        page = next(pages)
+        at = f"2026-11-22T13:{page:02}:00.000Z"
+        return Reply(json.dumps([{"id": f"{page}-{number}", "last_update": at} for number in range(1000)]).encode())
+
+    with client_of(answer) as (client, _), pytest.raises(UpstreamError) as caught:
+        client.jobs()
+    assert caught.value.reason is Reason.TOO_LARGE

@@ -77,3 +77,13 @@ def test_a_malformed_object_costs_itself_only() -> None:
     assert [item.id for item in items] == ["a", "b", "c"]
     assert items[1].data == "\N{REPLACEMENT CHARACTER}"
     assert skipped == {"malformed": 1}
+
+
+@pytest.mark.parametrize("item", ['{"id":"a"}', "{}", "1", "[]", '{"data":[1,1,1,1,1,1]}'])
+def test_a_list_without_end_is_too_large_before_it_fills_the_memory(item: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "ITEMS_AT_MOST", 50)
+    monkeypatch.setattr(decode, "_VALUES", 60)
+    for body in (f"[{','.join([item] * 70)}]", f"[ {', '.join([item] * 70)} ]"):
+        with pytest.raises(UpstreamError) as caught:
+            decode_list(body.encode(), DECODER)
+        assert caught.value.reason is Reason.TOO_LARGE

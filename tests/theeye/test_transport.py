@@ -370,3 +370,30 @@ def test_the_date_header_is_the_servers_clock() -> None:
     ):
         assert made.get("/monitor", "/monitor").date == 1795352944.0
         assert made.get("/monitor", "/monitor").date is None
+
+
+@pytest.mark.parametrize("location", ["/b?access_token={token}", "/b?x=1&access_token=other", "/b", "?"])
+def test_a_redirect_that_repeats_the_token_gets_one_only(location: str) -> None:
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/b" or asked.query.count("access_token") != 1:
+            return Reply(b"[]")
+        return Reply(b"", 302, {"Location": location.format(token=TOKEN)})
+
+    with http_server(answer) as server, transport(server.url, auth="query") as made:
+        if location == "?":
+            assert failure(made).reason is Reason.REDIRECTED
+        else:
+            made.get("/a", "/a")
+        assert {asked.query.count(f"access_token={TOKEN}") for asked in server.asked} == {1}
+        assert {asked.query.count("access_token") for asked in server.asked} == {1}
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_interim_answers_are_none(status: int) -> None:
+    def talk(connection: socket.socket, ending: threading.Event) -> None:
+        interim = f"HTTP/1.1 {status} Wait\r\nLink: </a>; rel=preload\r\n\r\n".encode()
+        connection.sendall(interim * 3 + HEAD + b"Content-Length: 2\r\n\r\n[]")
+        ending.wait()
+
+    with raw_server(talk) as url, transport(url) as made:
+        assert made.get("/a", "/a").body == b"[]"

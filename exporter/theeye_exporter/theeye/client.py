@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from theeye_exporter.theeye.decode import Listing, decode_list, decode_object
+from theeye_exporter.theeye.decode import ITEMS_AT_MOST, Listing, decode_list, decode_object
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.lifecycle import OPEN_LIFECYCLES
 from theeye_exporter.theeye.models import Job, Monitor, Task, Workflow, text, timestamp
@@ -103,6 +103,8 @@ class TheEyeClient:
         date = None
         for page in self._job_pages(since):
             jobs |= {job.id: job for job in page.items}
+            if len(jobs) > ITEMS_AT_MOST:
+                raise UpstreamError(Reason.TOO_LARGE, f"TheEye lists more than {ITEMS_AT_MOST} jobs")
             skipped += page.skipped
             date = page.date
         kept = [job for job in jobs.values() if since is None or (timestamp(job.last_update) or 0) >= since]

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPResponse
+from http.client import HTTPResponse, parse_headers
 from typing import Any, Final
 
 from requests.adapters import HTTPAdapter
@@ -19,6 +19,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 __all__ = ["DeadlineAdapter", "deadline"]
 
 _current: Final = threading.local()
+
+_INTERIM: Final = range(102, 200)
 
 
 @contextmanager
@@ -60,6 +62,15 @@ class _Response(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         reader = _DeadlineReader(self.fp.detach(), sock, _current.at)
         self.fp = io.BufferedReader(reader)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # The standard library skips 100 only. After any other interim answer (RFC 9110, section 15.2) the real one
+        # would be read by whoever uses the connection next, as the answer to another question.
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc] # has no public face
+            if status not in _INTERIM:
+                return version, status, reason
+            parse_headers(self.fp)
 
 
 class _Connection(HTTPConnection):

@@ -12,7 +12,7 @@ import msgspec
 
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 
-__all__ = ["Identified", "Listing", "decode_list", "decode_object", "is_id"]
+__all__ = ["ITEMS_AT_MOST", "Identified", "Listing", "decode_list", "decode_object", "is_id"]
 
 
 class Identified(Protocol):
@@ -26,6 +26,12 @@ T = TypeVar("T", bound=Identified)
 _ID_LIMIT: Final = 128
 _PIECE: Final = 512 * 1024
 """Bytes of a list that are decoded at once, in about a millisecond."""
+
+ITEMS_AT_MOST: Final = 1_000_000
+"""Objects of a list; with many more, some bytes of JSON each, a small answer would fill the memory."""
+
+_VALUES: Final = 30_000_000
+"""Values in an answer that is decoded at once. TheEye's have one in some twenty bytes."""
 
 _OPENING: Final = re.compile(rb'\s*\[(\{"[^"\\]{1,64}")')
 
@@ -65,7 +71,7 @@ def decode_list(
         The valid objects and how many were left out, by reason.
 
     Raises:
-        UpstreamError: the body is no JSON list, or is the object that lists a bot's jobs.
+        UpstreamError: the body is no JSON list, has far too many values, or is the object that lists a bot's jobs.
     """
     try:
         items: list[T] = _decode_in_pieces(body, decoder)
@@ -83,7 +89,7 @@ def _decode_in_pieces(body: bytes | bytearray, decoder: msgspec.json.Decoder[lis
     """
     opening = _OPENING.match(body)
     if opening is None or len(body) <= 2 * _PIECE:
-        return decoder.decode(body)
+        return _decode_at_once(body, decoder)
     text = body if isinstance(body, bytearray) else bytearray(body)
     items: list[T] = []
     cut, view = b"}," + opening[1], memoryview(text)
@@ -96,6 +102,8 @@ def _decode_in_pieces(body: bytes | bytearray, decoder: msgspec.json.Decoder[lis
                 items += decoder.decode(view[start : end + 1])
             finally:
                 text[start], text[end] = first, last
+            if len(items) > ITEMS_AT_MOST:
+                raise UpstreamError(Reason.TOO_LARGE, f"the list has more than {ITEMS_AT_MOST} objects")
             start = end
         first, text[start] = text[start], ord("[")
         try:
@@ -103,8 +111,15 @@ def _decode_in_pieces(body: bytes | bytearray, decoder: msgspec.json.Decoder[lis
         finally:
             text[start] = first
     except msgspec.DecodeError:
-        return decoder.decode(body)
+        return _decode_at_once(body, decoder)
     return items
+
+
+def _decode_at_once(body: bytes | bytearray, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:
+    # All but the first value of a list or object stand behind a comma.
+    if len(body) > 2 * _PIECE and sum(map(body.count, (b",", b"[", b"{"))) > _VALUES:
+        raise UpstreamError(Reason.TOO_LARGE, f"the answer has more than {_VALUES} values")
+    return decoder.decode(body)
 
 
 def decode_object(body: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:

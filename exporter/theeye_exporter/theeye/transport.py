@@ -233,7 +233,7 @@ class Transport:
             if not response.is_redirect:
                 return response
             response.close()
-            target = _same_origin(url, response.headers["Location"], token)
+            target = _without_token(_same_origin(url, response.headers["Location"], token))
             url, params = target, {"access_token": token} if self._settings.auth == "query" else {}
         raise UpstreamError(Reason.REDIRECTED, "TheEye redirects in circles")
 
@@ -269,6 +269,13 @@ def _same_origin(url: str, location: str, token: str) -> str:
         named = "another host" if token.lower() in there else there
         raise UpstreamError(Reason.REDIRECTED, f"TheEye redirects to {named}")
     return target
+
+
+def _without_token(url: str) -> str:
+    # Many servers redirect with the query that they got; TheEye answers 401 to two tokens.
+    parts = urlsplit(url)
+    kept = [field for field in parts.query.split("&") if field.partition("=")[0] != "access_token"]
+    return parts._replace(query="&".join(kept)).geturl()
 
 
 def _origin(url: str) -> str:
