@@ -1,9 +1,12 @@
 """The exporter's own metrics: rendered when they are asked for, but not for each of a thousand scrapes a second."""
 
+import gc
+
 import pytest
 
-from theeye_exporter.exposition.render import Format
-from theeye_exporter.exposition.snapshot import Publisher, SnapshotStore
+from theeye_exporter.exposition.families import HOST_CPU
+from theeye_exporter.exposition.render import Format, Segment
+from theeye_exporter.exposition.snapshot import Publisher, Snapshot, SnapshotStore
 from theeye_exporter.status import Attempt, CollectorStatus, StatusBoard
 from theeye_exporter.telemetry import Telemetry
 
@@ -52,3 +55,18 @@ def test_every_name_can_be_asked_for(board: StatusBoard, store: SnapshotStore) -
         text = telemetry.exposition(Format.TEXT_0_0_4, name.__eq__).decode()
         assert text.count("# TYPE") == 1
         assert f"# TYPE {name} " in text
+
+
+@pytest.mark.parametrize("fmt", Format)
+def test_a_snapshot_that_is_served_no_more_is_let_go(board: StatusBoard, store: SnapshotStore, fmt: Format) -> None:
+    # Somebody looks once, in a format that nobody else asks for.
+    telemetry = Telemetry(board, store)
+    publisher = Publisher("demo", "jobs")
+    segments = {HOST_CPU: Segment((), 4711)}
+    store.publish(publisher, segments, 50)
+    telemetry.exposition(fmt)
+    for other in Format:
+        if other is not fmt:
+            store.publish(publisher, {}, 50)
+            telemetry.exposition(other)
+    assert not [found for found in gc.get_objects() if type(found) is Snapshot and found.series == 4711]

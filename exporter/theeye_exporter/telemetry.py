@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from theeye_exporter import __version__
 from theeye_exporter.exposition.render import Format
-from theeye_exporter.exposition.snapshot import Snapshot, SnapshotStore
+from theeye_exporter.exposition.snapshot import SnapshotStore
 from theeye_exporter.ledger.book import Book
 from theeye_exporter.status import StatusBoard
 from theeye_exporter.theeye.errors import Reason
@@ -221,7 +221,7 @@ class Telemetry:
         """
         if wanted is not None:
             return _generate(_Selected(self.registry, wanted), fmt)
-        state = (self._store.current(), self._board.version, self._loads)
+        state = (self._store.current().version, self._board.version, self._loads)
         rendered = self._rendered.get(fmt)
         now = time.monotonic()
         if rendered is None or rendered.state != state or now - rendered.at >= _FRESH_SECONDS:
@@ -237,7 +237,7 @@ class Telemetry:
 @dataclass(frozen=True, slots=True)
 class _Rendered:
     text: bytes
-    state: tuple[Snapshot, int, int]
+    state: tuple[int, int, int]
     at: float
 
 

@@ -310,3 +310,6 @@ def test_a_host_that_names_its_disks_anew_each_time_fills_no_memory() -> None:
         data = msgspec.convert({"disk": [{"name": f"disk-{number}", "value": 1}]}, EventData)
         add_usage(Samples(), [(host, data)], Checks())
     assert len(host.devices) < 300
+    data = msgspec.convert({"disk": [{"name": "x" * 10**6, "value": 1}]}, EventData)
+    add_usage(Samples(), [(host, data)], Checks())
+    assert max(map(len, host.devices)) < 1000

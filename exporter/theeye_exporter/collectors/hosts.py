@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from theeye_exporter.collectors.base import Checks
 from theeye_exporter.exposition.families import HOST_CACHE, HOST_CPU, HOST_DISK, HOST_MEMORY
-from theeye_exporter.exposition.labels import escape_label_value
+from theeye_exporter.exposition.labels import LABEL_VALUE_LIMIT, escape_label_value
 from theeye_exporter.exposition.samples import Column, Samples
 from theeye_exporter.theeye.models import Disk, EventData, Limits, text
 
@@ -93,8 +93,10 @@ def _device(host: Host, name: str) -> str:
         host.devices.clear()
     # Windows' device names may end in blanks; a list that names a device twice means the last one.
     device = escape_label_value(name.strip())
-    host.devices[name] = f'{host.labels},device="{device}"' if device else ""
-    return host.devices[name]
+    label = f'{host.labels},device="{device}"' if device else ""
+    if len(name) <= LABEL_VALUE_LIMIT:
+        host.devices[name] = label
+    return label
 
 
 def read_thresholds(labels: str, limits: Limits, checks: Checks) -> Iterator[tuple[str, float]]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["LabelCache", "escape_label_value", "format_labels"]
+__all__ = ["LABEL_VALUE_LIMIT", "LabelCache", "escape_label_value", "format_labels"]
 
 LABEL_VALUE_LIMIT: Final = 512
 """Characters of a label value that are kept: a name of kilobytes helps nobody and costs every scrape."""

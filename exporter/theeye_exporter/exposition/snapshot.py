@@ -58,6 +58,7 @@ class Snapshot:
         series: number of samples.
         size: bytes of the samples' lines.
         cut: samples left out because of the series limit, by family name.
+        version: grows with each snapshot of a store.
     """
 
     families: tuple[tuple[Family, tuple[tuple[Publisher, Segment], ...]], ...] = ()
@@ -65,6 +66,7 @@ class Snapshot:
     series: int = 0
     size: int = 0
     cut: Mapping[str, int] = field(default_factory=dict)
+    version: int = 0
     _encoded: dict[Format, Encoded] = field(default_factory=dict, repr=False, compare=False)
 
     def identity(self, fmt: Format) -> tuple[bytes, ...]:
@@ -174,4 +176,5 @@ class SnapshotStore:
             series=series,
             size=size,
             cut=cut,
+            version=self._snapshot.version + 1,
         )
