@@ -16,6 +16,7 @@ import msgspec
 
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.collectors.monitors import MonitorsCollector
+from theeye_exporter.collectors.reports import Reports
 from theeye_exporter.commands.serve import favour_scrapes, serve
 from theeye_exporter.config import CollectorSettings, OrganizationSettings, Settings
 from theeye_exporter.config.addresses import parse_listen_address
@@ -40,6 +41,7 @@ _STAGES: Final[tuple[tuple[str, object, str], ...]] = (
     ("http", Transport, "get"),
     ("decode", TheEyeClient, "monitors"),
     ("collect", MonitorsCollector, "collect"),
+    ("collect", Reports, "take"),
     ("compress", render, "deflate"),
 )
 """Public functions at the borders of the parts of a poll; what a poll does outside of all of them is rendering,
@@ -143,7 +145,7 @@ def polls(url: str, count: int) -> dict[str, list[float]]:
         del structs
         if number < _WARM_UP:
             continue
-        for stage, _, _ in _STAGES:
+        for stage in {stage for stage, _, _ in _STAGES}:
             spent[stage].append(stopwatch.spent[stage])
         spent["render"].append(whole - sum(stopwatch.spent.values()))
         spent["total"].append(whole - stopwatch.spent["http"])

@@ -1,7 +1,8 @@
 """Monitor in, expected lines out."""
 
 import json
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import msgspec
 import pytest
@@ -9,18 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samples import lines
-from theeye_exporter.collectors.base import Checks, server_time
-from theeye_exporter.collectors.hosts import Host, add_usage
+from theeye_exporter.collectors.base import server_time
 from theeye_exporter.collectors.monitors import MonitorsCollector
-from theeye_exporter.exposition.samples import Samples
+from theeye_exporter.theeye import decode
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.decode import Listing, decode_list
+from theeye_exporter.theeye.decode import Reader, Reading, read_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.models import EventData, Monitor
+from theeye_exporter.theeye.models import Monitor
 
 NOW = 1795352944.0  # 2026-11-22T13:09:04Z
 FRESH = "2026-11-22T13:09:00.500Z"
 
+
+R = TypeVar("R", bound=Reader)
 
 DECODER: Final = msgspec.json.Decoder(list[Monitor])
 
@@ -29,10 +31,12 @@ class FakeTheEye(TheEyeClient):
     """Lists what it is given."""
 
     def __init__(self, *objects: dict[str, Any], date: float | None = NOW) -> None:
-        self.listing = Listing(*decode_list(json.dumps(objects).encode(), DECODER, Monitor.flat), date)
+        self.body = json.dumps(objects).encode()
+        self.date = date
 
-    def monitors(self) -> Listing[Monitor]:
-        return self.listing
+    def monitors(self, start: Callable[[], R]) -> Reading[R]:
+        reader, skipped = read_list(self.body, DECODER, start, lambda monitors: [one.flat() for one in monitors])
+        return Reading(reader, skipped, self.date)
 
 
 def collect(*objects: dict[str, Any], **settings: Any) -> tuple[list[str], dict[str, int]]:
@@ -280,6 +284,13 @@ EDITS: list[dict[str, Any]] = [
     {"state": "failure", "fails_count": 3},
     {"recovery_count": None},
     {"name": ["no", "text"]},
+    {"name": 1},
+    {"name": 1.0},
+    {"name": True},
+    {"name": None},
+    {"name": "m\0m"},
+    {"hostname": None},
+    {"enable": 1},
     {"monitor": {"looptime": 20_000, "tags": ["new"], "config": {"limit": {"cpu": 50}}}},
     {"monitor": "no settings"},
     {"last_update": "never"},
@@ -287,29 +298,24 @@ EDITS: list[dict[str, Any]] = [
 ]
 
 
-@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(0, len(EDITS))), max_size=4), max_size=6))
-def test_a_poll_after_others_shows_what_a_first_one_would(polls: list[list[tuple[int, int]]]) -> None:
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 6), st.integers(0, len(EDITS))), max_size=8), max_size=6),
+    st.integers(1, 4),
+)
+def test_a_poll_after_others_shows_what_a_first_one_would(polls: list[list[tuple[int, int]]], batch: int) -> None:
     collector = MonitorsCollector("demo")
     for poll in polls:
-        # Each monitor as it was, or with one of the edits; some come, some go, and they change places.
-        listed = {
-            number: monitor("dstat", DSTAT, enable=True, alerts=False, recovery_count=1) | {"id": f"m{number}"} | edit
+        # Each monitor as it was, or with one of the edits; some come, some go, they change places, or come twice.
+        listed = [
+            monitor("dstat", DSTAT, enable=True, alerts=False, recovery_count=1) | {"id": f"m{number}"} | edit
             for number, edit in ((number, {} if not edit else EDITS[edit - 1]) for number, edit in poll)
-        }
-        kept, anew = (
-            made.collect(FakeTheEye(*listed.values(), {"id": "always"}), NOW)
-            for made in (collector, MonitorsCollector("demo"))
-        )
+        ]
+        theeye = FakeTheEye(*listed, {"id": "always"})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(decode, "BATCH", batch)
+            kept = collector.collect(theeye, NOW)
+        anew = MonitorsCollector("demo").collect(theeye, NOW)
         assert lines(kept.samples) == lines(anew.samples)
         assert kept.dropped == anew.dropped
-
-
-def test_a_host_that_names_its_disks_anew_each_time_fills_no_memory() -> None:
-    host = Host("")
-    for number in range(2000):
-        data = msgspec.convert({"disk": [{"name": f"disk-{number}", "value": 1}]}, EventData)
-        add_usage(Samples(), [(host, data)], Checks())
-    assert len(host.devices) < 300
-    data = msgspec.convert({"disk": [{"name": "x" * 10**6, "value": 1}]}, EventData)
-    add_usage(Samples(), [(host, data)], Checks())
-    assert max(map(len, host.devices)) < 1000
+        assert kept.skipped == anew.skipped
+        assert kept.objects == anew.objects == len({number for number, _ in poll}) + 1

