@@ -169,7 +169,7 @@ class Fleet:
 
         Args:
             fingerprints: of all monitors.
-            edited: by position, at least the monitors whose fingerprint is not the one that was there before.
+            edited: by position, the monitors whose fingerprints are new.
         """
         former, self.fingerprints = self.fingerprints.monitors, fingerprints
         if fingerprints.monitors == former:

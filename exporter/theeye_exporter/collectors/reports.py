@@ -27,7 +27,7 @@ class Reports:
 
     Attributes:
         fingerprints: of all monitors.
-        edited: by position, the monitors of which a name or a setting may be another one than before.
+        edited: by position, the monitors that are new, or of which a name or a setting is.
         states: the positions of the states among those that there are.
         failures: in a row, unchecked.
         recoveries: unchecked.
@@ -41,6 +41,7 @@ class Reports:
 
     def __init__(self, known: Fingerprints) -> None:
         self._known = known
+        self._known_numbers: frozenset[int] | None = None
         self.fingerprints = Fingerprints()
         self.edited: dict[int, Monitor] = {}
         self.states: list[float] = []
@@ -59,7 +60,7 @@ class Reports:
         """Take the next monitors."""
         first = len(self.states)
         if not self.fingerprints.add(monitors, self._known):
-            self.edited.update(enumerate(monitors, first))
+            self._take_edited(first, monitors)
         self.states += _states([monitor.state for monitor in monitors])
         self.failures += [monitor.fails_count for monitor in monitors]
         self.recoveries += [monitor.recovery_count for monitor in monitors]
@@ -69,7 +70,15 @@ class Reports:
     def repeats(self) -> bool:
         """Return whether an id came twice; not if it is all as it was."""
         ids = self.fingerprints.ids
-        return bool(self.edited) and len(set(ids)) < len(ids)
+        return self._known_numbers is not None and len(set(ids)) < len(ids)
+
+    def _take_edited(self, first: int, monitors: list[Monitor]) -> None:
+        # A monitor that only changed its place would be kept for nothing, and so would all those behind a new one.
+        if self._known_numbers is None:
+            self._known_numbers = frozenset(self._known.monitors)
+        for position, monitor in enumerate(monitors, first):
+            if self.fingerprints.monitors[position] not in self._known_numbers:
+                self.edited[position] = monitor
 
     def _take_times(self, first: int, monitors: list[Monitor]) -> None:
         last_updates = [monitor.last_update for monitor in monitors]
