@@ -127,6 +127,17 @@ def test_no_rule_depends_on_how_exporters_are_called_or_multiplies_many_by_many(
     assert set(joins) <= {"topk", "max"}
 
 
+def test_the_page_on_alerts_has_each_with_its_severities_and_how_long_it_takes() -> None:
+    rows = re.findall(r"^\| (TheEye\w+) \| (.+?) \| (.+?) \|", (ROOT / "docs" / "alerts.md").read_text(), re.MULTILINE)
+    told = {name: (set(severities.split(", ")), set(after.split(", "))) for name, severities, after in rows}
+    real: dict[str, tuple[set[str], set[str]]] = {}
+    for rule in ALERTS:
+        severities, after = real.setdefault(rule.name, (set(), set()))
+        severities.add(rule.content["labels"]["severity"])
+        after.add(rule.content.get("for", "at once"))
+    assert told == real
+
+
 def queries() -> list[str]:
     text = (ROOT / "docs" / "runbooks.md").read_text()
     blocks = [line for block in re.findall(r"```promql\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
