@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import os
 from typing import Final
 
 import hypothesis
@@ -37,6 +38,11 @@ class Scheduling(LoadScopeScheduling):
         if nodeid.startswith(APART):
             return nodeid
         return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Have one worker more than cores: half of the time, a test waits for something."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
