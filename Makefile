@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # Only this machine can see a `make run`; a deployment sets its own address.
 LISTEN ?= 127.0.0.1:9855
 ARGS ?=
+# Processes that share the tests; 0 is this one alone.
+WORKERS ?= auto
 
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/theeye_exporter/__init__.py)
 # What is built from a commit is dated as the commit is, so that it is the same whenever it is built.
@@ -40,7 +42,7 @@ run: $(VENV)/run.stamp
 
 ## test: every test; tools that are missing on this machine are named (in CI they are failures)
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(ARGS)
 
 ## bench: figures as ratios in one run, into docs/performance.md; ARGS=--quick for a short one that writes nothing
 bench: $(VENV)/dev.stamp

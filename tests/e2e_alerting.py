@@ -1,6 +1,7 @@
 """The whole chain from TheEye to a notification, on loopback: every minute of the rules and of Alertmanager is a second.
 
-Nothing but durations is changed for that (`shortened`, and how often Prometheus repeats an alert); expressions, thresholds, labels and routes are those that ship.
+Nothing but durations is changed for that (`shortened`, and how often Prometheus repeats an alert: Alertmanager believes it
+for four times as long, and a busy machine may well stop for some seconds); expressions, thresholds, labels and routes are those that ship.
 """
 
 import json
@@ -210,7 +211,7 @@ def stack(folder: Path, *, monitors: int, tasks: int) -> Iterator[Stack]:
             running(
                 [
                     *(prometheus, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb"),
-                    *(f"--web.listen-address={prom}", "--rules.alert.resend-delay=1s"),
+                    *(f"--web.listen-address={prom}", "--rules.alert.resend-delay=10s"),
                 ],
                 folder / "prometheus.log",
             )

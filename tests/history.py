@@ -18,6 +18,7 @@ from typing import Final, Self, TextIO
 from pydantic import SecretStr
 
 from e2e_prometheus import answers
+from polls import poll
 from processes import eventually, free_port, running
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.clocks import Clocks
@@ -106,8 +107,7 @@ def live_through(
                 while due and now >= past.start + due[0][0] * 3600:
                     due.pop(0)[1](theeye)
                 began = time.perf_counter()
-                for runner in exporter.runners:
-                    runner.run()
+                poll(exporter)
                 scrape = _scrape(exporter)
                 series = exporter.store.current().series
                 own = f"up 1\nscrape_duration_seconds {time.perf_counter() - began}\nscrape_samples_scraped {series}\n"

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -46,12 +47,13 @@ class Server:
     """A running server and what it was asked."""
 
     url: str
+    port: int = 0
     asked: list[Asked] = field(default_factory=list)
 
 
 @contextmanager
-def http_server(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
-    """Serve `answer` on a loopback port."""
+def http_server(answer: Callable[[Asked], Reply], context: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """Serve `answer` on a loopback port, with TLS if there is a context for it."""
     server = Server("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,6 +67,8 @@ def http_server(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
             reply = answer(asked)
             self.send_response_only(reply.status)
             headers = {"Content-Type": "application/json", "Content-Length": str(len(reply.body)), **reply.headers}
+            if self.close_connection:
+                headers["Connection"] = "close"
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
@@ -82,6 +86,9 @@ def http_server(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
 
     with HTTPServer(("127.0.0.1", 0), Handler) as httpd:
         server.url = f"http://127.0.0.1:{httpd.server_port}"
+        server.port = httpd.server_port
+        if context:
+            httpd.socket = context.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
         thread.start()
         try:

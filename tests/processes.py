@@ -1,6 +1,7 @@
 """Programs that run beside a test: started on loopback, waited for by condition, ended by pid."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -8,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import cycle
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import requests
 
@@ -18,11 +20,23 @@ T = TypeVar("T")
 DEADLINE = 60.0
 
 
+def _ports() -> Iterator[int]:
+    """Return ports below those that the kernel hands out itself, others for each worker of a run."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = range(10_000 + worker, 32_768, workers)
+    return cycle(random.sample(ports, len(ports)))
+
+
+_PORTS: Final = _ports()
+
+
 def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a loopback port that nobody listens on now, nor is likely to before it is used."""
+    while True:
+        port = next(_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def eventually(attempt: Callable[[], T | None], what: str, *, seconds: float = DEADLINE) -> T:

@@ -11,13 +11,12 @@ import pytest
 
 from config.configurations import configure
 from processes import DEADLINE
-from samples import Labels, body, parse
+from samples import Series, own, shown
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.collectors.runner import CollectorRunner
 from theeye_exporter.config import Settings
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye
-from theeye_exporter.exposition.render import Format
 from theeye_exporter.logs import configure_logging
 from theeye_exporter.reloading import Reloader
 from theeye_exporter.theeye.errors import Reason
@@ -25,7 +24,6 @@ from theeye_exporter.theeye.errors import Reason
 __all__ = ["Setup", "late_poll", "two_organizations"]
 
 START = 1795352944.0
-Series = dict[tuple[str, Labels], float]
 
 
 @dataclass
@@ -82,8 +80,7 @@ class Setup:
         return [status.reason for status in found.collectors]
 
     def shown(self) -> Series:
-        found = parse(body(self.exporter.store.current(), Format.OPENMETRICS_1_0_0))
-        return found | parse(self.exporter.telemetry.exposition(Format.TEXT_0_0_4).decode(), Format.TEXT_0_0_4)
+        return shown(self.exporter.store.current()) | own(self.exporter.telemetry)
 
     def of(self, name: str) -> Series:
         return {key: value for key, value in self.shown().items() if ("organization", name) in key[1]}

@@ -7,8 +7,11 @@ from theeye_exporter.exposition.family import Family, MetricType
 from theeye_exporter.exposition.render import Format, Renderer, Segment
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.exposition.snapshot import Snapshot
+from theeye_exporter.telemetry import Telemetry
 
 Labels = frozenset[tuple[str, str]]
+Series = dict[tuple[str, Labels], float]
+"""Values by name and labels."""
 
 
 def labels(**values: str) -> Labels:
@@ -22,16 +25,26 @@ def body(snapshot: Snapshot, fmt: Format) -> str:
     return b"".join(snapshot.identity(fmt)).decode() + end
 
 
-def parse(text: str, fmt: Format = Format.OPENMETRICS_1_0_0) -> dict[tuple[str, Labels], float]:
+def parse(text: str, fmt: Format = Format.OPENMETRICS_1_0_0) -> Series:
     """Return the value of every sample by name and labels; fails on a series that comes twice."""
     parser = parse_openmetrics if fmt is Format.OPENMETRICS_1_0_0 else parse_text
-    found: dict[tuple[str, Labels], float] = {}
+    found: Series = {}
     for family in parser(text):
         for sample in family.samples:
             key = (sample.name, frozenset(sample.labels.items()))
             assert key not in found, key
             found[key] = sample.value
     return found
+
+
+def shown(snapshot: Snapshot) -> Series:
+    """Return what a snapshot says of TheEye."""
+    return parse(body(snapshot, Format.OPENMETRICS_1_0_0))
+
+
+def own(telemetry: Telemetry) -> Series:
+    """Return what the exporter says of itself."""
+    return parse(telemetry.exposition(Format.TEXT_0_0_4).decode(), Format.TEXT_0_0_4)
 
 
 def render(samples: Samples, limit: int = 10**6) -> dict[Family, Segment]:

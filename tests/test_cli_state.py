@@ -11,13 +11,13 @@ import requests
 from pydantic import SecretStr
 
 from playback import RECORDED_AT, T0, T1, TOKEN, Recording, http_server
+from polls import poll
 from processes import eventually, exporter_command, free_port, running
-from samples import Labels, body, labels, parse
+from samples import Series, labels, own, shown
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.config import OrganizationSettings, Settings
 from theeye_exporter.config.settings import StateSettings
-from theeye_exporter.exposition.render import Format
 from theeye_exporter.ledger.book import Book
 from theeye_exporter.ledger.records import Bounds
 from theeye_exporter.ledger.storage import LedgerError, Storage
@@ -114,13 +114,10 @@ class Scraped:
     exporter: Exporter
 
     def poll(self) -> None:
-        for runner in self.exporter.runners:
-            runner.run()
+        poll(self.exporter)
 
-    def shown(self) -> dict[tuple[str, Labels], float]:
-        found = parse(body(self.exporter.store.current(), Format.OPENMETRICS_1_0_0))
-        own = self.exporter.telemetry.exposition(Format.TEXT_0_0_4).decode()
-        return found | parse(own, Format.TEXT_0_0_4)
+    def shown(self) -> Series:
+        return shown(self.exporter.store.current()) | own(self.exporter.telemetry)
 
     def health(self) -> tuple[float, float, float, float]:
         """Return whether TheEye is up, the ledger healthy, the collector successful, and how often it was not."""

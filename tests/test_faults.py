@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import pytest
 from pydantic import SecretStr
 
-from samples import Labels, body, parse
+from polls import poll
+from samples import Series, labels, own, shown
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.config import CollectorSettings, CollectorsSettings, JobsSettings, OrganizationSettings, Settings
 from theeye_exporter.config.settings import LimitsSettings
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
-from theeye_exporter.exposition.render import Format
 from theeye_exporter.theeye.errors import Reason
 
 INTERVAL = 10.0
@@ -56,16 +56,13 @@ class Setup:
     def poll(self) -> list[Reason | None]:
         """Poll all collectors once, an interval after the last time; returns why each failed."""
         self.clock.now += INTERVAL
-        for runner in self.exporter.runners:
-            runner.run()
-        return [status.reason for status in self.exporter.board.organizations[0].collectors]
+        return list(poll(self.exporter).values())
 
-    def series(self) -> dict[tuple[str, Labels], float]:
-        return parse(body(self.exporter.store.current(), Format.OPENMETRICS_1_0_0))
+    def series(self) -> Series:
+        return shown(self.exporter.store.current())
 
-    def own(self, name: str, **labels: str) -> float | None:
-        text = self.exporter.telemetry.exposition(Format.TEXT_0_0_4).decode()
-        return parse(text, Format.TEXT_0_0_4).get((name, frozenset(labels.items())))
+    def own(self, name: str, **of: str) -> float | None:
+        return own(self.exporter.telemetry).get((name, labels(**of)))
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from playback import Reply, http_server
 from processes import eventually, exporter_command, free_port, running
 from theeye_exporter.healthcheck import answers, listening, main
 from tools import require_tool
@@ -21,38 +21,12 @@ from tools import require_tool
 PROC = Path("/proc")
 
 
-class Answer(BaseHTTPRequestHandler):
-    """Answers everything with a status, and with the header that asks for a user."""
-
-    status = 200
-    challenge = ""
-
-    def do_GET(self) -> None:
-        self.send_response(self.status)
-        if self.challenge:
-            self.send_header("WWW-Authenticate", self.challenge)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @contextmanager
 def serving(status: int = 200, challenge: str = "", context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Serve one answer on a loopback port."""
-    handler = type("Handler", (Answer,), {"status": status, "challenge": challenge})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.handle_error = lambda *_: None  # type: ignore[method-assign] # connections that are cut off
-        if context:
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+    """Answer everything with a status, and with the header that asks for a user, on a loopback port."""
+    headers = {"WWW-Authenticate": challenge} if challenge else {}
+    with http_server(lambda _: Reply(b"", status, headers), context) as server:
+        yield server.port
 
 
 @pytest.fixture(scope="module")

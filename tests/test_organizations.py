@@ -9,8 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from playback import TOKEN, Asked, Reply, http_server
+from polls import poll
 from processes import eventually
-from samples import Labels, body, labels, parse
+from samples import labels, shown
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.config import (
     CollectorSettings,
@@ -21,7 +22,6 @@ from theeye_exporter.config import (
     StateSettings,
 )
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
-from theeye_exporter.exposition.render import Format
 
 COLLECTORS = CollectorsSettings(
     monitors=CollectorSettings(interval=1.0),
@@ -29,10 +29,6 @@ COLLECTORS = CollectorsSettings(
     workflows=CollectorSettings(interval=1.0),
     jobs=JobsSettings(interval=1.0, max_details_per_cycle=50, detail_concurrency=3),
 )
-
-
-def series(exporter: Exporter) -> dict[tuple[str, Labels], float]:
-    return parse(body(exporter.store.current(), Format.OPENMETRICS_1_0_0))
 
 
 @pytest.fixture
@@ -69,7 +65,7 @@ def test_a_slow_organization_does_not_delay_another(
         eventually(lambda: len([r for r in list(fast.requests) if r.kind == "monitors"]) >= 4, "polls of fast")
         assert exporter.board.up("fast") is True
         assert exporter.board.up("slow") is None
-        assert {dict(key)["organization"] for _, key in series(exporter)} == {"fast"}
+        assert {dict(key)["organization"] for _, key in shown(exporter.store.current())} == {"fast"}
     finally:
         exporter.stop()
 
@@ -82,12 +78,11 @@ def test_organizations_do_not_mix_in_one_state_file(
     settings = Settings(organizations=tuple(map(organization, two)), state=StateSettings(file=tmp_path / "state"))
     for ended in range(3):
         exporter = Exporter(settings)
-        for runner in exporter.runners:
-            runner.run()
+        poll(exporter)
         exporter.stop()
         counted = {
             dict(key)["organization"]: value
-            for (name, key), value in series(exporter).items()
+            for (name, key), value in shown(exporter.store.current()).items()
             if name == "theeye_other_job_runs_total"
             and dict(key)["job_type"] == "AgentUpdateJob"
             and dict(key)["outcome"] == "success"
@@ -146,8 +141,7 @@ def test_a_hundred_thousand_finished_jobs_in_the_first_answer_of_a_server_withou
             name="demo", url=server.url, token=SecretStr(TOKEN), timeout=60, collectors=COLLECTORS
         )
         exporter = Exporter(Settings(organizations=(settings,)))
-        for runner in exporter.runners:
-            runner.run()
+        poll(exporter)
         statuses = {status.collector: status for status in exporter.board.organizations[0].collectors}
         assert statuses["jobs"].error is None
         assert statuses["jobs"].objects == HISTORY
@@ -156,7 +150,7 @@ def test_a_hundred_thousand_finished_jobs_in_the_first_answer_of_a_server_withou
         exporter.runners[-1].run()
         assert sorted(int(job_id, 16) for job_id in in_full) == list(range(HISTORY - 100, HISTORY))
         assert max(at_once) <= COLLECTORS.jobs.detail_concurrency
-        found = series(exporter)
+        found = shown(exporter.store.current())
         exporter.stop()
     runs = [value for (name, _), value in found.items() if name == "theeye_job_runs_total"]
     assert (len(runs), sum(runs)) == (600, 0)

@@ -10,7 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from playback import RECORDED_AT, T0, T1, TOKEN, Recording, Server, http_server
-from samples import Labels, body, labels, parse
+from polls import poll
+from samples import Labels, Series, body, labels, shown
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.config import OrganizationSettings, Settings
@@ -25,14 +26,11 @@ class Playback:
     server: Server
     exporter: Exporter
 
-    def poll(self) -> dict[tuple[str, Labels], float]:
-        for runner in self.exporter.runners:
-            runner.run()
-        failed = [s for o in self.exporter.board.organizations for s in o.collectors if not s.success]
-        assert not failed
-        return parse(body(self.exporter.store.current(), Format.OPENMETRICS_1_0_0))
+    def poll(self) -> Series:
+        assert set(poll(self.exporter).values()) == {None}
+        return shown(self.exporter.store.current())
 
-    def at_once(self) -> dict[tuple[str, Labels], float]:
+    def at_once(self) -> Series:
         """Return what a second exporter shows that has seen nothing else."""
         fresh = Playback(self.recording, self.server, Exporter(self.exporter.settings, self.exporter.clocks))
         found = fresh.poll()
@@ -74,7 +72,7 @@ def task_labels(task: dict[str, Any], **more: str) -> Labels:
     return labels(organization="demo", task_id=task["id"], task=task["name"], hostname=task.get("hostname", ""), **more)
 
 
-def of_family(found: dict[tuple[str, Labels], float], name: str) -> dict[Labels, float]:
+def of_family(found: Series, name: str) -> dict[Labels, float]:
     return {key: value for (sample, key), value in found.items() if sample == name}
 
 
@@ -231,7 +229,7 @@ def test_every_task_and_its_last_run_are_the_recorded_ones(playback: Playback, f
 
 
 def test_from_t0_to_t1_what_is_gone_disappears_and_what_is_new_shows(playback: Playback) -> None:
-    def of_ghost(found: dict[tuple[str, Labels], float]) -> list[Labels]:
+    def of_ghost(found: Series) -> list[Labels]:
         return [key for (_, key) in found if ("monitor", "ghost process") in key]
 
     assert of_ghost(playback.poll())
@@ -258,7 +256,7 @@ COUNTED = (
 )
 
 
-def counted(found: dict[tuple[str, Labels], float]) -> dict[tuple[str, str, str, str], float]:
+def counted(found: Series) -> dict[tuple[str, str, str, str], float]:
     """Return counters of runs that are not 0 by family, name, host and outcome."""
     return {
         (sample, by.get("task") or by.get("workflow") or by["job_type"], by.get("hostname", ""), by["outcome"]): value

@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
-__all__ = ["require_tool"]
+__all__ = ["check_metrics", "require_tool"]
 
 
 def require_tool(name: str) -> str:
@@ -17,3 +18,11 @@ def require_tool(name: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+def check_metrics(exposition: bytes) -> None:
+    """Let promtool read an exposition in the text format; it must find nothing to criticise."""
+    ran = subprocess.run(
+        [require_tool("promtool"), "check", "metrics"], input=exposition, capture_output=True, check=False
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")

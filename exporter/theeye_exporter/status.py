@@ -19,7 +19,6 @@ class CollectorStatus:
         interval: seconds between two attempts.
         max_age: seconds after which data of the last success is no longer served.
         success: whether the last attempt succeeded, None before the first.
-        last_attempt: when the last attempt ended.
         last_success: when the last successful attempt ended.
         duration: seconds that the last attempt took.
         objects: objects that the last successful attempt delivered.
@@ -34,7 +33,6 @@ class CollectorStatus:
     interval: float
     max_age: float
     success: bool | None = None
-    last_attempt: float | None = None
     last_success: float | None = None
     duration: float | None = None
     objects: int | None = None
@@ -146,7 +144,6 @@ class StatusBoard:
             status = replace(
                 self._collectors[key],
                 success=attempt.reason is None,
-                last_attempt=attempt.ended,
                 duration=attempt.duration,
                 reason=attempt.reason,
                 error=attempt.error,

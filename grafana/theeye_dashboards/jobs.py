@@ -5,23 +5,28 @@ from typing import Final
 from grafana_foundation_sdk.builders import dashboard, heatmap, stat
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 
-from theeye_dashboards.charts import bucket_heatmap
 from theeye_dashboards.job_tables import task_tables, workflow_tables
 from theeye_dashboards.page import page
-from theeye_dashboards.panels import GOOD_ABOVE, OUTCOMES, Panel, Query, colours, number, timeseries
+from theeye_dashboards.panels import OUTCOMES, Panel, Query, colours, number, timeseries
 from theeye_dashboards.queries import FAILED, Scope, per_organization
+from theeye_dashboards.runs import (
+    HISTOGRAM_POINTS,
+    NO_RUNS,
+    all_run_times,
+    quantiles,
+    success_rate,
+    turnaround,
+    waiting,
+)
 from theeye_dashboards.variables import hostname, link_to, task
 
-__all__ = ["QUANTILES", "jobs", "quantiles"]
+__all__ = ["jobs"]
 
 _SCOPE: Final = Scope(('hostname=~"$hostname"', 'task_id=~"$task"'))
 _WORKFLOWS: Final = Scope()
 _OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
 _TASK: Final = (link_to("theeye-task"), "Task")
 _ZERO_IS_GOOD: Final = ((None, "green"), (1, "red"))
-_NO_RUNS: Final = "No run ended in this time range"
-_HISTOGRAM_POINTS: Final = 150
-QUANTILES: Final = {"0.5": "median", "0.95": "95 % took at most", "0.99": "99 % took at most"}
 
 
 def jobs() -> dashboard.Dashboard:
@@ -71,20 +76,7 @@ def _numbers() -> list[stat.Panel]:
                 link=_TASK,
             )
         ),
-        number(
-            Panel(
-                title="Success rate",
-                description="Share of the runs in the time range that succeeded; canceled ones do not count.",
-                queries=[Query(_SCOPE.success_rate("$__range"))],
-                width=4,
-                height=4,
-                unit="percentunit",
-                decimals=1,
-                empty=_NO_RUNS,
-                link=_TASK,
-                steps=GOOD_ABOVE,
-            )
-        ),
+        success_rate(_SCOPE, _TASK, width=4),
         number(
             Panel(
                 title="Failed runs",
@@ -155,7 +147,7 @@ def _endings() -> list[timeseries_builders.Panel]:
                     )
                 ],
                 width=12,
-                empty=_NO_RUNS,
+                empty=NO_RUNS,
                 link=_TASK,
                 overrides=colours(OUTCOMES),
             ),
@@ -170,7 +162,7 @@ def _endings() -> list[timeseries_builders.Panel]:
                 width=6,
                 unit="percentunit",
                 top=1,
-                empty=_NO_RUNS,
+                empty=NO_RUNS,
                 link=_TASK,
                 overrides=colours({"success rate": "green"}),
             ),
@@ -192,69 +184,28 @@ def _endings() -> list[timeseries_builders.Panel]:
     ]
 
 
-def quantiles(scope: Scope, histogram: str, *, exemplars: bool = False) -> list[Query]:
-    """Return what half, and nearly all, of the runs took at most."""
-    return [
-        Query(scope.quantile(quantile, histogram), legend, exemplars=exemplars and quantile == "0.95", interval="2m")
-        for quantile, legend in QUANTILES.items()
-    ]
-
-
 def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
-    duration, turnaround = "theeye_job_duration_seconds", "theeye_job_turnaround_seconds"
     return [
         timeseries(
             Panel(
                 title="Run time",
                 description="Pure run time, as the bots measured it. Values between the bounds of buckets are "
                 "interpolated.",
-                queries=quantiles(_SCOPE, duration),
+                queries=quantiles(_SCOPE, "theeye_job_duration_seconds"),
                 width=12,
                 unit="s",
-                points=_HISTOGRAM_POINTS,
-                empty=_NO_RUNS,
+                points=HISTOGRAM_POINTS,
+                empty=NO_RUNS,
                 link=_TASK,
             ),
         ),
-        bucket_heatmap(
-            Panel(
-                title="Run time, all runs",
-                description="How many runs took how long: darker is more.",
-                queries=[Query(f"sum by (le) (increase({_SCOPE(f'{duration}_bucket')}[$__rate_interval]))", "{{le}}")],
-                width=12,
-                unit="s",
-                empty=_NO_RUNS,
-                link=_TASK,
-            )
-        ),
-        timeseries(
-            Panel(
-                title="Time from creation to end",
-                description="Turnaround: waiting for the bot included; repeats of a job are left out.",
-                queries=quantiles(_SCOPE, turnaround),
-                width=12,
-                unit="s",
-                points=_HISTOGRAM_POINTS,
-                empty=_NO_RUNS,
-                link=_TASK,
-            ),
-        ),
-        timeseries(
-            Panel(
-                title="Waiting and running, on average",
-                description="Waiting is the mean turnaround less the mean run time, of the tasks whose run time is "
-                "known: time in the queue, and on the way to TheEye and back.",
-                queries=[
-                    Query(_SCOPE.waiting("$__rate_interval"), "waiting", interval="2m"),
-                    Query(_SCOPE.mean(duration, "$__rate_interval"), "running", interval="2m"),
-                ],
-                width=12,
-                unit="s",
-                points=_HISTOGRAM_POINTS,
-                empty=_NO_RUNS,
-                link=_TASK,
-                overrides=colours({"waiting": "orange", "running": "blue"}),
-            ),
+        all_run_times(_SCOPE, _TASK, height=8),
+        turnaround(_SCOPE, _TASK),
+        waiting(
+            _SCOPE,
+            _TASK,
+            "Waiting is the mean turnaround less the mean run time, of the tasks whose run time is known: time in the "
+            "queue, and on the way to TheEye and back.",
         ),
     ]
 
@@ -281,7 +232,7 @@ def _workflow_graphs() -> list[timeseries_builders.Panel]:
                 queries=quantiles(_WORKFLOWS, "theeye_workflow_turnaround_seconds"),
                 width=8,
                 unit="s",
-                points=_HISTOGRAM_POINTS,
+                points=HISTOGRAM_POINTS,
                 empty="No workflow ended in this time range",
                 link=_OVERVIEW,
             ),

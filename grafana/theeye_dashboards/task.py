@@ -6,11 +6,19 @@ from grafana_foundation_sdk.builders import dashboard, heatmap, stat, statetimel
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 from grafana_foundation_sdk.models.common import BigValueTextMode
 
-from theeye_dashboards.charts import bucket_heatmap, timeline
-from theeye_dashboards.jobs import quantiles
+from theeye_dashboards.charts import timeline
 from theeye_dashboards.page import page
-from theeye_dashboards.panels import GOOD_ABOVE, OUTCOMES, Panel, Query, colours, dashed, mapping, number, timeseries
+from theeye_dashboards.panels import OUTCOMES, Panel, Query, colours, dashed, mapping, number, timeseries
 from theeye_dashboards.queries import Scope
+from theeye_dashboards.runs import (
+    HISTOGRAM_POINTS,
+    NO_RUNS,
+    all_run_times,
+    quantiles,
+    success_rate,
+    turnaround,
+    waiting,
+)
 from theeye_dashboards.tables import HOST, ORGANIZATION, Column, rows
 from theeye_dashboards.variables import link_to, task
 
@@ -18,9 +26,7 @@ __all__ = ["task_page"]
 
 _SCOPE: Final = Scope(('task_id="$task"',))
 _JOBS: Final = (link_to("theeye-jobs"), "Jobs and tasks")
-_NO_RUNS: Final = "No run ended in this time range"
 _NEVER: Final = "Not known: TheEye has no such run any more"
-_HISTOGRAM_POINTS: Final = 150
 _CODES: Final = {name: index for index, name in enumerate(OUTCOMES)}
 
 
@@ -92,20 +98,7 @@ def _numbers() -> list[stat.Panel]:
             _SCOPE("theeye_job_last_duration_seconds"),
             "Not known for this run",
         ),
-        number(
-            Panel(
-                title="Success rate",
-                description="Share of the runs in the time range that succeeded; canceled ones do not count.",
-                queries=[Query(_SCOPE.success_rate("$__range"))],
-                width=3,
-                height=4,
-                unit="percentunit",
-                decimals=1,
-                empty=_NO_RUNS,
-                link=_JOBS,
-                steps=GOOD_ABOVE,
-            )
-        ),
+        success_rate(_SCOPE, _JOBS, width=3),
         one(
             "Open jobs",
             "Jobs of the task that wait or run now.",
@@ -164,7 +157,7 @@ def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
                 description="Finished runs, each counted once, over at least 8 minutes at a time.",
                 queries=[Query(f"60 * {_SCOPE.runs_per_minute()}", "{{outcome}}", interval="2m")],
                 width=12,
-                empty=_NO_RUNS,
+                empty=NO_RUNS,
                 link=_JOBS,
                 points=100,
                 overrides=colours(OUTCOMES),
@@ -200,7 +193,7 @@ def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
 
 
 def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
-    duration, turnaround = "theeye_job_duration_seconds", "theeye_job_turnaround_seconds"
+    duration = "theeye_job_duration_seconds"
     return [
         timeseries(
             Panel(
@@ -219,52 +212,18 @@ def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
                 width=12,
                 height=9,
                 unit="s",
-                points=_HISTOGRAM_POINTS,
-                empty=_NO_RUNS,
+                points=HISTOGRAM_POINTS,
+                empty=NO_RUNS,
                 link=_JOBS,
                 overrides={"timeout": dashed("red")},
             ),
         ),
-        bucket_heatmap(
-            Panel(
-                title="Run time, all runs",
-                description="How many runs took how long: darker is more.",
-                queries=[Query(f"sum by (le) (increase({_SCOPE(f'{duration}_bucket')}[$__rate_interval]))", "{{le}}")],
-                width=12,
-                height=9,
-                unit="s",
-                empty=_NO_RUNS,
-                link=_JOBS,
-            )
-        ),
-        timeseries(
-            Panel(
-                title="Time from creation to end, with single runs",
-                description="Turnaround: waiting for the bot included; repeats of a job are left out.",
-                queries=quantiles(_SCOPE, turnaround, exemplars=True),
-                width=12,
-                unit="s",
-                points=_HISTOGRAM_POINTS,
-                empty=_NO_RUNS,
-                link=_JOBS,
-            ),
-        ),
-        timeseries(
-            Panel(
-                title="Waiting and running, on average",
-                description="Waiting is the mean turnaround less the mean run time: time in the queue, and on the way "
-                "to TheEye and back.",
-                queries=[
-                    Query(_SCOPE.waiting("$__rate_interval"), "waiting", interval="2m"),
-                    Query(_SCOPE.mean(duration, "$__rate_interval"), "running", interval="2m"),
-                ],
-                width=12,
-                unit="s",
-                points=_HISTOGRAM_POINTS,
-                empty=_NO_RUNS,
-                link=_JOBS,
-                overrides=colours({"waiting": "orange", "running": "blue"}),
-            ),
+        all_run_times(_SCOPE, _JOBS, height=9),
+        turnaround(_SCOPE, _JOBS, single_runs=True),
+        waiting(
+            _SCOPE,
+            _JOBS,
+            "Waiting is the mean turnaround less the mean run time: time in the queue, and on the way to TheEye and back.",
         ),
     ]
 

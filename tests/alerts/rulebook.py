@@ -1,6 +1,5 @@
 """The rule files and their unit tests as data."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,7 +7,9 @@ from typing import Any, Final
 import promql_parser as promql
 import yaml
 
-__all__ = ["ALERTS", "RULE_FILES", "TESTS", "TEST_FILES", "Rule", "Selector", "label_names", "rules", "selectors"]
+from queries import nodes
+
+__all__ = ["ALERTS", "RULE_FILES", "TESTS", "TEST_FILES", "Rule", "label_names", "rules"]
 
 ROOT: Final = Path(__file__).parents[2]
 ALERTS: Final = ROOT / "grafana" / "alerts"
@@ -47,14 +48,6 @@ class Rule:
         return f"{self.file}:{self.name}" + (f"[{severity}]" if severity else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """Series that an expression selects, by name and the labels it asks for."""
-
-    name: str
-    labels: frozenset[str]
-
-
 def rules() -> list[Rule]:
     """Return every rule of every file."""
     return [
@@ -65,32 +58,10 @@ def rules() -> list[Rule]:
     ]
 
 
-def _nodes(expression: promql.Expr) -> Iterator[Any]:
-    found: list[Any] = []
-
-    def visit(node: promql.Expr) -> bool:
-        found.append(node)
-        return True
-
-    promql.walk(expression, visit)
-    return iter(found)
-
-
-def selectors(expression: promql.Expr) -> list[Selector]:
-    """Return what an expression selects."""
-    found = []
-    for node in _nodes(expression):
-        vector = node.vector_selector if isinstance(node, promql.MatrixSelector) else node
-        if isinstance(vector, promql.VectorSelector):
-            assert vector.name, f"a selector without a name: {vector}"
-            found.append(Selector(vector.name, frozenset(m.name for m in vector.matchers.matchers)))
-    return found
-
-
 def label_names(expression: promql.Expr) -> set[str]:
     """Return the labels that an expression groups by, matches on or takes over."""
     names: set[str] = set()
-    for node in _nodes(expression):
+    for node in nodes(expression):
         if isinstance(node, promql.AggregateExpr) and node.modifier is not None:
             names.update(node.modifier.labels)
         if isinstance(node, promql.BinaryExpr) and node.modifier is not None:

@@ -11,8 +11,8 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from alerts.rulebook import RULE_FILES, TEST_FILES, Rule, label_names, rules, selectors
-from theeye_exporter.commands.metrics import render_catalogue
+from alerts.rulebook import RULE_FILES, TEST_FILES, Rule, label_names, rules
+from queries import catalogue, selectors
 from tools import require_tool
 
 ROOT: Final = Path(__file__).parents[2]
@@ -21,25 +21,8 @@ ALERTS: Final = [rule for rule in RULES if rule.is_alert]
 SEVERITIES: Final = {"critical", "warning", "info", "none"}
 FROM_PROMETHEUS: Final = {"up": frozenset[str]()}
 TARGET: Final = frozenset({"job", "instance"})
-COMING: Final = {"theeye_exporter_config_last_reload_successful": frozenset[str]()}
-"""Metrics of exporters that reload their configuration."""
-
-
-def catalogue() -> dict[str, frozenset[str]]:
-    """The label names of each metric, by name."""
-    found = re.findall(r"^(\w+) \((\w+)\) \{(.*)\}$", render_catalogue("text"), re.MULTILINE)
-    assert len(found) > 60
-    metrics = {name: frozenset(labels.split(", ")) - {""} for name, _, labels in found}
-    for name in [name for name, kind, _ in found if kind == "histogram"]:
-        metrics |= {
-            f"{name}_sum": metrics[name],
-            f"{name}_count": metrics[name],
-            f"{name}_bucket": metrics[name] | {"le"},
-        }
-    return metrics
-
-
-SCRAPED: Final = {name: labels | TARGET for name, labels in {**COMING, **FROM_PROMETHEUS, **catalogue()}.items()}
+SERVED: Final = {name: labels for name, (_, labels) in catalogue().items()}
+SCRAPED: Final = {name: labels | TARGET for name, labels in {**FROM_PROMETHEUS, **SERVED}.items()}
 RECORDED: Final = {rule.name for rule in RULES if not rule.is_alert}
 WRITTEN: Final = {"theeye_severity", "resource"}
 """Labels that label_replace writes."""
@@ -117,17 +100,17 @@ def test_alerts_on_monitors_hand_theeyes_severity_on(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_each_rule_is_made_of_series_and_labels_that_exist(rule: Rule) -> None:
-    chosen = selectors(rule.expression)
+    chosen = list(selectors(rule.expression))
     assert chosen
     known: set[str] = set()
     for selector in chosen:
         assert selector.name in SCRAPED or selector.name in RECORDED, f"nobody serves {selector.name}"
         if selector.name in SCRAPED:
-            assert selector.labels <= SCRAPED[selector.name], f"{selector.name} has no such label"
+            assert selector.matchers.keys() <= SCRAPED[selector.name], f"{selector.name} has no such label"
             known |= SCRAPED[selector.name]
         else:
             known |= ALL_LABELS
-            assert selector.labels <= ALL_LABELS
+            assert selector.matchers.keys() <= ALL_LABELS
     assert label_names(rule.expression) <= known | WRITTEN
 
 
@@ -144,6 +127,17 @@ def test_no_rule_depends_on_how_exporters_are_called_or_multiplies_many_by_many(
     assert set(joins) <= {"topk", "max"}
 
 
+def test_the_page_on_alerts_has_each_with_its_severities_and_how_long_it_takes() -> None:
+    rows = re.findall(r"^\| (TheEye\w+) \| (.+?) \| (.+?) \|", (ROOT / "docs" / "alerts.md").read_text(), re.MULTILINE)
+    told = {name: (set(severities.split(", ")), set(after.split(", "))) for name, severities, after in rows}
+    real: dict[str, tuple[set[str], set[str]]] = {}
+    for rule in ALERTS:
+        severities, after = real.setdefault(rule.name, (set(), set()))
+        severities.add(rule.content["labels"]["severity"])
+        after.add(rule.content.get("for", "at once"))
+    assert told == real
+
+
 def queries() -> list[str]:
     text = (ROOT / "docs" / "runbooks.md").read_text()
     blocks = [line for block in re.findall(r"```promql\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
@@ -157,4 +151,4 @@ def test_the_queries_of_the_runbooks_are_sound() -> None:
     for query in found:
         for selector in selectors(promql.parse(query)):
             assert selector.name in SCRAPED or selector.name in RECORDED, query
-            assert selector.labels <= SCRAPED.get(selector.name, ALL_LABELS), query
+            assert selector.matchers.keys() <= SCRAPED.get(selector.name, ALL_LABELS), query

@@ -1,18 +1,16 @@
 """The script that `helm test` runs, against exporters and what takes their place."""
 
-import http.server
 import runpy
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from chart.cases import CASES
 from chart.releases import CHART, Helm
+from playback import Asked, Reply, http_server
 from processes import free_port, running
 
 SCRIPT = CHART / "files/helm_test.py"
@@ -22,33 +20,14 @@ GOOD = 'theeye_exporter_build_info{version="1"} 1\ntheeye_up{organization="acme"
 Answers = dict[str, tuple[int, str]]
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    """Answers as it is told to."""
-
-    def __init__(self, answers: Answers, *arguments: object) -> None:
-        self.answers = answers
-        super().__init__(*arguments)  # type: ignore[arg-type]
-
-    def do_GET(self) -> None:
-        status, body = self.answers.get(self.path, (404, ""))
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - as in the base class
-        """Say nothing."""
-
-
 @contextmanager
 def serving(answers: Answers) -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, answers)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    def answer(asked: Asked) -> Reply:
+        status, body = answers.get(asked.path, (404, ""))
+        return Reply(body.encode(), status)
+
+    with http_server(answer) as server:
+        yield server.url
 
 
 def said(answers: Answers, capsys: pytest.CaptureFixture[str], *flags: str) -> tuple[int, str]:

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from samples import body, parse
+from samples import labels, own, shown
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.collectors.base import Collection
 from theeye_exporter.collectors.failure_log import FailureLog
 from theeye_exporter.collectors.runner import CollectorRunner, Sinks
 from theeye_exporter.exposition.families import HOST_CPU
-from theeye_exporter.exposition.render import Format
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.exposition.snapshot import SnapshotStore
 from theeye_exporter.logs import configure_logging
@@ -81,11 +80,10 @@ class Setup:
         return self.board.organizations[0].collectors[0]
 
     def series(self) -> int:
-        return len(parse(body(self.store.current(), Format.OPENMETRICS_1_0_0)))
+        return len(shown(self.store.current()))
 
-    def own(self, name: str, **labels: str) -> float | None:
-        found = parse(self.telemetry.exposition(Format.TEXT_0_0_4).decode(), Format.TEXT_0_0_4)
-        return found.get((name, frozenset(labels.items())))
+    def own(self, name: str, **of: str) -> float | None:
+        return own(self.telemetry).get((name, labels(**of)))
 
 
 PER_COLLECTOR = {"organization": "demo", "collector": "monitors"}

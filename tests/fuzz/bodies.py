@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -156,6 +157,7 @@ def _slots(value: Any) -> list[tuple[Any, Any]]:
 
 
 def _apply(document: list[Any], change: _Change) -> None:  # noqa: C901 - a case for each operation
+    # What is put in may be changed there: it is a copy, or the next text of the same body would be another one.
     slots = _slots(document)
     if not slots:
         return
@@ -163,7 +165,7 @@ def _apply(document: list[Any], change: _Change) -> None:  # noqa: C901 - a case
     other_holder, other_key = slots[change.other % len(slots)]
     match change.operation:
         case "replace":
-            holder[key] = change.value
+            holder[key] = deepcopy(change.value)
         case "drop":
             del holder[key]
         case "double" if isinstance(holder, list):
@@ -180,7 +182,7 @@ def _apply(document: list[Any], change: _Change) -> None:  # noqa: C901 - a case
             holder[key] = other_holder[other_key]
         case "key again" if isinstance(holder, dict):
             # Taken back to the same key once it is text: a key that stands twice.
-            holder[f"@key@{key}"] = change.value
+            holder[f"@key@{key}"] = deepcopy(change.value)
         case _:
             pass
 

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from fuzz.bodies import CANARY
 from playback import RECORDED_AT, T0, TOKEN, Asked, Reply, http_server
-from samples import Labels, body, parse
+from polls import poll
+from samples import Series, body, parse, shown
 from theeye_exporter.assembly import Exporter
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.config import OrganizationSettings, Settings
@@ -81,14 +82,12 @@ class Polled:
         """Poll every collector once, an interval after the last time; returns why each failed."""
         self.theeye.bodies = dict(bodies)
         self.now += _INTERVAL
-        for runner in self.exporter.runners:
-            runner.run()
-        return {status.collector: status.reason for status in self.exporter.board.organizations[0].collectors}
+        return poll(self.exporter)
 
-    def series(self) -> dict[tuple[str, Labels], float]:
+    def series(self) -> Series:
         """Return what is exported, read by the client library's parsers, once it is found to be valid."""
         snapshot = self.exporter.store.current()
-        found = parse(body(snapshot, Format.OPENMETRICS_1_0_0))
+        found = shown(snapshot)
         text = parse(body(snapshot, Format.TEXT_0_0_4), Format.TEXT_0_0_4)
         assert sorted(text.values()) == sorted(found.values())
         assert all(math.isfinite(value) for value in found.values())

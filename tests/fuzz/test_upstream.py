@@ -11,6 +11,9 @@ from fuzz.bodies import KINDS, Body, bodies
 from fuzz.polled import Polled, TheEye, theeye
 from theeye_exporter.theeye.errors import Reason
 
+# What failed is to be seen, not that its example is large.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
 # Examples are large, and shrinking one takes longer than reading it.
 unshrunk = settings(
     phases=(Phase.explicit, Phase.reuse, Phase.generate), max_examples=int(os.environ.get("FUZZ_EXAMPLES", "25"))

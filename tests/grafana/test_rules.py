@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl, urlsplit
 import promql_parser as promql
 import pytest
 
-from dashboards import DASHBOARDS, Expression, catalogue, expressions, nodes, panels, selectors
+from dashboards import DASHBOARDS, FOLDER, Expression, expressions, panels
+from queries import catalogue, children, nodes, selectors
 from theeye_dashboards.catalogue import render
 
 JSON = dict[str, Any]
 
-FOLDER = Path(__file__).parents[2] / "grafana" / "dashboards"
 UIDS = {name: f"theeye-{name}" for name in ("overview", "hosts", "jobs", "task", "exporter")}
 EVERY = expressions()
 OF_PANELS = [expression for expression in EVERY if expression.panel is not None]
@@ -26,9 +26,7 @@ UNITS = set((Path(__file__).parent / "units.txt").read_text().split())
 PROMETHEUS_OWN = {
     name: ("gauge", frozenset[str]()) for name in ("up", "scrape_duration_seconds", "scrape_samples_scraped")
 }
-# Metrics that panels wait for: an exporter without them shows the panel's words for no data.
-EXPECTED = {"theeye_exporter_config_last_reload_successful": ("gauge", frozenset[str]())}
-METRICS = {**EXPECTED, **PROMETHEUS_OWN, **catalogue()}
+METRICS = {**PROMETHEUS_OWN, **catalogue()}
 TARGET_LABELS = {"job", "instance"}
 
 every_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
@@ -270,13 +268,5 @@ def _open_labels(node: promql.Expr) -> set[str]:
         matchers = next(iter(selectors(node))).matchers
         one = {"task_id", "task", "hostname", "workflow_id"} if matchers.get("task_id") not in {None, ".*"} else set()
         return set(METRICS[name or ""][1]) - one
-    inner = [_open_labels(child) for child in _inner(node)]
+    inner = [_open_labels(child) for child in children(node)]
     return set().union(*inner) if inner else set()
-
-
-def _inner(node: promql.Expr) -> list[promql.Expr]:
-    if isinstance(node, promql.Call):
-        return list(node.args)
-    if isinstance(node, promql.ParenExpr | promql.UnaryExpr | promql.SubqueryExpr):
-        return [node.expr]
-    return []

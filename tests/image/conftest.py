@@ -1,6 +1,7 @@
 """The image, built once."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ NAME = "localhost/theeye-exporter:test"
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine() -> Iterator[Engine]:
     for tool in ("buildah", "podman", "runc"):
         require_tool(tool)
     if os.geteuid():
@@ -22,7 +23,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    engine = Engine(tmp_path_factory.mktemp("engine"))
+    # Not below pytest's own folders: podman wants its paths to be short.
+    engine = Engine(Path(tempfile.mkdtemp(prefix="engine-")))
     try:
         yield engine
     finally:

@@ -15,7 +15,7 @@ from theeye_exporter import __version__
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 EPOCH = "1767225600"
-NOT_SOURCES = shutil.ignore_patterns(".venv", ".git", "dist", "__pycache__", ".*_cache", ".hypothesis")
+NOT_SOURCES = shutil.ignore_patterns(".venv*", ".git", "dist", "__pycache__", ".*_cache", ".hypothesis", "node_modules")
 WHEEL = f"theeye_exporter-{__version__}-py3-none-any.whl"
 SDIST = f"theeye_exporter-{__version__}.tar.gz"
 

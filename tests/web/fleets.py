@@ -28,14 +28,14 @@ def organization(
     name: str, state: str, *, error: str = "no complete answer; raise `timeout` if this lasts", url: str | None = None
 ) -> OrganizationStatus:
     """Build an organisation that is up, down, failing (in part), overdue (in part) or waiting."""
-    ok = {"success": True, "last_attempt": NOW - 12, "last_success": NOW - 12, "duration": 0.34, "objects": 1234}
-    failed = {"success": False, "last_attempt": NOW - 5, "duration": 10.0}
+    ok = {"success": True, "last_success": NOW - 12, "duration": 0.34, "objects": 1234}
+    failed = {"success": False, "duration": 10.0}
     statuses: list[dict[str, Any]]
     match state:
         case "up":
             statuses = [ok, ok, ok]
         case "overdue":
-            statuses = [{**ok, "last_attempt": NOW - 700, "last_success": NOW - 700}, ok, ok]
+            statuses = [{**ok, "last_success": NOW - 700}, ok, ok]
         case "waiting":
             statuses = [{}, {}, {}]
         case "failing":

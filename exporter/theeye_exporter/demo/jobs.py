@@ -10,7 +10,7 @@ from theeye_exporter.demo.monitors import Host
 from theeye_exporter.demo.tasks import HUMAN, Task
 from theeye_exporter.demo.workflows import Workflow
 
-__all__ = ["ENDED", "IN_PROGRESS", "OPEN_TO_AGENTS", "RUNNING", "RUNNING_COUNTED", "Job"]
+__all__ = ["ENDED", "IN_PROGRESS", "RUNNING", "RUNNING_COUNTED", "Job"]
 
 Document = dict[str, Any]
 
@@ -21,8 +21,6 @@ RUNNING: Final = frozenset({"started", "ready", "assigned", "onhold", "syncing",
 """Lifecycles that `/job/running` shows."""
 RUNNING_COUNTED: Final = RUNNING - {"started"}
 """Lifecycles that `/job/running_count` counts."""
-OPEN_TO_AGENTS: Final = "ready"
-"""Lifecycle of a job that a bot may take."""
 
 _encode: Final = msgspec.json.Encoder().encode
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from theeye_exporter.demo.basics import MS
 from theeye_exporter.demo.jobs import Job
 from theeye_exporter.demo.results import seconds_of
 
@@ -21,13 +20,11 @@ class Tally:
         runs: How many.
         timed: How many of them have a pure run time in their result.
         seconds: Sum of those run times.
-        turnaround_seconds: Sum of the times from creation to end, of all of them.
     """
 
     runs: int = 0
     timed: int = 0
     seconds: float = 0.0
-    turnaround_seconds: float = 0.0
 
 
 class Truth(dict[tuple[str, str], Tally]):
@@ -45,7 +42,6 @@ class Truth(dict[tuple[str, str], Tally]):
         if seconds is not None:
             tally.timed += 1
             tally.seconds += seconds
-        tally.turnaround_seconds += (job.last_update_ms - job.creation_ms) / MS
 
     def snapshot(self) -> "Truth":
         """A copy that does not go on counting."""

@@ -1,0 +1,60 @@
+"""The package is built as docs/architecture.md says."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+PACKAGE: Final = ROOT / "exporter" / "theeye_exporter"
+TEXT: Final = (ROOT / "docs" / "architecture.md").read_text()
+PARTS: Final = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+OPEN_TO_ALL: Final = {"clocks", "logs", "redaction", "repetition"}
+CLOSED: Final = {"theeye", "exposition", "config", "demo"}
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    """Return which part imports which other one."""
+    for path in PACKAGE.rglob("*.py"):
+        part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{name}" for name in names]
+            for name in names:
+                package, _, inner = name.partition(".")
+                imported = inner.partition(".")[0]
+                if package == "theeye_exporter" and imported in PARTS - {part}:
+                    yield part, imported
+
+
+def arrows() -> dict[str, set[str]]:
+    """Return what each part may import: whatever a chain of arrows leads to."""
+    direct: dict[str, set[str]] = {}
+    for line in re.findall(r"^    (\w+ → .*)$", TEXT, re.MULTILINE):
+        *chain, last = (re.sub(r"\(.*?\)", "", step).replace(" ", "") for step in line.split("→"))
+        for part, following in zip(chain, [*chain[1:], last], strict=True):
+            direct.setdefault(part, set()).update(following.split(","))
+
+    def reached(part: str) -> set[str]:
+        return direct.get(part, set()).union(*map(reached, direct.get(part, set())))
+
+    return {part: reached(part) for part in direct}
+
+
+def test_imports_run_along_the_arrows() -> None:
+    allowed = arrows()
+    assert {part for part, others in allowed.items() if part in others} == set()
+    assert set(allowed).union(*allowed.values()) <= PARTS
+    found = set(imports())
+    assert len(found) > 30
+    for part, imported in found:
+        assert part not in CLOSED, f"{part} imports {imported}"
+        assert imported in allowed.get(part, set()) | OPEN_TO_ALL, f"{part} imports {imported}"
+
+
+def test_every_part_is_in_the_table() -> None:
+    table = TEXT.partition("## Parts")[2].partition("\n## ")[0]
+    named = re.findall(r"`([\w/]+?)/?(?:\.py)?`", " ".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
+    assert {name.partition("/")[0] for name in named} == PARTS - {"__init__", "__main__"}
