@@ -68,6 +68,29 @@ def test_what_is_too_large_or_no_request_is_refused_in_words(
     assert f"content-length: {len(text)}".encode() in head
 
 
+@pytest.mark.parametrize("scheme", ["http"])
+@pytest.mark.parametrize("control", [b"\0", b"\x0b", b"\x1f", b"\x7f", b"\r", b"\r\r"])
+def test_control_characters_are_no_http(control: bytes, url: str, authority: Authority) -> None:
+    for place in (b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX: a%sb\r\n\r\n"):
+        assert ask(url, authority, place % control).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("scheme", ["http"])
+def test_a_head_that_h11_would_ponder_holds_nobody_up(url: str) -> None:
+    """Each of these takes h11 most of a second, in which nobody else would be answered."""
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nX:" + b" " * 15_000 + b"\0\r\n\r\n"
+
+    with contextlib.ExitStack() as opened:
+        socks = [opened.enter_context(connect(port_of(url))) for _ in range(150)]
+        for sock in socks:
+            sock.sendall(head)
+        with connect(port_of(url)) as other:  # in time, or its socket says so
+            other.sendall(LAST)
+            assert read_to_end(other).endswith(b"\r\n\r\nready\n")
+        for sock in socks:
+            assert read_to_end(sock).startswith(b"HTTP/1.1 400 ")
+
+
 def test_a_head_may_have_sixteen_kibibytes(url: str, authority: Authority) -> None:
     def head(size: int) -> bytes:
         rest = LAST[:-2] + b"X: "

@@ -37,6 +37,8 @@ _STALL_SECONDS = 5.0
 """After which a client that does not read gives way to a new one, where there is no other room."""
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+"""What no head may contain (RFC 9110, section 5.5). h11 would say so too, but looks at blanks before it quadratically."""
 _FIRST_PRINTABLE: Final = 0x21
 _REFUSALS: Final = {
     400: "bad request",
@@ -203,6 +205,8 @@ class LimitedProtocol(H11Protocol):
             self._refuse(400)
         elif line_end < 0 and len(self._input) >= _LINE_BYTES:
             self._refuse(414)
+        elif head is not None and _CONTROL.search(self._input, 0, head.end()):
+            self._refuse(400)
         elif head is not None:
             self._answer(bytes(self._input[: head.end()]))
         elif len(self._input) >= HEADER_BYTES:
