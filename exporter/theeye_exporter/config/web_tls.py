@@ -110,6 +110,8 @@ class TlsContext:
             if error.reason in _TOO_WEAK:
                 raise InvalidValueError(f"the certificate is too weak for OpenSSL ({error.reason})") from None
             raise InvalidValueError("not a key that OpenSSL can use with the certificate") from None
+        except OSError as error:  # too many open files
+            raise InvalidValueError(f"cannot be handed to OpenSSL ({error.strerror})") from None
 
     def set_clients(self, auth: ClientAuth, authorities: bytes | None) -> None:
         """Set who has to show a certificate, and whose signature it has to have."""
