@@ -57,6 +57,7 @@ class TlsContext:
     def __init__(self) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.set_alpn_protocols(["http/1.1"])
+        self.context.options |= ssl.OP_NO_RENEGOTIATION  # old OpenSSL lets clients ask for it, at the server's cost
 
     def set_versions(self, minimum: str, maximum: str) -> None:
         """Set the lowest and the highest version of TLS."""
@@ -117,6 +118,8 @@ class TlsContext:
         """Set who has to show a certificate, and whose signature it has to have."""
         if authorities is not None:
             self.context.load_verify_locations(cadata=check_certificates(authorities))
+            # As in Go, whatever stands in the file is trusted: an intermediate authority without the root, for one.
+            self.context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         if auth == "VerifyClientCertIfGiven":
             self.context.verify_mode = ssl.CERT_OPTIONAL
         elif auth == "RequireAndVerifyClientCert":
