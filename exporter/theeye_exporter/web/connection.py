@@ -160,7 +160,7 @@ class LimitedProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Take note that the client does not read."""
         super().pause_writing()
-        self._idle.stalled[self] = self.loop.time(), self.raw.abort
+        self._idle.stalled.setdefault(self, (self.loop.time(), self.raw.abort))
 
     def resume_writing(self) -> None:
         """Take note that the client reads again."""
@@ -188,13 +188,14 @@ class LimitedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _wait(self) -> None:
-        """Give the client time to ask; or to take what the kernel has not taken yet."""
+        """Give the client time to ask; or to take what the kernel has not taken yet, or to agree to the end of TLS."""
         if self.cycle is not None and self.raw.get_write_buffer_size():
+            self._idle.stalled.setdefault(self, (self.loop.time(), self.raw.abort))
             self._arm(_RESPONSE_SECONDS, self.raw.abort)
             return
+        self._idle.silent[self] = self.raw.abort
         if not self.raw.is_closing():
-            self._idle.silent[self] = self.raw.abort
-        self._arm(_REQUEST_SECONDS, self.raw.abort)
+            self._arm(_REQUEST_SECONDS, self.raw.abort)
 
     def _take(self) -> None:
         """Hand the next head of a request on, once it is complete."""
@@ -218,7 +219,9 @@ class LimitedProtocol(H11Protocol):
         super().data_received(head)
         if self.cycle is None or not self._answering:
             return  # refused
-        self._idle.discard(self)
+        self._idle.silent.pop(self, None)
+        if not self.raw.get_write_buffer_size():  # who asks for more without reading is no less stalled
+            self._idle.stalled.pop(self, None)
         self._arm(_RESPONSE_SECONDS, self.raw.abort)
         if _announces_body(self.headers):
             self._more_to_come = True
@@ -248,8 +251,11 @@ class LimitedProtocol(H11Protocol):
 
     def close(self) -> None:
         """Close; if the client is still sending, only once it had time to see the answer."""
-        if not self._more_to_come or self.raw.is_closing():
+        if self.raw.is_closing():
+            return  # asyncio's TLS cannot be aborted any more once it was told to close twice
+        if not self._more_to_come:
             self.raw.close()
+            self._arm(_RESPONSE_SECONDS, self.raw.abort)  # what was written may not have left yet
         elif not self._lingering:
             self._lingering = True
             self._idle.silent[self] = self.raw.abort
@@ -260,7 +266,8 @@ class LimitedProtocol(H11Protocol):
             self._arm(_RESPONSE_SECONDS if self.raw.get_write_buffer_size() else _LINGER_SECONDS, self._end)
 
     def _end(self) -> None:
-        self.raw.close()
+        if not self.raw.is_closing():
+            self.raw.close()
         self._arm(_LINGER_SECONDS, self.raw.abort)
 
     def _arm(self, seconds: float, end: Callable[[], object]) -> None:
