@@ -1,6 +1,7 @@
 """What a client may send, and how long it may take, with and without TLS."""
 
 import contextlib
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -197,6 +198,25 @@ def test_after_an_answer_a_connection_stays_for_the_next_request(url: str, autho
         sock.sendall(LAST)
 
         assert read_to_end(sock).endswith(b"ready\n")
+
+
+@pytest.mark.parametrize("scheme", ["http"])
+@pytest.mark.parametrize(
+    ("requests", "end"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"</html>"),  # made in another thread
+        (HEALTHY + LAST.replace(b"Connection: close\r\n", b""), b"ready\n"),
+        (HEALTHY + LAST[:-1], b"OK\n"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12", b"only GET and HEAD are\n"),
+    ],
+    ids=["slow answer", "pipelined", "one and a half", "half a body"],
+)
+def test_who_closes_its_side_still_gets_its_answers(requests: bytes, end: bytes, url: str) -> None:
+    with connect(port_of(url)) as sock:
+        sock.sendall(requests)
+        sock.shutdown(socket.SHUT_WR)
+
+        assert read_to_end(sock).endswith(end)
 
 
 def test_silent_clients_have_ten_seconds() -> None:

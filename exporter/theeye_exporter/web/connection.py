@@ -117,6 +117,8 @@ class LimitedProtocol(H11Protocol):
         self._more_to_come = False
         """Whether the client announced, or is still sending, what nobody will read."""
         self._lingering = False
+        self._ended = False
+        """Whether the client will send no more, although it may still read."""
         self._limit: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -156,6 +158,13 @@ class LimitedProtocol(H11Protocol):
         self._wait()
         if self._input and not self._answering and not self.raw.is_closing():
             self._take()
+        if self._ended and not self._answering:
+            self.close()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what was asked before the client closed its side, unless it is TLS, which is never half open."""
+        self._ended = True
+        return self._answering and self.scheme == "http"
 
     def pause_writing(self) -> None:
         """Take note that the client does not read."""
@@ -253,7 +262,7 @@ class LimitedProtocol(H11Protocol):
         """Close; if the client is still sending, only once it had time to see the answer."""
         if self.raw.is_closing():
             return  # asyncio's TLS cannot be aborted any more once it was told to close twice
-        if not self._more_to_come:
+        if not self._more_to_come or self._ended:
             self.raw.close()
             self._arm(_RESPONSE_SECONDS, self.raw.abort)  # what was written may not have left yet
         elif not self._lingering:
