@@ -11,7 +11,7 @@ from theeye_exporter.web import connection
 from web.certificates import Authority
 from web.conftest import served
 from web.exporters import Exporter
-from web.sockets import connect, ended, port_of, read_to_end
+from web.sockets import DEADLINE, connect, ended, port_of, read_to_end
 
 HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /-/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -33,6 +33,15 @@ def ask(url: str, authority: Authority, sent: bytes) -> bytes:
     with connect(port_of(url), authority.client(url.partition(":")[0])) as sock:
         sock.sendall(sent)
         return read_to_end(sock)
+
+
+def patient(sock: socket.socket, seconds: float) -> bytes | None:
+    """Return what comes within some time, None if that is nothing; b"" is the end."""
+    sock.settimeout(seconds)
+    try:
+        return sock.recv(1 << 16)
+    except TimeoutError:
+        return None
 
 
 # Size
@@ -165,6 +174,43 @@ def test_a_client_that_says_nothing_is_let_go(url: str, authority: Authority, mo
         assert ended(slow)
 
 
+def test_a_head_that_never_ends_is_not_waited_for(
+    url: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_REQUEST_SECONDS", 0.5)
+    with connect(port_of(url), authority.client(url.partition(":")[0])) as sock, contextlib.suppress(OSError):
+        sock.sendall(b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(int(DEADLINE / 0.05)):
+            sock.sendall(b"x")
+            if patient(sock, 0.05) == b"":
+                return
+        pytest.fail("it could go on like that for ever")
+
+
+def test_a_client_that_does_read_has_a_deadline_all_the_same(
+    url: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter.publish_much()
+    size = sum(map(len, exporter.store.current().identity(Format.TEXT_0_0_4)))
+    monkeypatch.setattr(connection, "_RESPONSE_SECONDS", 0.5)
+    tls = authority.client(url.partition(":")[0])
+    received = 0
+
+    with connect(port_of(url), tls) as sock, connect(port_of(url), tls) as other:
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(1) == b"H"
+        monkeypatch.setattr(connection, "_REQUEST_SECONDS", 1.0)
+        other.sendall(HEALTHY)
+        with contextlib.suppress(OSError):
+            while patient(other, 0.05) != b"":  # as above, but meanwhile there is room to write, again and again
+                received += sum(len(sock.recv(1 << 16)) for _ in range(8))
+        with contextlib.suppress(OSError):
+            while data := sock.recv(1 << 20):
+                received += len(data)
+
+    assert received < size
+
+
 def test_a_client_that_does_not_read_is_let_go(
     url: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,7 +263,3 @@ def test_who_closes_its_side_still_gets_its_answers(requests: bytes, end: bytes,
         sock.shutdown(socket.SHUT_WR)
 
         assert read_to_end(sock).endswith(end)
-
-
-def test_silent_clients_have_ten_seconds() -> None:
-    assert connection._REQUEST_SECONDS == 10.0

@@ -206,6 +206,41 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[connection.LimitedProtocol]:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
+def test_who_asks_and_does_not_read_is_listened_to_no_longer(
+    scheme: str, exporter: Exporter, authority: Authority
+) -> None:
+    exporter.publish_much()
+
+    with (
+        served(exporter.app, authority.doorman(scheme)) as url,
+        begin_scrape(port_of(url), authority.client(scheme)) as sock,
+    ):
+        sock.settimeout(1.0)
+        with pytest.raises(TimeoutError):
+            for _ in range(1_000):  # more than the kernel keeps
+                sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n" * 2_000)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_body_is_not_kept_while_the_answer_is_under_way(
+    scheme: str, exporter: Exporter, authority: Authority, made: list[connection.LimitedProtocol]
+) -> None:
+    exporter.publish_much()
+
+    with (
+        served(exporter.app, authority.doorman(scheme)) as url,
+        connect(port_of(url), authority.client(scheme), receive_buffer=4096) as sock,
+    ):
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+        assert sock.recv(1) == b"H"
+        for _ in range(64):
+            sock.sendall(b"x" * (1 << 20))
+        kept = len(made[0]._input)
+
+    assert kept < 1 << 20
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
 def test_who_leaves_only_the_end_of_its_answers_unread_gives_way_too(
     scheme: str,
     exporter: Exporter,
@@ -356,8 +391,13 @@ def test_connections_leave_nothing_to_the_garbage_collector(
         gc.enable()
 
 
-def test_handshakes_take_ten_seconds_at_most() -> None:
+def test_the_limits_are_those_of_the_documentation() -> None:
+    assert server._CONNECTIONS == 256
     assert server._HANDSHAKE_SECONDS == 10.0
+    assert server._IDLE_SECONDS == 5
+    assert connection._REQUEST_SECONDS == 10.0
+    assert connection._RESPONSE_SECONDS == 120.0
+    assert connection._STALL_SECONDS == 5.0
 
 
 # Stopping
