@@ -216,9 +216,12 @@ def test_who_asks_and_does_not_read_is_listened_to_no_longer(
         begin_scrape(port_of(url), authority.client(scheme)) as sock,
     ):
         sock.settimeout(1.0)
-        with pytest.raises(TimeoutError):
+        try:
             for _ in range(1_000):  # more than the kernel keeps
                 sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n" * 2_000)
+        except TimeoutError:
+            return
+    pytest.fail("all of it was taken")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
