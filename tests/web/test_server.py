@@ -99,6 +99,15 @@ def test_port_in_use() -> None:
     assert str(failure.value) == f"cannot listen on 127.0.0.1:{port}: address already in use"
 
 
+def test_a_successor_can_listen_although_connections_of_its_predecessor_linger(exporter: Exporter) -> None:
+    with served(exporter.app) as url, connect(port_of(url)) as sock:
+        sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert read_to_end(sock).endswith(b"OK\n")  # who closes first is in TIME_WAIT for a minute
+
+    (sock,) = bind([Listen("127.0.0.1", port_of(url))])
+    sock.close()
+
+
 def test_one_bad_address_frees_the_others() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
