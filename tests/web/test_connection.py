@@ -2,9 +2,12 @@
 
 import contextlib
 import socket
+import struct
+import threading
 from collections.abc import Iterator
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from theeye_exporter.exposition.render import Format
 from theeye_exporter.web import connection
@@ -232,6 +235,29 @@ def test_a_client_that_does_not_read_is_let_go(
                 received += len(data)
 
     assert received < size
+
+
+@pytest.mark.parametrize("blocks", [0, 10])
+def test_who_is_gone_in_the_middle_of_an_answer_is_no_news(blocks: int, caplog: pytest.LogCaptureFixture) -> None:
+    done = threading.Event()
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % (blocks + 1))]}
+        )
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()  # by a reset
+        for _ in range(blocks):
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        done.set()
+
+    with served(app) as url, connect(port_of(url)) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+        assert done.wait(DEADLINE)
+
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_after_an_answer_a_connection_stays_for_the_next_request(url: str, authority: Authority) -> None:

@@ -6,6 +6,7 @@ every state of a connection has a deadline.
 """
 
 import asyncio
+import contextlib
 import http
 import re
 import ssl
@@ -271,7 +272,8 @@ class LimitedProtocol(H11Protocol):
             self._input.clear()
             self.flow.resume_reading()
             if self.raw.can_write_eof():
-                self.raw.write_eof()
+                with contextlib.suppress(OSError):  # the client has gone, which we are about to be told
+                    self.raw.write_eof()
             self._arm(_RESPONSE_SECONDS if self.raw.get_write_buffer_size() else _LINGER_SECONDS, self._end)
 
     def _end(self) -> None:
@@ -294,6 +296,11 @@ class _Transport:
 
     def is_closing(self) -> bool:
         return self._connection.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Write, unless the client has gone: asyncio would warn of it each time that somebody breaks a scrape off."""
+        if not self._connection.raw.is_closing():
+            self._connection.raw.write(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection.raw, name)
