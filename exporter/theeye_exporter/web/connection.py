@@ -20,7 +20,9 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-__all__ = ["HEADER_BYTES", "Idle", "LimitedProtocol", "Terms"]
+from theeye_exporter.web.idle import Idle
+
+__all__ = ["HEADER_BYTES", "LimitedProtocol", "Terms"]
 
 HEADER_BYTES: Final = 16 * 1024
 """A request's head: its first line, its header fields and the empty line after them."""
@@ -34,9 +36,6 @@ _RESPONSE_SECONDS = 120.0
 _LINGER_SECONDS = 2.0
 """For which what a client still sends is thrown away, so that it sees the answer and not a reset."""
 
-_STALL_SECONDS = 5.0
-"""After which a client that does not read gives way to a new one, where there is no other room."""
-
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 """What no head may contain (RFC 9110, section 5.5). h11 would say so too, but looks at blanks before it quadratically."""
@@ -46,35 +45,6 @@ _REFUSALS: Final = {
     414: f"the first line of a request may have {_LINE_BYTES} bytes",
     431: f"the head of a request may have {HEADER_BYTES} bytes",
 }
-
-
-class Idle:
-    """Connections that do nothing, the longest first, and how to end each."""
-
-    def __init__(self) -> None:
-        self.silent: dict[object, Callable[[], object]] = {}
-        """Those that ask for nothing."""
-        self.stalled: dict[object, tuple[float, Callable[[], object]]] = {}
-        """Those whose client does not read its answer, and since when, by the event loop's clock."""
-
-    def longest(self, now: float) -> object | None:
-        """Return the one that may be ended first."""
-        if self.silent:
-            return next(iter(self.silent))
-        connection, (since, _) = next(iter(self.stalled.items()), (None, (now, None)))
-        return connection if now - since >= _STALL_SECONDS else None
-
-    def end(self, connection: object) -> None:
-        """End a connection."""
-        silent, (_, stalled) = self.silent.pop(connection, None), self.stalled.pop(connection, (0.0, None))
-        end = silent or stalled
-        if end is not None:
-            end()
-
-    def discard(self, connection: object) -> None:
-        """Take note that a connection is busy, or gone."""
-        self.silent.pop(connection, None)
-        self.stalled.pop(connection, None)
 
 
 @dataclass(frozen=True, slots=True)

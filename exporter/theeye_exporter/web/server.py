@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 import uvicorn
 from starlette.types import ASGIApp
 
-from theeye_exporter.web.connection import HEADER_BYTES, Idle, LimitedProtocol, Terms
+from theeye_exporter.web.connection import HEADER_BYTES, LimitedProtocol, Terms
+from theeye_exporter.web.idle import Idle
 
 __all__ = ["Address", "BindError", "Doorman", "bind", "serve", "serve_in_background"]
 
