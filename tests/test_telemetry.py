@@ -1,8 +1,11 @@
 """The exporter's own metrics: rendered when they are asked for, but not for each of a thousand scrapes a second."""
 
 import gc
+from collections.abc import Iterator
 
 import pytest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from theeye_exporter.exposition.families import HOST_CPU
 from theeye_exporter.exposition.render import Format, Segment
@@ -55,6 +58,36 @@ def test_every_name_can_be_asked_for(board: StatusBoard, store: SnapshotStore) -
         text = telemetry.exposition(Format.TEXT_0_0_4, name.__eq__).decode()
         assert text.count("# TYPE") == 1
         assert f"# TYPE {name} " in text
+
+
+@pytest.mark.parametrize("fmt", Format)
+def test_who_asks_for_none_of_them_or_for_all_of_them_causes_no_work(
+    board: StatusBoard, store: SnapshotStore, fmt: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With hundreds of organisations each rendering keeps everybody else waiting for a second."""
+    now = [100.0]
+    monkeypatch.setattr("theeye_exporter.telemetry.time.monotonic", lambda: now[0])
+    looks = []
+
+    class Watched(Collector):
+        def collect(self) -> Iterator[Metric]:
+            looks.append(now[0])
+            yield GaugeMetricFamily("watched", "Always 1.", 1)
+
+    telemetry = Telemetry(board, store)
+    telemetry.registry.register(Watched())
+    everything = telemetry.exposition(fmt)
+    assert "watched" in telemetry.names
+    looks.clear()
+
+    assert telemetry.exposition(fmt, "theeye_monitor_state".__eq__) == (b"# EOF\n" if fmt.name[0] == "O" else b"")
+    assert telemetry.exposition(fmt, lambda _: True) == everything
+    assert looks == []
+    assert b"watched 1.0\n" in telemetry.exposition(fmt, "watched".__eq__)
+    assert len(looks) == 1
+    now[0] += 60.0
+    assert "watched" in telemetry.names
+    assert len(looks) == 2
 
 
 @pytest.mark.parametrize("fmt", Format)

@@ -30,6 +30,7 @@ SKIPPED_REASONS: Final = ("malformed", "duplicate", "other_organization")
 DROPPED_REASONS: Final = ("null", "stale", "impossible", "duplicate", "without_result")
 
 _FRESH_SECONDS: Final = 1.0
+_NAMES_SECONDS: Final = 60.0
 
 _PER_COLLECTOR: Final = ("organization", "collector")
 
@@ -50,6 +51,8 @@ class Telemetry:
         self._store = store
         self._rendered: dict[Format, _Rendered] = {}
         self._loads = 0
+        self._names: tuple[str, ...] = ()
+        self._names_until = 0.0
         self._failures = Counter(
             "theeye_collector_failures",
             "Failed attempts of a collector, by reason.",
@@ -220,7 +223,11 @@ class Telemetry:
             wanted: says of a metric's name, as queries have it, whether it is to be among them; all if None.
         """
         if wanted is not None:
-            return _generate(_Selected(self.registry, wanted), fmt)
+            selected = frozenset(filter(wanted, self.names))
+            if not selected:
+                return _generate(CollectorRegistry(), fmt)
+            if len(selected) < len(self.names):
+                return _generate(_Selected(self.registry, selected), fmt)
         state = (self._store.current().version, self._board.version, self._loads)
         rendered = self._rendered.get(fmt)
         now = time.monotonic()
@@ -230,8 +237,15 @@ class Telemetry:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every metric's name, as queries have it; of histograms and summaries without the samples' endings."""
-        return tuple(_query_name(metric) for metric in self.registry.collect())
+        """Every metric's name, as queries have it; of histograms and summaries without the samples' endings.
+
+        To find them takes half as long as to render everything, so that they are those of the last minute.
+        """
+        now = time.monotonic()
+        if now >= self._names_until:
+            self._names_until = now + _NAMES_SECONDS
+            self._names = tuple(_query_name(metric) for metric in self.registry.collect())
+        return self._names
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +260,10 @@ class _Selected(Collector):
     """A part of a registry."""
 
     registry: CollectorRegistry
-    wanted: Callable[[str], bool]
+    wanted: frozenset[str]
 
     def collect(self) -> Iterator[Metric]:
-        return (metric for metric in self.registry.collect() if self.wanted(_query_name(metric)))
+        return (metric for metric in self.registry.collect() if _query_name(metric) in self.wanted)
 
 
 def _query_name(metric: Metric) -> str:

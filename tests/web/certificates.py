@@ -26,13 +26,29 @@ class Authority:
         self._ca.cert_pem.write_to_path(self.file)
         self.server = self.issue("server", "127.0.0.1", "localhost")
 
-    def issue(self, name: str, *identities: str, common_name: str | None = None) -> tuple[Path, Path]:
+    def issue(
+        self, name: str, *identities: str, common_name: str | None = None, not_after: dt.datetime | None = None
+    ) -> tuple[Path, Path]:
         """Write a certificate and its key, and return their paths."""
-        issued = self._ca.issue_cert(*identities, common_name=common_name)
+        issued = self._ca.issue_cert(*identities, common_name=common_name, not_after=not_after)
         certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
         issued.private_key_pem.write_to_path(key)
         return certificate, key
+
+    def issue_by_intermediate(self, name: str, *identities: str) -> tuple[Path, Path]:
+        """Write a certificate of an authority that ours vouches for, whose own goes into `intermediate.pem`."""
+        known, self._ca = self._ca, self._ca.create_child_ca()
+        try:
+            self._ca.cert_pem.write_to_path(self.folder / "intermediate.pem")
+            return self.issue(name, *identities)
+        finally:
+            self._ca = known
+
+    def issue_expired(self, name: str, *identities: str) -> tuple[Path, Path]:
+        """Write a certificate that was good until yesterday, and its key."""
+        yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+        return self.issue(name, *identities, not_after=yesterday)
 
     def issue_for_uri(self, name: str, uri: str) -> tuple[Path, Path]:
         """Write a certificate whose only alternative name is a URI, and its key."""

@@ -1,16 +1,20 @@
 """What a client may send, and how long it may take, with and without TLS."""
 
 import contextlib
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from theeye_exporter.exposition.render import Format
 from theeye_exporter.web import connection
 from web.certificates import Authority
 from web.conftest import served
 from web.exporters import Exporter
-from web.sockets import connect, ended, port_of, read_to_end
+from web.sockets import DEADLINE, connect, ended, port_of, read_to_end
 
 HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /-/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -32,6 +36,15 @@ def ask(url: str, authority: Authority, sent: bytes) -> bytes:
     with connect(port_of(url), authority.client(url.partition(":")[0])) as sock:
         sock.sendall(sent)
         return read_to_end(sock)
+
+
+def patient(sock: socket.socket, seconds: float) -> bytes | None:
+    """Return what comes within some time, None if that is nothing; b"" is the end."""
+    sock.settimeout(seconds)
+    try:
+        return sock.recv(1 << 16)
+    except TimeoutError:
+        return None
 
 
 # Size
@@ -66,6 +79,29 @@ def test_what_is_too_large_or_no_request_is_refused_in_words(
     assert head.startswith(b"HTTP/1.1 %d " % status)
     assert b"connection: close" in head
     assert f"content-length: {len(text)}".encode() in head
+
+
+@pytest.mark.parametrize("scheme", ["http"])
+@pytest.mark.parametrize("control", [b"\0", b"\x0b", b"\x1f", b"\x7f", b"\r", b"\r\r"])
+def test_control_characters_are_no_http(control: bytes, url: str, authority: Authority) -> None:
+    for place in (b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX: a%sb\r\n\r\n"):
+        assert ask(url, authority, place % control).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("scheme", ["http"])
+def test_a_head_that_h11_would_ponder_holds_nobody_up(url: str) -> None:
+    """Each of these takes h11 most of a second, in which nobody else would be answered."""
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nX:" + b" " * 15_000 + b"\0\r\n\r\n"
+
+    with contextlib.ExitStack() as opened:
+        socks = [opened.enter_context(connect(port_of(url))) for _ in range(150)]
+        for sock in socks:
+            sock.sendall(head)
+        with connect(port_of(url)) as other:  # in time, or its socket says so
+            other.sendall(LAST)
+            assert read_to_end(other).endswith(b"\r\n\r\nready\n")
+        for sock in socks:
+            assert read_to_end(sock).startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_head_may_have_sixteen_kibibytes(url: str, authority: Authority) -> None:
@@ -141,6 +177,43 @@ def test_a_client_that_says_nothing_is_let_go(url: str, authority: Authority, mo
         assert ended(slow)
 
 
+def test_a_head_that_never_ends_is_not_waited_for(
+    url: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_REQUEST_SECONDS", 0.5)
+    with connect(port_of(url), authority.client(url.partition(":")[0])) as sock, contextlib.suppress(OSError):
+        sock.sendall(b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(int(DEADLINE / 0.05)):
+            sock.sendall(b"x")
+            if patient(sock, 0.05) == b"":
+                return
+        pytest.fail("it could go on like that for ever")
+
+
+def test_a_client_that_does_read_has_a_deadline_all_the_same(
+    url: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter.publish_much()
+    size = sum(map(len, exporter.store.current().identity(Format.TEXT_0_0_4)))
+    monkeypatch.setattr(connection, "_RESPONSE_SECONDS", 0.5)
+    tls = authority.client(url.partition(":")[0])
+    received = 0
+
+    with connect(port_of(url), tls) as sock, connect(port_of(url), tls) as other:
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(1) == b"H"
+        monkeypatch.setattr(connection, "_REQUEST_SECONDS", 1.0)
+        other.sendall(HEALTHY)
+        with contextlib.suppress(OSError):
+            while patient(other, 0.05) != b"":  # as above, but meanwhile there is room to write, again and again
+                received += sum(len(sock.recv(1 << 16)) for _ in range(8))
+        with contextlib.suppress(OSError):
+            while data := sock.recv(1 << 20):
+                received += len(data)
+
+    assert received < size
+
+
 def test_a_client_that_does_not_read_is_let_go(
     url: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +237,29 @@ def test_a_client_that_does_not_read_is_let_go(
     assert received < size
 
 
+@pytest.mark.parametrize("blocks", [0, 10])
+def test_who_is_gone_in_the_middle_of_an_answer_is_no_news(blocks: int, caplog: pytest.LogCaptureFixture) -> None:
+    done = threading.Event()
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % (blocks + 1))]}
+        )
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()  # by a reset
+        for _ in range(blocks):
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        done.set()
+
+    with served(app) as url, connect(port_of(url)) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+        assert done.wait(DEADLINE)
+
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 def test_after_an_answer_a_connection_stays_for_the_next_request(url: str, authority: Authority) -> None:
     with connect(port_of(url), authority.client(url.partition(":")[0])) as sock:
         for _ in range(3):
@@ -176,5 +272,20 @@ def test_after_an_answer_a_connection_stays_for_the_next_request(url: str, autho
         assert read_to_end(sock).endswith(b"ready\n")
 
 
-def test_silent_clients_have_ten_seconds() -> None:
-    assert connection._REQUEST_SECONDS == 10.0
+@pytest.mark.parametrize("scheme", ["http"])
+@pytest.mark.parametrize(
+    ("requests", "end"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"</html>"),  # made in another thread
+        (HEALTHY + LAST.replace(b"Connection: close\r\n", b""), b"ready\n"),
+        (HEALTHY + LAST[:-1], b"OK\n"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12", b"only GET and HEAD are\n"),
+    ],
+    ids=["slow answer", "pipelined", "one and a half", "half a body"],
+)
+def test_who_closes_its_side_still_gets_its_answers(requests: bytes, end: bytes, url: str) -> None:
+    with connect(port_of(url)) as sock:
+        sock.sendall(requests)
+        sock.shutdown(socket.SHUT_WR)
+
+        assert read_to_end(sock).endswith(end)

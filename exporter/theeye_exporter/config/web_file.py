@@ -1,6 +1,7 @@
 """Reads a web configuration file: TLS, client certificates, users and headers, ready for use by a web server."""
 
 import ssl
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -125,7 +126,11 @@ def read_web_file(path: Path, report: Report, seen: dict[Path, Fingerprint] | No
 
 def _is_endless(path: Path) -> bool:
     """Whether it is a pipe or a device, which may never come to an end."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False  # opening it will say why
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _users(document: Document, written: Mapping[str, object]) -> dict[str, bytes]:

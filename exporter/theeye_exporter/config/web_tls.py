@@ -57,6 +57,7 @@ class TlsContext:
     def __init__(self) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.set_alpn_protocols(["http/1.1"])
+        self.context.options |= ssl.OP_NO_RENEGOTIATION  # old OpenSSL lets clients ask for it, at the server's cost
 
     def set_versions(self, minimum: str, maximum: str) -> None:
         """Set the lowest and the highest version of TLS."""
@@ -110,11 +111,15 @@ class TlsContext:
             if error.reason in _TOO_WEAK:
                 raise InvalidValueError(f"the certificate is too weak for OpenSSL ({error.reason})") from None
             raise InvalidValueError("not a key that OpenSSL can use with the certificate") from None
+        except OSError as error:  # too many open files
+            raise InvalidValueError(f"cannot be handed to OpenSSL ({error.strerror})") from None
 
     def set_clients(self, auth: ClientAuth, authorities: bytes | None) -> None:
         """Set who has to show a certificate, and whose signature it has to have."""
         if authorities is not None:
             self.context.load_verify_locations(cadata=check_certificates(authorities))
+            # As in Go, whatever stands in the file is trusted: an intermediate authority without the root, for one.
+            self.context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         if auth == "VerifyClientCertIfGiven":
             self.context.verify_mode = ssl.CERT_OPTIONAL
         elif auth == "RequireAndVerifyClientCert":

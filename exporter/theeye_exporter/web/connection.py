@@ -6,6 +6,7 @@ every state of a connection has a deadline.
 """
 
 import asyncio
+import contextlib
 import http
 import re
 import ssl
@@ -19,7 +20,9 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-__all__ = ["HEADER_BYTES", "Idle", "LimitedProtocol", "Terms"]
+from theeye_exporter.web.idle import Idle
+
+__all__ = ["HEADER_BYTES", "LimitedProtocol", "Terms"]
 
 HEADER_BYTES: Final = 16 * 1024
 """A request's head: its first line, its header fields and the empty line after them."""
@@ -33,45 +36,15 @@ _RESPONSE_SECONDS = 120.0
 _LINGER_SECONDS = 2.0
 """For which what a client still sends is thrown away, so that it sees the answer and not a reset."""
 
-_STALL_SECONDS = 5.0
-"""After which a client that does not read gives way to a new one, where there is no other room."""
-
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+"""What no head may contain (RFC 9110, section 5.5). h11 would say so too, but looks at blanks before it quadratically."""
 _FIRST_PRINTABLE: Final = 0x21
 _REFUSALS: Final = {
     400: "bad request",
     414: f"the first line of a request may have {_LINE_BYTES} bytes",
     431: f"the head of a request may have {HEADER_BYTES} bytes",
 }
-
-
-class Idle:
-    """Connections that do nothing, the longest first, and how to end each."""
-
-    def __init__(self) -> None:
-        self.silent: dict[object, Callable[[], object]] = {}
-        """Those that ask for nothing."""
-        self.stalled: dict[object, tuple[float, Callable[[], object]]] = {}
-        """Those whose client does not read its answer, and since when, by the event loop's clock."""
-
-    def longest(self, now: float) -> object | None:
-        """Return the one that may be ended first."""
-        if self.silent:
-            return next(iter(self.silent))
-        connection, (since, _) = next(iter(self.stalled.items()), (None, (now, None)))
-        return connection if now - since >= _STALL_SECONDS else None
-
-    def end(self, connection: object) -> None:
-        """End a connection."""
-        silent, (_, stalled) = self.silent.pop(connection, None), self.stalled.pop(connection, (0.0, None))
-        end = silent or stalled
-        if end is not None:
-            end()
-
-    def discard(self, connection: object) -> None:
-        """Take note that a connection is busy, or gone."""
-        self.silent.pop(connection, None)
-        self.stalled.pop(connection, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +88,8 @@ class LimitedProtocol(H11Protocol):
         self._more_to_come = False
         """Whether the client announced, or is still sending, what nobody will read."""
         self._lingering = False
+        self._ended = False
+        """Whether the client will send no more, although it may still read."""
         self._limit: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -154,11 +129,18 @@ class LimitedProtocol(H11Protocol):
         self._wait()
         if self._input and not self._answering and not self.raw.is_closing():
             self._take()
+        if self._ended and not self._answering:
+            self.close()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what was asked before the client closed its side, unless it is TLS, which is never half open."""
+        self._ended = True
+        return self._answering and self.scheme == "http"
 
     def pause_writing(self) -> None:
         """Take note that the client does not read."""
         super().pause_writing()
-        self._idle.stalled[self] = self.loop.time(), self.raw.abort
+        self._idle.stalled.setdefault(self, (self.loop.time(), self.raw.abort))
 
     def resume_writing(self) -> None:
         """Take note that the client reads again."""
@@ -186,13 +168,14 @@ class LimitedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _wait(self) -> None:
-        """Give the client time to ask; or to take what the kernel has not taken yet."""
+        """Give the client time to ask; or to take what the kernel has not taken yet, or to agree to the end of TLS."""
         if self.cycle is not None and self.raw.get_write_buffer_size():
+            self._idle.stalled.setdefault(self, (self.loop.time(), self.raw.abort))
             self._arm(_RESPONSE_SECONDS, self.raw.abort)
             return
+        self._idle.silent[self] = self.raw.abort
         if not self.raw.is_closing():
-            self._idle.silent[self] = self.raw.abort
-        self._arm(_REQUEST_SECONDS, self.raw.abort)
+            self._arm(_REQUEST_SECONDS, self.raw.abort)
 
     def _take(self) -> None:
         """Hand the next head of a request on, once it is complete."""
@@ -203,6 +186,8 @@ class LimitedProtocol(H11Protocol):
             self._refuse(400)
         elif line_end < 0 and len(self._input) >= _LINE_BYTES:
             self._refuse(414)
+        elif head is not None and _CONTROL.search(self._input, 0, head.end()):
+            self._refuse(400)
         elif head is not None:
             self._answer(bytes(self._input[: head.end()]))
         elif len(self._input) >= HEADER_BYTES:
@@ -214,7 +199,9 @@ class LimitedProtocol(H11Protocol):
         super().data_received(head)
         if self.cycle is None or not self._answering:
             return  # refused
-        self._idle.discard(self)
+        self._idle.silent.pop(self, None)
+        if not self.raw.get_write_buffer_size():  # who asks for more without reading is no less stalled
+            self._idle.stalled.pop(self, None)
         self._arm(_RESPONSE_SECONDS, self.raw.abort)
         if _announces_body(self.headers):
             self._more_to_come = True
@@ -244,19 +231,24 @@ class LimitedProtocol(H11Protocol):
 
     def close(self) -> None:
         """Close; if the client is still sending, only once it had time to see the answer."""
-        if not self._more_to_come or self.raw.is_closing():
+        if self.raw.is_closing():
+            return  # asyncio's TLS cannot be aborted any more once it was told to close twice
+        if not self._more_to_come or self._ended:
             self.raw.close()
+            self._arm(_RESPONSE_SECONDS, self.raw.abort)  # what was written may not have left yet
         elif not self._lingering:
             self._lingering = True
             self._idle.silent[self] = self.raw.abort
             self._input.clear()
             self.flow.resume_reading()
             if self.raw.can_write_eof():
-                self.raw.write_eof()
+                with contextlib.suppress(OSError):  # the client has gone, which we are about to be told
+                    self.raw.write_eof()
             self._arm(_RESPONSE_SECONDS if self.raw.get_write_buffer_size() else _LINGER_SECONDS, self._end)
 
     def _end(self) -> None:
-        self.raw.close()
+        if not self.raw.is_closing():
+            self.raw.close()
         self._arm(_LINGER_SECONDS, self.raw.abort)
 
     def _arm(self, seconds: float, end: Callable[[], object]) -> None:
@@ -274,6 +266,11 @@ class _Transport:
 
     def is_closing(self) -> bool:
         return self._connection.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Write, unless the client has gone: asyncio would warn of it each time that somebody breaks a scrape off."""
+        if not self._connection.raw.is_closing():
+            self._connection.raw.write(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection.raw, name)

@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 import uvicorn
 from starlette.types import ASGIApp
 
-from theeye_exporter.web.connection import HEADER_BYTES, Idle, LimitedProtocol, Terms
+from theeye_exporter.web.connection import HEADER_BYTES, LimitedProtocol, Terms
+from theeye_exporter.web.idle import Idle
 
 __all__ = ["Address", "BindError", "Doorman", "bind", "serve", "serve_in_background"]
 
@@ -25,9 +26,14 @@ _REFUSED_IN_WORDS: Final = 32
 _IDLE_SECONDS: Final = 5
 _HANDSHAKE_SECONDS = 10.0
 """From a connection until TLS is established."""
-_SHUTDOWN_SECONDS: Final = 5.0
-"""From the end of a TLS connection until the client agrees, while it may still read what was sent."""
+_SHUTDOWN_SECONDS: Final = 30.0
+"""From the end of a TLS connection until the client agrees, while it may still read what was sent: up to a megabyte."""
 _ACCEPT_PAUSE_SECONDS: Final = 0.1
+_TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_GIVE_WAY_AT_ONCE: Final = 8
+"""Connections that end where there are too many open files: polls need some, too."""
+_CLOSING_SECONDS: Final = 0.01
+"""Until the sockets of these are closed."""
 
 # An address of a name that this machine does not have, such as ::1 where IPv6 is off.
 _NOT_OURS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
@@ -165,28 +171,38 @@ class _Server(uvicorn.Server):
         while True:
             try:
                 sock, _ = await loop.sock_accept(listening)
-            except OSError:  # too many open files, or the client has left already
-                await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)
+            except OSError as error:  # too many open files, or the client has left already
+                full = error.errno in _TOO_MANY_FILES
+                ended = sum(self._end_longest() for _ in range(_GIVE_WAY_AT_ONCE)) if full else 0
+                await asyncio.sleep(_CLOSING_SECONDS if ended else _ACCEPT_PAUSE_SECONDS)
                 continue
             self._admit(sock)
             await asyncio.sleep(0)  # there may always be a next one
 
     def _admit(self, sock: socket.socket) -> None:
-        """Begin a connection; when there are too many, the one that has done nothing for longest gives way."""
+        """Begin a connection; when there are too many, those that have done nothing for longest give way."""
         connections = self.server_state.connections
-        if len(self._arriving) + len(connections) >= _CONNECTIONS:
-            longest = self._idle.longest(asyncio.get_running_loop().time())
-            if longest is not None:
-                self._idle.end(longest)
-                self._arriving.discard(longest)
-                connections.discard(longest)
-            elif len(connections) >= _CONNECTIONS + _REFUSED_IN_WORDS:
+        while len(self._arriving) + len(connections) >= _CONNECTIONS:
+            if self._end_longest():
+                continue
+            if len(connections) >= _CONNECTIONS + _REFUSED_IN_WORDS:
                 sock.close()
                 return
+            break
         task = asyncio.create_task(self._establish(sock))
         self._arriving.add(task)
         self._idle.silent[task] = task.cancel
         task.add_done_callback(functools.partial(self._forget, sock))
+
+    def _end_longest(self) -> bool:
+        """End the connection that has done nothing for longest, if there is one."""
+        longest = self._idle.longest(asyncio.get_running_loop().time())
+        if longest is None:
+            return False
+        self._idle.end(longest)
+        self._arriving.discard(longest)
+        self.server_state.connections.discard(longest)
+        return True
 
     def _forget(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
         self._arrived(task)

@@ -206,6 +206,36 @@ def test_a_flood_is_bounded_and_keeps_out_nobody_who_is_known_or_comes_from_else
     assert hasher.threads == {"bcrypt_0"}
 
 
+@pytest.mark.parametrize(
+    ("addresses", "waiting"),
+    [
+        ([f"2001:db8:0:1::{number:x}" for number in range(1, 20)], 4),
+        ([f"2001:db8:0:1::{number:x}%eth0" for number in range(1, 20)], 4),
+        ([f"2001:db8:0:{number:x}::1" for number in range(1, 20)], 19),
+        ([f"::ffff:192.0.2.{number}" for number in range(1, 20)], 19),
+        ([f"192.0.2.{number}" for number in range(1, 20)], 19),
+        ([""] * 19, 4),
+    ],
+    ids=["one network", "one link", "many networks", "IPv4 in IPv6", "IPv4", "unknown"],
+)
+def test_an_ipv6_network_counts_as_one_address(
+    addresses: list[str], waiting: int, auth: BasicAuth, hasher: Hasher
+) -> None:
+    async def scenario() -> None:
+        hasher.go.clear()
+        asked = [
+            asyncio.create_task(auth.verify(USERS, basic("alice", f"guess-{number}"), address))
+            for number, address in enumerate(addresses)
+        ]
+        await until(lambda: len(auth._running) + sum(task.done() for task in asked) == len(asked), "all came so far")
+        assert len(auth._running) == waiting
+        hasher.go.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(scenario())
+    assert not auth._clients
+
+
 def test_the_same_credentials_at_the_same_time_are_examined_once(auth: BasicAuth, hasher: Hasher) -> None:
     async def scenario() -> list[Verdict]:
         hasher.go.clear()

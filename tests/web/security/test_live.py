@@ -1,9 +1,11 @@
 """The file is read again when it, or a file it names, changes, and a bad one changes nothing."""
 
+import errno
+import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import requests
@@ -177,6 +179,42 @@ def test_a_file_that_is_gone_keeps_the_last_good_state(site: Site) -> None:
         (what.authority.folder / name).unlink()
         assert served_certificate(site) == first
         assert not is_good(what)
+
+
+@pytest.mark.parametrize("way", [(os, "memfd_create"), (Path, "open")], ids=["OpenSSL", "reading"])
+def test_what_was_in_the_way_of_reading_may_go_without_a_trace(
+    way: tuple[object, str], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = site[0]
+    first = served_certificate(site)
+    what.authority.issue("server", "127.0.0.1")
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(*way, fail)
+        meanwhile = served_certificate(site), is_good(what)
+        exhausted.setattr("time.time_ns", lambda: 2**62)  # all files have been at rest for long
+        what.live.current()
+    assert meanwhile == (first, False)
+
+    what.now += 5.0
+    assert served_certificate(site) != first
+    assert is_good(what)
+
+
+def test_a_path_that_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
+    """As in a folder that is closed to us, for which the superuser who may run this test has no example."""
+    what = Protected(tmp_path, TLS)
+    what.file.unlink()
+    what.file.symlink_to("x" * 256)
+
+    assert what.live.current().tls
+    assert not is_good(what)
+    with pytest.raises(ConfigError, match=r"cannot be read \(File name too long\)"):
+        LiveWebFile(what.file, lambda: NOW)
+    what.auth.close()
 
 
 def test_a_certificate_without_its_key_is_not_taken_until_the_key_comes(site: Site) -> None:

@@ -72,6 +72,41 @@ def test_client_certificates(text: str, admitted: tuple[bool, bool, bool], versi
     assert tuple(outcomes) == admitted
 
 
+def test_expired_certificates_of_clients_are_refused(site: Site) -> None:
+    what = site[0]
+    what.write(VERIFY)
+
+    assert is_served(site, what.authority.context(what.authority.issue("fresh", "prometheus.example")))
+    assert not is_served(site, what.authority.context(what.authority.issue_expired("old", "prometheus.example")))
+
+
+def test_an_intermediate_authority_is_trusted_without_its_root(site: Site) -> None:
+    """As by Go: often only what it signs may come in, and not all that its root vouches for."""
+    what = site[0]
+    what.write(VERIFY.replace("ca.pem", "intermediate.pem"))
+    own = what.authority.issue_by_intermediate("client", "prometheus.example")
+    others = what.authority.issue("other", "prometheus.example")
+
+    assert is_served(site, what.authority.context(own))
+    assert not is_served(site, what.authority.context(others))
+
+
+def test_clients_cannot_renegotiate(site: Site) -> None:
+    what, url = site
+    what.write(TLS + "  max_version: TLS12\n")
+
+    seen = subprocess.run(
+        [require_tool("openssl"), "s_client", "-connect", f"127.0.0.1:{port_of(url)}", "-CAfile", what.authority.file],
+        input=b"R\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    ).stderr.decode()
+
+    assert "RENEGOTIATING" in seen
+    assert "no renegotiation" in seen
+
+
 @pytest.mark.parametrize(
     ("identity", "allowed", "admitted"),
     [

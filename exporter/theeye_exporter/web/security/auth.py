@@ -9,6 +9,7 @@ import binascii
 import enum
 import hashlib
 import hmac
+import ipaddress
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,8 @@ _WAITING: Final = 32
 """Passwords that may be under examination or wait for it."""
 _WAITING_PER_CLIENT: Final = 4
 """Of these, so many from one address: nobody who guesses keeps others from their first scrape."""
+_NETWORK_BITS: Final = 64
+"""Of an IPv6 address, what its owner did not choose freely."""
 _LONGEST_PASSWORD: Final = 72
 """Bytes that bcrypt looks at."""
 _DIGEST_BYTES: Final = 32
@@ -79,6 +82,7 @@ class BasicAuth:
             return Verdict.ADMITTED
         running = self._running.get(digest)
         if running is None:
+            client = _whereabouts(client)
             if len(self._running) >= _WAITING or self._clients[client] >= _WAITING_PER_CLIENT:
                 return Verdict.BUSY
             running = self._begin(digest, compared, password, client)
@@ -133,6 +137,17 @@ class BasicAuth:
             digest.update(len(part).to_bytes(8))
             digest.update(part)
         return digest.digest()
+
+
+def _whereabouts(client: str) -> str:
+    """Return the address; of IPv6 its network, in which one client has as many addresses as it likes."""
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return client
+    if address.version == 4 or address.ipv4_mapped:  # noqa: PLR2004 - the version
+        return client
+    return str(ipaddress.IPv6Network((address, _NETWORK_BITS), strict=False))
 
 
 def _parse(fields: Sequence[bytes]) -> tuple[str, bytes] | None:

@@ -14,6 +14,9 @@ from theeye_exporter.web.connection import Terms
 
 __all__ = ["LiveWebFile"]
 
+_RETRY_SECONDS: Final = 5.0
+"""After which files that could not be used are tried again, changed or not."""
+
 _log: Final = structlog.get_logger(__name__)
 
 
@@ -21,7 +24,8 @@ class LiveWebFile:
     """The state that new connections and requests are judged by. To be used by one thread.
 
     A file that cannot be used changes nothing: the last good state stays, is told once in the log, and `successful`
-    is False until the file is right again.
+    is False until the file is right again. It is tried again now and then: what was in the way (too many open files)
+    may go without a trace on the file.
 
     Args:
         path: the file.
@@ -52,7 +56,8 @@ class LiveWebFile:
 
     def current(self) -> WebFile:
         """Return the state, after a look at the files."""
-        if any(fingerprint(path) != seen for path, seen in self._seen.items()):
+        failed_for = 0.0 if self.successful else self._clock() - self._read_at
+        if failed_for >= _RETRY_SECONDS or any(fingerprint(path) != seen for path, seen in self._seen.items()):
             self._reload()
         return self._current
 
@@ -74,6 +79,7 @@ class LiveWebFile:
     def _read(self) -> tuple[WebFile, tuple[Problem, ...]]:
         report = Report()
         self._seen = {}
+        self._read_at = self._clock()
         read = read_web_file(self._path, report, self._seen)
         return read, report.problems()
 
