@@ -124,6 +124,7 @@ class Telemetry:
             registry=self.registry,
         )
         self._lock = threading.Lock()
+        self._rendering = threading.Lock()
         self._organizations: set[str] = set()
         self.registry.register(SnapshotView(store))
         self.registry.register(StatusView(board))
@@ -228,12 +229,18 @@ class Telemetry:
                 return _generate(CollectorRegistry(), fmt)
             if len(selected) < len(self.names):
                 return _generate(_Selected(self.registry, selected), fmt)
-        state = (self._store.current().version, self._board.version, self._loads)
-        rendered = self._rendered.get(fmt)
-        now = time.monotonic()
-        if rendered is None or rendered.state != state or now - rendered.at >= _FRESH_SECONDS:
-            rendered = self._rendered[fmt] = _Rendered(_generate(self.registry, fmt), state, now)
-        return rendered.text
+        with self._rendering:  # once for all who ask at the same time
+            state = (self._store.current().version, self._board.version, self._loads)
+            rendered = self._rendered.get(fmt)
+            if rendered is None or rendered.state != state or time.monotonic() - rendered.at >= _FRESH_SECONDS:
+                text = _generate(self.registry, fmt)
+                rendered = self._rendered[fmt] = _Rendered(text, state, time.monotonic())
+            return rendered.text
+
+    @property
+    def organizations(self) -> int:
+        """The number of organisations that have metrics here."""
+        return len(self._organizations)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import requests
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.registry import Collector
 from structlog.testing import capture_logs
 
 from theeye_exporter.exposition.render import Format
@@ -286,3 +287,38 @@ def test_each_scrape_sees_one_moment(exporter: Exporter, serve: Serve) -> None:
 
     assert {len(values) for values in scrapes} == {1}
     assert len(set.union(*scrapes)) > 1
+
+
+class Held(Collector):
+    """Own metrics that are not ready before somebody says so."""
+
+    def __init__(self) -> None:
+        self.asked, self.ready = threading.Semaphore(0), threading.Event()
+        self.times = 0
+
+    def collect(self) -> list[Metric]:
+        self.times += 1
+        self.asked.release()
+        assert self.ready.wait(30)
+        return []
+
+
+def test_nobody_waits_for_the_own_metrics_of_many_organizations(exporter: Exporter, serve: Serve) -> None:
+    for number in range(20):
+        exporter.telemetry.observer(f"organization {number}")
+    held = Held()
+    held.ready.set()
+    exporter.telemetry.registry.register(held)
+    held.ready.clear()
+    url, known = serve(exporter.app), held.times
+    with ThreadPoolExecutor(3) as pool:
+        scrapes = [pool.submit(requests.get, f"{url}/metrics", timeout=60) for _ in range(3)]
+        try:
+            while held.times == known:
+                assert held.asked.acquire(timeout=30)
+            assert requests.get(f"{url}/-/healthy", timeout=30).status_code == 200
+            assert not any(scrape.done() for scrape in scrapes)
+        finally:
+            held.ready.set()
+        assert {scrape.result(60).status_code for scrape in scrapes} == {200}
+    assert held.times == known + 1

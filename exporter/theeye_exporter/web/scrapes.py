@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,6 +15,9 @@ from theeye_exporter.web.responses import COMMON_HEADERS, Pieces, line
 __all__ = ["Scrapes"]
 
 _BAD_REQUEST: Final = 400
+
+_FEW: Final = 10
+"""Organisations whose own metrics are rendered in some hundredths of a second."""
 
 
 class Scrapes:
@@ -30,6 +34,12 @@ class Scrapes:
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request."""
+        if self._telemetry.organizations <= _FEW:
+            return self._answer(request)
+        # Everything but the own metrics is ready. With so many of those, nobody else shall wait for them.
+        return await run_in_threadpool(self._answer, request)
+
+    def _answer(self, request: Request) -> Response:
         try:
             selection = read_filters(request.query_params, self._telemetry) if request.url.query else None
         except FilterError as error:
