@@ -1,5 +1,6 @@
 """Entry point of the process."""
 
+import errno
 import logging
 import os
 import signal
@@ -7,9 +8,12 @@ import sys
 import traceback
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 __all__ = ["run"]
+
+_NOBODY_LISTENS: Final = frozenset({errno.EPIPE, errno.ENOSPC})
+"""A closed pipe or a full disk where there is something to say."""
 
 
 def run() -> None:
@@ -31,16 +35,17 @@ def run() -> None:
         code = error.code if isinstance(error.code, int) else 1
     except KeyboardInterrupt:
         code = 130
-    except OSError:
-        code = 1  # nobody listens to what there is to say: a closed pipe, a full disk
     except Exception as error:  # noqa: BLE001 - nobody wants a traceback, and it could quote a secret
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        with suppress(OSError, AttributeError):
-            sys.stderr.write(
-                f"theeye-exporter: error: internal error, please report it: {type(error).__name__} "
-                f"at {place.filename}:{place.lineno}\n"
-            )
-        code = 70
+        if isinstance(error, OSError) and error.errno in _NOBODY_LISTENS:
+            code = 1
+        else:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            with suppress(OSError, AttributeError):
+                sys.stderr.write(
+                    f"theeye-exporter: error: internal error, please report it: {type(error).__name__} "
+                    f"at {place.filename}:{place.lineno}\n"
+                )
+            code = 70
     with suppress(OSError):
         logging.shutdown()
     os._exit(code)
