@@ -312,7 +312,7 @@ def test_a_poll_after_others_shows_what_a_first_one_would(polls: list[list[tuple
         ]
         theeye = FakeTheEye(*listed, {"id": "always"})
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(decode, "BATCH", batch)
+            patch.setattr(decode, "_PIECE", batch)
             kept = collector.collect(theeye, NOW)
         anew = MonitorsCollector("demo").collect(theeye, NOW)
         assert lines(kept.samples) == lines(anew.samples)

@@ -6,8 +6,8 @@ rendered when they change, and a poll only finds out that they did not.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 from theeye_exporter.collectors.base import Checks, join_tags
 from theeye_exporter.collectors.hosts import read_thresholds
@@ -16,13 +16,12 @@ from theeye_exporter.exposition.labels import format_labels
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.models import Limits, Monitor, MonitorConfig, text
 
-__all__ = ["Fingerprints", "Fleet", "KnownMonitor"]
+__all__ = ["Fleet", "KnownMonitor", "fingerprints"]
 
 _ASSUMED_LOOPTIME: Final = 60_000
 """Milliseconds between two checks of a monitor that does not tell its interval."""
 
-_FLAGS: Final = frozenset({bool, type(None)})
-_TOLD_APART: Final = frozenset({str, bytes, bool, type(None)})
+_TOLD_APART: Final = frozenset({str, bool, type(None)})
 """Types whose values have the same hash only by chance: elsewhere 1, 1.0 and True have the same, and so have -1 and -2."""
 
 
@@ -52,85 +51,21 @@ class KnownMonitor:
     host: str
 
 
-@dataclass(slots=True)
-class Fingerprints:
-    """Numbers by which a monitor's names and settings are found to be what they were.
-
-    Attributes:
-        monitors: of each monitor; another one, but for one case in 10^19, if a name or a setting is.
-        ids: of the monitors.
-        batches: the same for batches of monitors, which takes half the time, by where they begin.
-    """
-
-    monitors: list[int] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    batches: dict[int, int] = field(default_factory=dict)
-
-    def add(self, monitors: Sequence[Monitor], former: "Fingerprints") -> bool:
-        """Add the next batch of monitors; returns whether they are those that `former` has at their places."""
-        first = len(self.monitors)
-        until = first + len(monitors)
-        known = former.monitors[first:until]
-        batch = _batch_fingerprint(monitors)
-        if batch is not None:
-            self.batches[first] = batch
-            if batch == former.batches.get(first):
-                self.monitors += known
-                # Those that are in memory already: a new one here and there keeps whole pages of memory in use.
-                self.ids += former.ids[first:until]
-                return True
-        numbers = _fingerprints(monitors)
-        self.monitors += numbers
-        self.ids += [monitor.id for monitor in monitors]
-        return numbers == known
-
-
-def _batch_fingerprint(monitors: Sequence[Monitor]) -> int | None:
-    """Return a batch's number, None if there is anything in it that has to be looked at more closely."""
-    flags = [monitor.alerts for monitor in monitors] + [monitor.enable for monitor in monitors]
-    if not set(map(type, flags)) <= _FLAGS:
-        return None
-    try:
-        texts = (
-            _joined([monitor.id for monitor in monitors]),
-            _joined([monitor.name for monitor in monitors]),
-            _joined([monitor.hostname for monitor in monitors]),
-            _joined([monitor.type for monitor in monitors]),
-            _joined([monitor.failure_severity for monitor in monitors]),
-        )
-    except (TypeError, ValueError):
-        return None
-    settings = b"".join([monitor.monitor for monitor in monitors])
-    return hash((len(monitors), texts, tuple(flags), settings))
-
-
-def _joined(values: list[Any]) -> str:
-    try:
-        joined = "\0".join(values)
-    except TypeError:
-        joined = "\0".join(["" if value is None else value for value in values])
-    if joined.count("\0") != len(values) - 1:
-        raise ValueError("a separator among the values")
-    return joined
-
-
-def _fingerprints(monitors: Sequence[Monitor]) -> list[int]:
-    settled = [
-        (
-            monitor.id,
-            monitor.name,
-            monitor.hostname,
-            monitor.type,
-            monitor.failure_severity,
-            monitor.alerts,
-            monitor.enable,
-            bytes(monitor.monitor),
-        )
-        for monitor in monitors
+def fingerprints(monitors: Sequence[Monitor]) -> list[int]:
+    """Return of each monitor a number that is another one, but for one case in 10^19, if its id, a name or a setting is."""
+    columns: list[list[Any]] = [
+        [monitor.name for monitor in monitors],
+        [monitor.hostname for monitor in monitors],
+        [monitor.type for monitor in monitors],
+        [monitor.failure_severity for monitor in monitors],
+        [monitor.alerts for monitor in monitors],
+        [monitor.enable for monitor in monitors],
     ]
-    return [
-        hash(values if set(map(type, values)) <= _TOLD_APART else tuple(map(_told_apart, values))) for values in settled
-    ]
+    for number, column in enumerate(columns):
+        if not set(map(type, column)) <= _TOLD_APART:
+            columns[number] = list(map(_told_apart, column))
+    ids, settings = [monitor.id for monitor in monitors], map(bytes, [monitor.monitor for monitor in monitors])
+    return list(map(hash, zip(ids, *columns, settings, strict=True)))
 
 
 def _told_apart(value: Any) -> Any:
@@ -139,14 +74,18 @@ def _told_apart(value: Any) -> Any:
 
 
 class Fleet:
-    """The monitors of the last list, in its order.
+    """The monitors of the last list, in the order of their ids.
+
+    TheEye's order is another one each time. By it, a limit would cut other monitors at every poll, and nothing of the
+    last exposition would be where it was.
 
     Args:
         organization: the first label of every series.
         with_tags: whether `theeye_monitor_info` carries the tags.
 
     Attributes:
-        fingerprints: of the monitors.
+        places: by fingerprint.
+        ids: of the monitors.
         known: the monitors.
         labels: of each monitor's own series.
         silent_after: of each monitor.
@@ -157,34 +96,51 @@ class Fleet:
     def __init__(self, organization: str, *, with_tags: bool) -> None:
         self._organization = organization
         self._with_tags = with_tags
-        self.fingerprints = Fingerprints()
+        self.places: dict[int, int] = {}
+        self.ids: list[str] = []
         self.known: list[KnownMonitor] = []
         self.labels: list[str] = []
         self.silent_after: list[float] = []
         self.samples = Samples()
         self.impossible = 0
 
-    def update(self, fingerprints: Fingerprints, edited: Mapping[int, Monitor]) -> None:
+    def update(
+        self, places: Sequence[int | None], edited: Mapping[int, tuple[Monitor, int]]
+    ) -> tuple[list[int], Sequence[int]]:
         """Take a new list.
 
         Args:
-            fingerprints: of all monitors.
-            edited: by position, the monitors whose fingerprints are new.
+            places: by the position in the list, the monitors' places in the one before; no id stands twice.
+            edited: by position, the monitors without such a place, and their fingerprints.
+
+        Returns:
+            The positions in the list by place, and the places by position.
         """
-        former, self.fingerprints = self.fingerprints.monitors, fingerprints
-        if fingerprints.monitors == former:
-            return
-        # The id is among what these numbers stand for.
-        before = dict(zip(former, self.known, strict=True))
-        self.known = [
-            before.get(number) or self._know(edited[position]) for position, number in enumerate(fingerprints.monitors)
+        if not edited and len(places) == len(self.known):
+            order = [0] * len(places)
+            known_places = cast("Sequence[int]", places)
+            for position, place in enumerate(known_places):
+                order[place] = position
+            return order, known_places
+        numbers = list(self.places)
+        # Of each monitor its id, fingerprint and what is known of it.
+        rows = [
+            (edited[position][0].id, edited[position][1], None)
+            if place is None
+            else (self.ids[place], numbers[place], self.known[place])
+            for position, place in enumerate(places)
         ]
+        order = sorted(range(len(rows)), key=lambda position: rows[position][0])
+        self.ids = [rows[position][0] for position in order]
+        self.places = {rows[position][1]: place for place, position in enumerate(order)}
+        self.known = [rows[position][2] or self._know(edited[position][0]) for position in order]
         self.labels = [known.labels for known in self.known]
         self.silent_after = [known.silent_after for known in self.known]
         self.impossible = sum(known.impossible for known in self.known)
         self.samples = Samples()
-        for known in self.known:
-            _add_settings(self.samples, known)
+        for monitor_known in self.known:
+            _add_settings(self.samples, monitor_known)
+        return order, sorted(range(len(order)), key=order.__getitem__)
 
     def _know(self, monitor: Monitor) -> KnownMonitor:
         settings, checks = monitor.settings(), Checks()

@@ -49,11 +49,11 @@ class MonitorsCollector:
     def collect(self, client: TheEyeClient, now: float) -> Collection:
         """See `Collector`."""
         fleet = self._fleet
-        listed = client.monitors(lambda: Reports(fleet.fingerprints))
+        listed = client.monitors(lambda: Reports(fleet))
         reports = listed.result
         monitors = len(reports.states)
         self.guard.check(monitors, listed.skipped)
-        fleet.update(reports.fingerprints, reports.edited)
+        reports.arrange(*fleet.update(reports.places, reports.edited))
         samples, checks = Samples(), Checks()
         samples.update(fleet.samples)
         checks.dropped["impossible"] += fleet.impossible + reports.impossible

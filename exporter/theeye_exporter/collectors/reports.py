@@ -7,8 +7,8 @@ they come from, and what is done with it as a whole is done in half the time.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from theeye_exporter.collectors.fleet import Fingerprints
-from theeye_exporter.collectors.hosts import HostReports
+from theeye_exporter.collectors.fleet import Fleet, fingerprints
+from theeye_exporter.collectors.hosts import HostReports, arranged_rows, picked
 from theeye_exporter.exposition.families import MONITOR_STATES
 from theeye_exporter.theeye.models import Event, EventData, Monitor, text, timestamp, timestamps
 
@@ -20,14 +20,14 @@ _NONE: Final = type(None)
 
 
 class Reports:
-    """Takes monitors, in the order of the list.
+    """Takes monitors in any order, and arranges what they report in the order of their ids.
 
     Args:
-        known: the fingerprints of the list before.
+        fleet: the monitors of the list before.
 
     Attributes:
-        fingerprints: of all monitors.
-        edited: by position, the monitors that are new, or of which a name or a setting is.
+        places: by position, the monitors' places in the fleet; None for those that are new or edited.
+        edited: by position, the monitors without a place, and their fingerprints.
         states: the positions of the states among those that there are.
         failures: in a row, unchecked.
         recoveries: unchecked.
@@ -39,11 +39,10 @@ class Reports:
         others: positions and reports of other monitors that measure something, by type.
     """
 
-    def __init__(self, known: Fingerprints) -> None:
-        self._known = known
-        self._known_numbers: frozenset[int] | None = None
-        self.fingerprints = Fingerprints()
-        self.edited: dict[int, Monitor] = {}
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self.places: list[int | None] = []
+        self.edited: dict[int, tuple[Monitor, int]] = {}
         self.states: list[float] = []
         self.failures: list[Any] = []
         self.recoveries: list[Any] = []
@@ -59,8 +58,7 @@ class Reports:
     def take(self, monitors: list[Monitor]) -> None:
         """Take the next monitors."""
         first = len(self.states)
-        if not self.fingerprints.add(monitors, self._known):
-            self._take_edited(first, monitors)
+        self._take_facts(first, monitors)
         self.states += _states([monitor.state for monitor in monitors])
         self.failures += [monitor.fails_count for monitor in monitors]
         self.recoveries += [monitor.recovery_count for monitor in monitors]
@@ -68,17 +66,34 @@ class Reports:
         self._take_events(first, monitors)
 
     def repeats(self) -> bool:
-        """Return whether an id came twice; not if it is all as it was."""
-        ids = self.fingerprints.ids
-        return self._known_numbers is not None and len(set(ids)) < len(ids)
+        """Return whether an id came twice."""
+        if not self.edited:
+            return len(set(self.places)) < len(self.places)
+        ids = [
+            self.edited[position][0].id if place is None else self._fleet.ids[place]
+            for position, place in enumerate(self.places)
+        ]
+        return len(set(ids)) < len(ids)
 
-    def _take_edited(self, first: int, monitors: list[Monitor]) -> None:
-        # A monitor that only changed its place would be kept for nothing, and so would all those behind a new one.
-        if self._known_numbers is None:
-            self._known_numbers = frozenset(self._known.monitors)
-        for position, monitor in enumerate(monitors, first):
-            if self.fingerprints.monitors[position] not in self._known_numbers:
-                self.edited[position] = monitor
+    def arrange(self, order: Sequence[int], places: Sequence[int]) -> None:
+        """Sort everything: `order` has the positions by place, `places` the places by position."""
+        self.states, self.failures, self.recoveries, self.updates, self.checks = (
+            picked(column, order) for column in (self.states, self.failures, self.recoveries, self.updates, self.checks)
+        )
+        self.without_update = [places[position] for position in self.without_update]
+        self.hosts.arrange(places)
+        for kind, (positions, data) in self.others.items():
+            rows, arranged = arranged_rows(positions, places)
+            self.others[kind] = arranged, picked(data, rows)
+
+    def _take_facts(self, first: int, monitors: list[Monitor]) -> None:
+        numbers = fingerprints(monitors)
+        places = list(map(self._fleet.places.get, numbers))
+        self.places += places
+        if None in places:
+            for position, (monitor, place, number) in enumerate(zip(monitors, places, numbers, strict=True), first):
+                if place is None:
+                    self.edited[position] = monitor, number
 
     def _take_times(self, first: int, monitors: list[Monitor]) -> None:
         last_updates = [monitor.last_update for monitor in monitors]

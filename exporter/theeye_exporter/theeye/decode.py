@@ -35,7 +35,7 @@ class Reader(Protocol):
     """Makes something of a list's objects while they are decoded."""
 
     def take(self, items: list[Any]) -> None:
-        """Take the next objects, `BATCH` of them unless they are the last."""
+        """Take the next objects, some hundred of them."""
 
     def repeats(self) -> bool:
         """Return whether an id came twice."""
@@ -48,9 +48,6 @@ R = TypeVar("R", bound=Reader)
 _ID_LIMIT: Final = 128
 _PIECE: Final = 256 * 1024
 """Bytes of a list that are decoded at once, in a fraction of a millisecond."""
-
-BATCH: Final = 250
-"""Objects that a reader takes at once: few enough to stay in the processor's cache."""
 
 ITEMS_AT_MOST: Final = 1_000_000
 """Objects of a list; with many more, some bytes of JSON each, a small answer would fill the memory."""
@@ -161,22 +158,15 @@ def _batches(
     decoder: msgspec.json.Decoder[list[T]],
     change: Callable[[list[T]], list[T]] | None,
 ) -> Iterator[tuple[list[T], int]]:
-    """Yield a list's objects, always as many at a time, and how many among them were malformed."""
-    waiting: list[T] = []
-    listed = malformed = 0
+    """Yield a list's objects, some hundred at a time, and how many among them were malformed."""
+    listed = 0
     for piece, undecodable in _pieces(body, decoder):
         listed += len(piece) + undecodable
         if listed > ITEMS_AT_MOST:
             raise UpstreamError(Reason.TOO_LARGE, f"the list has more than {ITEMS_AT_MOST} objects")
         items = piece if change is None else change(piece)
         valid = items if _are_ids([item.id for item in items]) else [item for item in items if is_id(item.id)]
-        malformed += undecodable + len(items) - len(valid)
-        waiting += valid
-        while len(waiting) >= BATCH:
-            yield waiting[:BATCH], malformed
-            del waiting[:BATCH]
-            malformed = 0
-    yield waiting, malformed
+        yield valid, undecodable + len(items) - len(valid)
 
 
 def _pieces(body: bytes | bytearray, decoder: msgspec.json.Decoder[list[T]]) -> Iterator[tuple[list[T], int]]:
