@@ -334,6 +334,7 @@ def test_a_task_without_jobs_has_its_zeros() -> None:
 def test_a_deleted_tasks_counters_stay_for_the_grace_period() -> None:
     theeye, tasks = FakeTheEye(), directory("t1", "t2")
     poller = Poller(theeye, tasks)
+    theeye.date = timestamp(minute(1))
     poller.poll()
     theeye.put("a", last_update=minute(3), result=result(1))
     assert poller.runs() == {"success": 1}
@@ -352,6 +353,7 @@ def test_runs_of_workflows_and_of_bots_updates_have_their_own_counters() -> None
     theeye = FakeTheEye()
     poller = Poller(theeye)
     poller.workflows.update({"w1": Entry(labels=("ETL",))})
+    theeye.date = timestamp(minute(1))
     poller.poll()
     theeye.put("w", _type="WorkflowJob", task_id=None, workflow_id="w1", state="failure", last_update=minute(3))
     theeye.put("u", _type="AgentUpdateJob", task_id=None, last_update=minute(3))
@@ -435,6 +437,7 @@ def test_all_jobs_are_listed_again_after_a_while_and_deleted_ones_forgotten() ->
     poller.poll()
     poller.poll()
     del theeye.jobs_by_id["a"]
+    theeye.put("b", last_update=minute(30))
     poller.poll(after=3600)
     assert [since is None for since in asked] == [True, False, True]
     assert poller.collector._book.known_jobs == 1
@@ -443,6 +446,7 @@ def test_all_jobs_are_listed_again_after_a_while_and_deleted_ones_forgotten() ->
 def test_an_outcome_that_is_not_understood_is_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
     theeye = FakeTheEye()
     poller = Poller(theeye)
+    theeye.date = timestamp(minute(1))
     poller.poll()
     theeye.put("a", state="melted", last_update=minute(3))
     theeye.put("b", state="melted", last_update=minute(4))
