@@ -33,6 +33,7 @@ class FakeTheEye(TheEyeClient):
         self.jobs_by_id: dict[str, dict[str, Any]] = {}
         self.asked_in_full: list[str] = []
         self.failing: set[str] = set()
+        self.refusal = UpstreamError(Reason.SERVER_ERROR, "TheEye answered 500")
         self.pruned: set[str] = set()
         self.results_in_list = False
         self.date: float | None = None
@@ -65,7 +66,7 @@ class FakeTheEye(TheEyeClient):
     def job(self, job_id: str) -> Job | None:
         self.asked_in_full.append(job_id)
         if job_id in self.failing:
-            raise UpstreamError(Reason.SERVER_ERROR, "TheEye answered 500")
+            raise self.refusal
         found = None if job_id in self.pruned else self.jobs_by_id.get(job_id)
         return None if found is None else msgspec.convert(found, Job)
 
@@ -267,6 +268,32 @@ def test_results_are_fetched_oldest_first_within_the_budget_of_a_cycle() -> None
     poller = Poller(theeye, directory(*tasks), per_cycle=2, concurrency=1)
     assert [len(poller.last("duration_seconds")) for _ in range(4)] == [2, 4, 5, 5]
     assert theeye.asked_in_full == ["job-0", "job-1", "job-2", "job-3", "job-4"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "retry_after", "silent"),
+    [(Reason.RATE_LIMITED, 60.0, 60), (Reason.SERVER_ERROR, 30.0, 30), (Reason.RATE_LIMITED, None, 15)],
+)
+def test_no_more_results_are_asked_for_while_theeye_wants_to_be_left_alone_and_none_is_given_up(
+    reason: Reason, retry_after: float | None, silent: int
+) -> None:
+    theeye = FakeTheEye()
+    jobs = [f"job-{number}" for number in range(5)]
+    for number, job in enumerate(jobs):
+        theeye.put(job, task_id=f"t{number}", last_update=minute(number + 2), result=result(number + 1))
+    theeye.failing.update(jobs)
+    theeye.refusal = UpstreamError(reason, "TheEye answered 429", retry_after=retry_after)
+    poller = Poller(theeye, directory(*(f"t{number}" for number in range(5))), concurrency=1)
+    for _ in range(5):
+        theeye.asked_in_full.clear()
+        poller.poll()
+        assert theeye.asked_in_full == ["job-0"]
+        for _ in range(silent // 15 - 1):
+            assert len(poller.poll()) > 10
+            assert theeye.asked_in_full == ["job-0"]
+    theeye.failing.clear()
+    assert poller.last("duration_seconds") == ["1.0", "2.0", "3.0", "4.0", "5.0"]
+    assert poller.dropped == {}
 
 
 def test_old_servers_results_in_the_list_are_used_and_nothing_is_fetched() -> None:

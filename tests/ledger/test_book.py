@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.polling import BOUNDS, START, TASK, Poller, UnreliableStorage, result
+from ledger.polling import BOUNDS, START, TASK, Poller, UnreliableStorage, iso, result
 from theeye_exporter.ledger.book import Book
 from theeye_exporter.ledger.cycle import Cycle, Poll
 from theeye_exporter.ledger.records import Account, Bounds, LastRun, Owner, OwnerKind
@@ -807,6 +807,19 @@ def test_results_of_last_runs_come_first_and_then_the_oldest(poller: Poller) -> 
     poller.put("other", 65, task_id="t2", result=result(1))
     poller.poll()
     assert poller.asked == ["other", "job-72", "job-70", "job-71"]
+
+
+def test_what_could_not_be_looked_at_gives_way_to_what_was_never_tried(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="ready", creation_date=iso(70))
+    poller.poll()
+    del poller.jobs["a"]
+    poller.unreadable.add("a")
+    poller.poll()
+    poller.asked.clear()
+    for updated in (80, 81, 82):
+        poller.put(f"job-{updated}", updated, result=result(1))
+    poller.poll()
+    assert poller.asked == ["job-82", "job-80", "job-81", "a"]
 
 
 # Failures of the storage

@@ -93,6 +93,8 @@ class JobsCollector:
         self._policy = policy
         self._monotonic = monotonic
         self._full_list_at: float | None = None
+        self.no_details_before: float = float("-inf") if former is None else former.no_details_before
+        """Monotonic time, in seconds, until which TheEye asked not to be asked for single jobs."""
         self._unknown: set[tuple[str, str]] = set()
 
     def collect(self, client: TheEyeClient, now: float) -> Collection:
@@ -146,16 +148,22 @@ class JobsCollector:
                 cycle.count_executions(Owner(OwnerKind.TASK, task_id), entry.executions, new=new)
 
     def _look_at_jobs(self, client: TheEyeClient, cycle: Cycle) -> None:
-        """Fetch jobs in full, a few at a time, within the budget."""
+        """Fetch jobs in full, a few at a time, within the budget, and none while TheEye asks to be left alone."""
+        if self._monotonic() < self.no_details_before:
+            return
         until = time.monotonic() + self._policy.detail_seconds
+        refusals: list[UpstreamError] = []
 
         def fetch(job_id: str) -> tuple[str, Job | None] | UpstreamError | None:
-            if time.monotonic() >= until:
+            if refusals or time.monotonic() >= until:
                 return None
             try:
                 return job_id, client.job(job_id)
             except UpstreamError as error:
-                return error
+                if error.retry_after is None and error.reason is not Reason.RATE_LIMITED:
+                    return error
+                refusals.append(error)  # which says nothing of this job
+                return None
 
         wanted = cycle.wanted()[: self._policy.details_per_cycle]
         if not wanted:
@@ -166,6 +174,8 @@ class JobsCollector:
                     cycle.fail_result(job_id)
                 elif answer is not None:
                     cycle.take_result(*answer)
+        if refusals:
+            self.no_details_before = self._monotonic() + max(error.retry_after or 0.0 for error in refusals)
 
     def _samples(self, open_jobs: list[Job]) -> Samples:
         samples = Samples()

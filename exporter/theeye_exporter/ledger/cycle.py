@@ -75,16 +75,20 @@ class Cycle:
         self._look_for_missing(poll)
 
     def wanted(self) -> list[str]:
-        """Return the jobs whose full form is needed: last runs first, then the oldest, which TheEye deletes first."""
+        """Return the jobs whose full form is needed: last runs first, then the oldest, which TheEye deletes first.
+
+        What could not be had before comes after all of these, so that it does not use up their time again and again.
+        """
         candidates = self._state.unclear | self.changes.jobs.keys()
         jobs = [
             (job_id, job) for job_id in candidates if (job := self._job(job_id)) is not None and job.needs_attention
         ]
 
-        def rank(entry: tuple[str, KnownJob]) -> tuple[bool, float]:
-            account = self.changes.accounts.get(entry[1].owner) or self._state.accounts.get(entry[1].owner)
-            is_last = account is not None and account.last is not None and account.last.job_id == entry[0]
-            return not is_last, entry[1].updated
+        def rank(entry: tuple[str, KnownJob]) -> tuple[bool, bool, float]:
+            job_id, job = entry
+            account = self.changes.accounts.get(job.owner) or self._state.accounts.get(job.owner)
+            is_last = account is not None and account.last is not None and account.last.job_id == job_id
+            return job.attempts > 0, not is_last, job.updated
 
         return [job_id for job_id, _ in sorted(jobs, key=rank)]
 
