@@ -376,6 +376,26 @@ def test_a_deleted_tasks_counters_stay_for_the_grace_period() -> None:
     assert not [line for line in poller.poll() if '"t1"' in line]
 
 
+@pytest.mark.parametrize("had_one", [True, False])
+def test_counters_are_not_forgotten_while_the_list_of_tasks_fails(had_one: bool) -> None:
+    theeye = FakeTheEye()
+    tasks = directory("t1") if had_one else Directory(expected=True)
+    for _ in range(3):
+        tasks.fail()
+    poller = Poller(theeye, tasks)
+    theeye.put("other", task_id="t2")
+    poller.poll()
+    theeye.put("a", last_update=minute(3), result=result(1))
+    assert poller.runs() == {"success": 1}
+    del theeye.jobs_by_id["a"]
+    theeye.put("other", last_update=minute(40))
+    poller.poll(after=3600)
+    assert poller.collector._book.known_jobs == 1
+    assert poller.runs() == {"success": 1}
+    tasks.update({"t1": Entry(labels=("backup", "bot-1"))})
+    assert poller.runs() == {"success": 1}
+
+
 def test_runs_of_workflows_and_of_bots_updates_have_their_own_counters() -> None:
     theeye = FakeTheEye()
     poller = Poller(theeye)

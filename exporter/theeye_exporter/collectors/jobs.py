@@ -113,7 +113,8 @@ class JobsCollector:
             complete=complete and since is None and not changed.skipped["malformed"],
         )
         cycle = self._book.cycle(poll)
-        self._look_at_jobs(client, cycle)
+        if started >= self.no_details_before:
+            self._look_at_jobs(client, cycle)
         self.owners.refresh(self._policy.detail_seconds)
         if self._saw_all(poll, changed.skipped + open_jobs.skipped):
             self._count_executions(cycle, listed_before[OwnerKind.TASK])
@@ -122,7 +123,7 @@ class JobsCollector:
             self._book.commit(cycle)
             gone = self.owners.gone({*self._book.accounts, *self.open_jobs.owners}, versions, started)
             if poll.complete:
-                self._book.close_accounts(lambda owner: owner in gone or self.owners.hopeless(owner.kind))
+                self._book.close_accounts(lambda owner: owner in gone or self.owners.never_listed(owner.kind))
         except LedgerError as error:
             raise UpstreamError(Reason.LEDGER, str(error)) from None
         if complete:
@@ -148,9 +149,7 @@ class JobsCollector:
                 cycle.count_executions(Owner(OwnerKind.TASK, task_id), entry.executions, new=new)
 
     def _look_at_jobs(self, client: TheEyeClient, cycle: Cycle) -> None:
-        """Fetch jobs in full, a few at a time, within the budget, and none while TheEye asks to be left alone."""
-        if self._monotonic() < self.no_details_before:
-            return
+        """Fetch jobs in full, a few at a time, within the budget, and until TheEye asks to be left alone."""
         until = time.monotonic() + self._policy.detail_seconds
         refusals: list[UpstreamError] = []
 
