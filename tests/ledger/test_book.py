@@ -822,6 +822,20 @@ def test_what_could_not_be_looked_at_gives_way_to_what_was_never_tried(poller: P
     assert poller.asked == ["job-82", "job-80", "job-81", "a"]
 
 
+def test_a_poll_writes_what_it_changes_and_nothing_else(storage: UnreliableStorage) -> None:
+    poller = Poller(Book("demo", storage, BOUNDS))
+    for number in range(100):
+        poller.put(f"job-{number}", 70, lifecycle="started", _type="WorkflowJob", workflow_id="w1")
+    poller.poll()
+    poller.put("a", 80, result=result(1))
+    before = storage._db.total_changes
+    poller.poll()
+    assert storage._db.total_changes - before == 3  # the job, its task and the cursor
+    poller.poll()
+    assert storage._db.total_changes - before == 4
+    assert Book("demo", storage, BOUNDS).known_jobs == 101
+
+
 # Failures of the storage
 
 
