@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from theeye_exporter.ledger.doubts import CLOCK_TOLERANCE, everything_listed_until, is_outdated
 from theeye_exporter.ledger.reading import ABSURD, has_times, owner_of, result_of
-from theeye_exporter.ledger.records import Account, Bounds, Cursor, Histogram, KnownJob, LastRun, Owner, OwnerKind
+from theeye_exporter.ledger.records import Account, Bounds, Histogram, KnownJob, LastRun, Owner, OwnerKind
 from theeye_exporter.ledger.storage import Changes, State
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES, Outcome, outcome_of
 from theeye_exporter.theeye.models import Job, JobResult, text, timestamp
@@ -14,9 +15,6 @@ from theeye_exporter.theeye.models import Job, JobResult, text, timestamp
 __all__ = ["Cycle", "Poll"]
 
 _ATTEMPTS: Final = 3
-
-_CLOCK_TOLERANCE: Final = 300.0
-"""Seconds by which an end may be later than TheEye's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +52,9 @@ class Cycle:
         self.impossible = 0
         self.without_result = 0
         self.unknown: set[tuple[str, str]] = set()
-        self._latest = float("inf") if poll.date is None else poll.date + _CLOCK_TOLERANCE
-        self._hidden_before = self._horizon(state.cursor, poll.date)
+        self._date = poll.date
+        self._latest = float("inf") if poll.date is None else poll.date + CLOCK_TOLERANCE
+        self._hidden_before = everything_listed_until(state.cursor, poll.date)
         self._uncounted: set[str] = set()
         newest = 0.0
         by_change = sorted((timestamp(job.last_update) or 0.0, position) for position, job in enumerate(poll.changed))
@@ -63,13 +62,17 @@ class Cycle:
             job = poll.changed[position]
             newest = max(newest, updated)
             lifecycle = text(job.lifecycle)
+            if self._is_outdated(job.id, updated):
+                continue
             if lifecycle in ENDED_LIFECYCLES and updated:
                 self._take_ended(job, updated)
             elif lifecycle not in ENDED_LIFECYCLES and (lifecycle or self._job(job.id) is None):
                 # Without a lifecycle it may have ended as well, so that it was not restarted for that.
                 self._take_open(job.id, job, updated)
         for job in poll.open_jobs:
-            self._take_open(job.id, job, timestamp(job.last_update) or 0.0)
+            updated = timestamp(job.last_update) or 0.0
+            if not self._is_outdated(job.id, updated):
+                self._take_open(job.id, job, updated)
         self._want_results_of_last_runs()
         self._advance(newest, poll)
         self._look_for_missing(poll)
@@ -97,7 +100,9 @@ class Cycle:
         known = self._own_job(job_id)
         if known is None:
             return
-        if known.missing:
+        if job is not None and self._is_outdated(job_id, timestamp(job.last_update) or 0.0):
+            self.fail_result(job_id)
+        elif known.missing:
             self._take_missing(job_id, known, job)
         elif job is None:
             self._give_up(known)
@@ -135,6 +140,10 @@ class Cycle:
             own = self._account(owner)
             own.executions_before = before
             own.unseen = max(own.unseen, unseen)
+
+    def _is_outdated(self, job_id: str, updated: float) -> bool:
+        known = self._job(job_id)
+        return known is not None and is_outdated(known, updated, self._date)
 
     def _take_ended(self, job: Job, updated: float) -> None:
         known = self._own_job(job.id)
@@ -272,19 +281,13 @@ class Cycle:
             if known is not None:
                 known.missing = True
         if poll.complete and poll.changed:  # an empty list may be a hidden error
-            horizon = self._horizon(self.changes.cursor, poll.date)
+            horizon = everything_listed_until(self.changes.cursor, poll.date)
             for job_id in self._state.jobs.keys() - listed - self._state.open:
                 known = self._state.jobs[job_id]
                 # Ids are never used again, but what was hidden only comes back: by then it must be too old to count.
                 if known.updated < horizon:
                     self.without_result += known.wants_result and known.counted
                     self.changes.jobs[job_id] = None
-
-    @staticmethod
-    def _horizon(cursor: Cursor, date: float | None) -> float:
-        """Return before when everything that ended was in the last list of all jobs, if it could be seen at all."""
-        set_back = cursor.listed is not None and date is not None and date < cursor.listed
-        return float("-inf") if cursor.listed is None or set_back else cursor.listed - _CLOCK_TOLERANCE
 
     def _advance(self, newest: float, poll: Poll) -> None:
         cursor, date = self.changes.cursor, poll.date
