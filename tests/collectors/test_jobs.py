@@ -521,6 +521,31 @@ def test_without_a_list_of_tasks_jobs_name_themselves() -> None:
     ]
 
 
+def test_without_a_list_of_tasks_an_open_job_names_its_task_for_good() -> None:
+    theeye = FakeTheEye()
+    theeye.date = timestamp(minute(1))
+    poller = Poller(theeye, Directory(expected=False))
+    poller.poll()
+    theeye.put("a", lifecycle="ready", state="in_progress", last_update=minute(3))
+    tasks = [line for line in poller.poll() if 'task_id="t1"' in line]
+    assert 'theeye_task_jobs{organization="demo",task_id="t1",task="backup",hostname="",lifecycle="ready"} 1' in tasks
+    theeye.put("a", lifecycle="finished", state="success", last_update=minute(4))
+    tasks += [line for line in poller.poll() if 'task_id="t1"' in line]
+    assert 'theeye_task_jobs{organization="demo",task_id="t1",task="backup",hostname="",lifecycle="ready"} 0' in tasks
+    assert len([line for line in tasks if line.startswith("theeye_job_runs_total")]) == 12
+    assert [line for line in tasks if 'task="backup"' not in line] == []
+
+
+def test_what_is_deleted_is_forgotten_though_it_never_had_a_job() -> None:
+    theeye, tasks = FakeTheEye(), directory("t1", "t2")
+    poller = Poller(theeye, tasks)
+    poller.poll()
+    for _ in range(4):
+        tasks.update({"t1": Entry(labels=("backup", "bot-1"))})
+        poller.poll(after=400)
+    assert (poller.collector.owners.deleted, poller.collector.owners.unlisted_since) == ({}, {})
+
+
 @pytest.mark.parametrize(
     ("lifecycle", "state", "outcome"),
     [

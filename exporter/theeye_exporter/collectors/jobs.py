@@ -121,7 +121,8 @@ class JobsCollector:
         versions = {kind: listed.version for kind, listed in listed_before.items()}
         try:
             self._book.commit(cycle)
-            gone = self.owners.gone({*self._book.accounts, *self.open_jobs.owners}, versions, started)
+            known = {*self._book.accounts, *self.open_jobs.owners, *self.owners.deleted}
+            gone = self.owners.gone(known, versions, started)
             if poll.complete:
                 self._book.close_accounts(lambda owner: owner in gone or self.owners.never_listed(owner.kind))
         except LedgerError as error:
@@ -190,7 +191,8 @@ class JobsCollector:
             account = accounts.get(owner)
             if owner.kind is OwnerKind.OTHER:
                 continue
-            name = account.last.name if account is not None and account.last is not None else ""
+            last = None if account is None else account.last
+            name = self.open_jobs.name(owner) if last is None else last.name
             labels = self.owners.labels(owner, name)
             if labels is not None and account is not None:
                 add_account(samples, owner, labels, account)
