@@ -105,6 +105,13 @@ def test_the_organization_is_encoded_in_the_path() -> None:
         assert server.asked[0].path == "/R%26D%20%C3%B1%2Fx/job"
 
 
+def test_monitors_come_in_the_same_order_whatever_theeyes_is() -> None:
+    ids = [f"{number:024x}" for number in (7, 1, 5, 3)]
+    for order in (ids, ids[::-1], ids[2:] + ids[:2]):
+        with client_of(routes(demo__job=[], demo__resource=[monitor(id=i) for i in order])) as (client, _):
+            assert [m.id for m in client.monitors().items] == sorted(ids)
+
+
 def test_monitors_of_another_organization_are_not_shown_under_this_ones_name() -> None:
     listed = [monitor(customer_name="other"), monitor(id="b" * 24, customer_name="demo"), monitor(id="c" * 24)]
     with client_of(routes(monitor=listed)) as (client, _):

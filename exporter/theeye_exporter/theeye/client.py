@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Final
 from urllib.parse import quote
 
@@ -159,6 +160,9 @@ class TheEyeClient:
         if any(monitor.customer_name != self.organization for monitor in monitors):
             own = [monitor for monitor in monitors if text(monitor.customer_name) in {"", self.organization}]
         skipped["other_organization"] += len(monitors) - len(own)
+        # TheEye's order is another one each time. By it, a limit would cut other monitors at every poll, and nothing
+        # of the last exposition would be where it was.
+        own.sort(key=attrgetter("id"))
         return Listing(own, +skipped, answer.date)
 
     def _judge(self, verdict: UpstreamError | None) -> None:
