@@ -299,7 +299,7 @@ class Cycle:
         if poll.complete and poll.changed:
             cursor.listed = cursor.updated
         elif self._first:
-            cursor.listed = date
+            cursor.listed = cursor.updated or date
         elif cursor.listed is not None and date is not None:
             cursor.listed = min(cursor.listed, date)
 
