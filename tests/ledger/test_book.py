@@ -554,7 +554,9 @@ def test_what_ended_before_counting_began_is_not_counted_when_it_becomes_visible
 
 
 def test_what_ended_before_is_not_counted_though_nothing_was_visible_at_first() -> None:
-    poller = Poller(date=10_000)
+    poller = Poller(date=10)
+    poller.poll()
+    poller.date = 10_000
     poller.poll()
     poller.put("hidden", 5000, result=result(1))
     poller.poll()

@@ -188,6 +188,7 @@ class Histories(RuleBasedStateMachine):
         self.number = 0
         self.jobs: dict[str, LivingJob] = {}
         self.hidden: set[str] = set()
+        self.once_hidden: set[str] = set()
         self.ends: Counter[Owner] = Counter()
         self.referee = Referee()
         self.results_listed = False
@@ -247,7 +248,8 @@ class Histories(RuleBasedStateMachine):
 
     def _edit(self, data: st.DataObject) -> None:
         job = self._any(data)
-        if job.id not in self.hidden:  # an edit of what was never seen cannot be told from an end
+        # An edit of what was never seen, or was forgotten, cannot be told from an end.
+        if job.id not in self.once_hidden or (job.id in self.referee.seen and job.id not in self.hidden):
             job.updated = self.now
 
     def _delete(self, data: st.DataObject) -> None:
@@ -275,6 +277,7 @@ class Histories(RuleBasedStateMachine):
     def hide_or_show(self, data: st.DataObject) -> None:
         """Let the token see a job no more, or again."""
         self.hidden ^= {self._any(data).id}
+        self.once_hidden |= self.hidden
 
     # What the exporter does
 
@@ -282,7 +285,7 @@ class Histories(RuleBasedStateMachine):
     def poll_in_peace(self) -> None:
         """After this, all that is there is known."""
         self.unreadable = False
-        complete = bool(self.hidden)
+        complete = bool(self.once_hidden)
         self.hidden.clear()
         self._poll(None, complete=complete, failing=False, dated=True)
         for job in self.jobs.values():
@@ -313,7 +316,7 @@ class Histories(RuleBasedStateMachine):
             (copy.deepcopy(job) for job in self._visible() if START + job.updated >= since),
             key=lambda job: job.updated,
         )
-        if dated and not changed and not referee.began:
+        if dated and not changed and not referee.seen:
             referee.listed = self.now
         self._meanwhile(data)
         open_jobs = [copy.deepcopy(job) for job in self._visible() if job.outcome is None]
@@ -381,6 +384,7 @@ class Histories(RuleBasedStateMachine):
         self.live(data, events)
         self._poll(None, complete=True, failing=False, dated=True)
         self.hidden = set(data.draw(st.lists(st.sampled_from(sorted({*self.jobs, "none"})))))
+        self.once_hidden |= self.hidden
         self._poll(None, complete=True, failing=False, dated=True)
         self.live(data, events)
         self.hidden.clear()

@@ -296,11 +296,11 @@ class Cycle:
         cursor.updated = reached if date is None else min(reached, date)
         if cursor.began is None:
             cursor.began = (cursor.updated or None) if date is None else date
-        if poll.complete and poll.changed:
+        if poll.changed and (poll.complete or self._first):
             cursor.listed = cursor.updated
-        elif self._first:
-            cursor.listed = cursor.updated or date
-        elif cursor.listed is not None and date is not None:
+        elif date is not None and not (poll.changed or self._state.jobs):
+            cursor.listed = date  # where there is nothing, that is all there is
+        elif date is not None and cursor.listed is not None:
             cursor.listed = min(cursor.listed, date)
 
     def _turnaround_bounds(self, owner: Owner) -> tuple[float, ...] | None:
