@@ -590,41 +590,7 @@ def test_what_ended_while_nobody_looked_is_counted_though_the_clock_was_set_back
         assert (poller.runs, poller.durations) == ({"success": 2}, (2, 2.0))
 
 
-# Answers that are older than the last one, as of a database that lags behind
-
-
-@pytest.mark.parametrize("complete", [True, False])
-def test_a_list_that_is_older_than_the_last_one_makes_no_run(complete: bool, poller: Poller) -> None:
-    poller.date = 100
-    poller.put("a", 70, lifecycle="ready")
-    poller.put("b", 71, state="failure", result=result(1))
-    poller.poll()
-    older = copy.deepcopy(poller.jobs)
-    poller.put("a", 80, lifecycle="finished", result=result(1))
-    poller.put("b", 81, lifecycle="ready")
-    poller.poll()
-    poller.put("b", 82, lifecycle="finished", state="success", result=result(2))
-    poller.poll()
-    newer = poller.jobs
-    for poller.jobs in (older, newer, older, newer):
-        poller.poll(complete=complete)
-        assert poller.runs == {"success": 2, "failure": 1}
-        assert poller.durations == (3, 4.0)
-
-
-def test_a_job_in_full_that_is_older_than_the_list_is_asked_for_again(poller: Poller) -> None:
-    poller.date = 100
-    poller.put("a", 70, lifecycle="ready")
-    poller.poll()
-    poller.put("a", 80, lifecycle="finished", result=result(1))
-    newer = copy.deepcopy(poller.jobs["a"])
-    poller.between = lambda: poller.put("a", 70, lifecycle="assigned", result=None)
-    poller.poll()
-    assert (poller.runs, poller.durations, poller.book.backlog) == ({"success": 1}, (0, 0.0), 1)
-    poller.between = lambda: None
-    poller.jobs["a"] = newer
-    poller.poll()
-    assert (poller.runs, poller.durations, poller.book.backlog) == ({"success": 1}, (1, 1.0), 0)
+# Clocks
 
 
 def test_a_job_that_was_restarted_after_the_clock_was_set_back_is_a_run(poller: Poller) -> None:
@@ -638,9 +604,6 @@ def test_a_job_that_was_restarted_after_the_clock_was_set_back_is_a_run(poller: 
     poller.date = 1015
     poller.poll()
     assert (poller.runs, poller.durations) == ({"success": 2}, (2, 2.0))
-
-
-# Clocks
 
 
 def test_a_clock_that_was_set_back_does_not_hide_what_ends_then(poller: Poller) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from theeye_exporter.ledger.doubts import CLOCK_TOLERANCE, everything_listed_until, is_outdated
+from theeye_exporter.ledger.doubts import CLOCK_TOLERANCE, everything_listed_until
 from theeye_exporter.ledger.reading import ABSURD, has_times, owner_of, result_of
 from theeye_exporter.ledger.records import Account, Bounds, Histogram, KnownJob, LastRun, Owner, OwnerKind
 from theeye_exporter.ledger.storage import Changes, State
@@ -52,7 +52,6 @@ class Cycle:
         self.impossible = 0
         self.without_result = 0
         self.unknown: set[tuple[str, str]] = set()
-        self._date = poll.date
         self._latest = float("inf") if poll.date is None else poll.date + CLOCK_TOLERANCE
         self._hidden_before = everything_listed_until(state.cursor, poll.date)
         self._uncounted: set[str] = set()
@@ -62,17 +61,13 @@ class Cycle:
             job = poll.changed[position]
             newest = max(newest, updated)
             lifecycle = text(job.lifecycle)
-            if self._is_outdated(job.id, updated):
-                continue
             if lifecycle in ENDED_LIFECYCLES and updated:
                 self._take_ended(job, updated)
             elif lifecycle not in ENDED_LIFECYCLES and (lifecycle or self._job(job.id) is None):
                 # Without a lifecycle it may have ended as well, so that it was not restarted for that.
                 self._take_open(job.id, job, updated)
         for job in poll.open_jobs:
-            updated = timestamp(job.last_update) or 0.0
-            if not self._is_outdated(job.id, updated):
-                self._take_open(job.id, job, updated)
+            self._take_open(job.id, job, timestamp(job.last_update) or 0.0)
         self._want_results_of_last_runs()
         self._advance(newest, poll)
         self._look_for_missing(poll)
@@ -100,9 +95,7 @@ class Cycle:
         known = self._own_job(job_id)
         if known is None:
             return
-        if job is not None and self._is_outdated(job_id, timestamp(job.last_update) or 0.0):
-            self.fail_result(job_id)
-        elif known.missing:
+        if known.missing:
             self._take_missing(job_id, known, job)
         elif job is None:
             self._give_up(known)
@@ -140,10 +133,6 @@ class Cycle:
             own = self._account(owner)
             own.executions_before = before
             own.unseen = max(own.unseen, unseen)
-
-    def _is_outdated(self, job_id: str, updated: float) -> bool:
-        known = self._job(job_id)
-        return known is not None and is_outdated(known, updated, self._date)
 
     def _take_ended(self, job: Job, updated: float) -> None:
         known = self._own_job(job.id)
