@@ -85,6 +85,7 @@ def setup() -> Iterator[Setup]:
         ("drip-headers", Reason.TIMEOUT),
         ("error=500", Reason.SERVER_ERROR),
         ("error=503,retry-after=0", Reason.SERVER_ERROR),
+        ("error=404", Reason.NOT_FOUND),
         ("error=429", Reason.RATE_LIMITED),
         ("garbage", Reason.INVALID_RESPONSE),
         ("truncate", Reason.TRUNCATED),

@@ -144,6 +144,22 @@ def test_a_poll_that_hangs_does_not_keep_the_new_one_from_running(setup: Setup) 
     assert theeye.concurrent >= 1  # the old poll still hangs
 
 
+def test_a_reload_while_the_list_of_tasks_fails_leaves_no_gap_in_the_metrics_of_jobs(
+    setup: Setup, tmp_path: Path
+) -> None:
+    setup.exporter.stop()
+    setup.theeyes["one"].faults = (parse_fault("tasks:error=500"),)
+    again = Setup(setup.theeyes, tmp_path, now=setup.now)
+    for _ in range(3):
+        again.poll("one")
+    shown = {key for key in again.of("one") if key[0].startswith("theeye_job_")}
+    assert shown
+    again.reload(one="timeout: 3s")
+    again.poll("one")
+    assert {key for key in again.of("one") if key[0].startswith("theeye_job_")} == shown
+    again.exporter.stop()
+
+
 # Histograms
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 __all__ = ["CASES", "SECRETS"]
 
 TOKEN: Final = "canary-token-0123456789"
-PASSWORD_HASH: Final = "$2y$10$canary0123456789abcdefghijklmnopqrstuvwxyz0123456789A"
+PASSWORD_HASH: Final = "$2y$10$canary0123456789abcdeeghijklmnopqrstuvwxyz0123456789A"
 SECRETS: Final = (TOKEN, PASSWORD_HASH)
 """Texts that may stand in Secrets alone."""
 

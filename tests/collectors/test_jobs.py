@@ -33,6 +33,7 @@ class FakeTheEye(TheEyeClient):
         self.jobs_by_id: dict[str, dict[str, Any]] = {}
         self.asked_in_full: list[str] = []
         self.failing: set[str] = set()
+        self.refusal = UpstreamError(Reason.SERVER_ERROR, "TheEye answered 500")
         self.pruned: set[str] = set()
         self.results_in_list = False
         self.date: float | None = None
@@ -65,7 +66,7 @@ class FakeTheEye(TheEyeClient):
     def job(self, job_id: str) -> Job | None:
         self.asked_in_full.append(job_id)
         if job_id in self.failing:
-            raise UpstreamError(Reason.SERVER_ERROR, "TheEye answered 500")
+            raise self.refusal
         found = None if job_id in self.pruned else self.jobs_by_id.get(job_id)
         return None if found is None else msgspec.convert(found, Job)
 
@@ -269,6 +270,32 @@ def test_results_are_fetched_oldest_first_within_the_budget_of_a_cycle() -> None
     assert theeye.asked_in_full == ["job-0", "job-1", "job-2", "job-3", "job-4"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "retry_after", "silent"),
+    [(Reason.RATE_LIMITED, 60.0, 60), (Reason.SERVER_ERROR, 30.0, 30), (Reason.RATE_LIMITED, None, 15)],
+)
+def test_no_more_results_are_asked_for_while_theeye_wants_to_be_left_alone_and_none_is_given_up(
+    reason: Reason, retry_after: float | None, silent: int
+) -> None:
+    theeye = FakeTheEye()
+    jobs = [f"job-{number}" for number in range(5)]
+    for number, job in enumerate(jobs):
+        theeye.put(job, task_id=f"t{number}", last_update=minute(number + 2), result=result(number + 1))
+    theeye.failing.update(jobs)
+    theeye.refusal = UpstreamError(reason, "TheEye answered 429", retry_after=retry_after)
+    poller = Poller(theeye, directory(*(f"t{number}" for number in range(5))), concurrency=1)
+    for _ in range(5):
+        theeye.asked_in_full.clear()
+        poller.poll()
+        assert theeye.asked_in_full == ["job-0"]
+        for _ in range(silent // 15 - 1):
+            assert len(poller.poll()) > 10
+            assert theeye.asked_in_full == ["job-0"]
+    theeye.failing.clear()
+    assert poller.last("duration_seconds") == ["1.0", "2.0", "3.0", "4.0", "5.0"]
+    assert poller.dropped == {}
+
+
 def test_old_servers_results_in_the_list_are_used_and_nothing_is_fetched() -> None:
     theeye = FakeTheEye()
     theeye.results_in_list = True
@@ -334,6 +361,7 @@ def test_a_task_without_jobs_has_its_zeros() -> None:
 def test_a_deleted_tasks_counters_stay_for_the_grace_period() -> None:
     theeye, tasks = FakeTheEye(), directory("t1", "t2")
     poller = Poller(theeye, tasks)
+    theeye.date = timestamp(minute(1))
     poller.poll()
     theeye.put("a", last_update=minute(3), result=result(1))
     assert poller.runs() == {"success": 1}
@@ -348,10 +376,31 @@ def test_a_deleted_tasks_counters_stay_for_the_grace_period() -> None:
     assert not [line for line in poller.poll() if '"t1"' in line]
 
 
+@pytest.mark.parametrize("had_one", [True, False])
+def test_counters_are_not_forgotten_while_the_list_of_tasks_fails(had_one: bool) -> None:
+    theeye = FakeTheEye()
+    tasks = directory("t1") if had_one else Directory(expected=True)
+    for _ in range(3):
+        tasks.fail()
+    poller = Poller(theeye, tasks)
+    theeye.put("other", task_id="t2")
+    poller.poll()
+    theeye.put("a", last_update=minute(3), result=result(1))
+    assert poller.runs() == {"success": 1}
+    del theeye.jobs_by_id["a"]
+    theeye.put("other", last_update=minute(40))
+    poller.poll(after=3600)
+    assert poller.collector._book.known_jobs == 1
+    assert poller.runs() == {"success": 1}
+    tasks.update({"t1": Entry(labels=("backup", "bot-1"))})
+    assert poller.runs() == {"success": 1}
+
+
 def test_runs_of_workflows_and_of_bots_updates_have_their_own_counters() -> None:
     theeye = FakeTheEye()
     poller = Poller(theeye)
     poller.workflows.update({"w1": Entry(labels=("ETL",))})
+    theeye.date = timestamp(minute(1))
     poller.poll()
     theeye.put("w", _type="WorkflowJob", task_id=None, workflow_id="w1", state="failure", last_update=minute(3))
     theeye.put("u", _type="AgentUpdateJob", task_id=None, last_update=minute(3))
@@ -435,6 +484,7 @@ def test_all_jobs_are_listed_again_after_a_while_and_deleted_ones_forgotten() ->
     poller.poll()
     poller.poll()
     del theeye.jobs_by_id["a"]
+    theeye.put("b", last_update=minute(30))
     poller.poll(after=3600)
     assert [since is None for since in asked] == [True, False, True]
     assert poller.collector._book.known_jobs == 1
@@ -443,6 +493,7 @@ def test_all_jobs_are_listed_again_after_a_while_and_deleted_ones_forgotten() ->
 def test_an_outcome_that_is_not_understood_is_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
     theeye = FakeTheEye()
     poller = Poller(theeye)
+    theeye.date = timestamp(minute(1))
     poller.poll()
     theeye.put("a", state="melted", last_update=minute(3))
     theeye.put("b", state="melted", last_update=minute(4))
@@ -468,6 +519,31 @@ def test_without_a_list_of_tasks_jobs_name_themselves() -> None:
     assert [line for line in poller.poll() if "duration" in line] == [
         'theeye_job_last_duration_seconds{organization="demo",task_id="t1",task="backup",hostname=""} 1.0'
     ]
+
+
+def test_without_a_list_of_tasks_an_open_job_names_its_task_for_good() -> None:
+    theeye = FakeTheEye()
+    theeye.date = timestamp(minute(1))
+    poller = Poller(theeye, Directory(expected=False))
+    poller.poll()
+    theeye.put("a", lifecycle="ready", state="in_progress", last_update=minute(3))
+    tasks = [line for line in poller.poll() if 'task_id="t1"' in line]
+    assert 'theeye_task_jobs{organization="demo",task_id="t1",task="backup",hostname="",lifecycle="ready"} 1' in tasks
+    theeye.put("a", lifecycle="finished", state="success", last_update=minute(4))
+    tasks += [line for line in poller.poll() if 'task_id="t1"' in line]
+    assert 'theeye_task_jobs{organization="demo",task_id="t1",task="backup",hostname="",lifecycle="ready"} 0' in tasks
+    assert len([line for line in tasks if line.startswith("theeye_job_runs_total")]) == 12
+    assert [line for line in tasks if 'task="backup"' not in line] == []
+
+
+def test_what_is_deleted_is_forgotten_though_it_never_had_a_job() -> None:
+    theeye, tasks = FakeTheEye(), directory("t1", "t2")
+    poller = Poller(theeye, tasks)
+    poller.poll()
+    for _ in range(4):
+        tasks.update({"t1": Entry(labels=("backup", "bot-1"))})
+        poller.poll(after=400)
+    assert (poller.collector.owners.deleted, poller.collector.owners.unlisted_since) == ({}, {})
 
 
 @pytest.mark.parametrize(

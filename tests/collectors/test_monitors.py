@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samples import lines
+from samples import lines, render
 from theeye_exporter.collectors.base import server_time
 from theeye_exporter.collectors.monitors import MonitorsCollector
 from theeye_exporter.theeye import decode
@@ -272,6 +272,30 @@ def test_no_field_of_any_kind_breaks_a_collection(fields: dict[str, Any]) -> Non
     found, _ = collect({**fields, "id": "6b"})
     assert len([line for line in found if line.startswith("theeye_monitor_state") and line.endswith(" 1")]) == 1
     assert not [line for line in found if line.endswith(("nan", "inf"))]
+
+
+@given(st.permutations(range(6)), st.permutations(range(6)))
+def test_what_is_shown_has_one_order_whatever_theeyes_is(first: list[int], second: list[int]) -> None:
+    collector = MonitorsCollector("demo")
+    objects = [
+        monitor(kind, data, name=f"m{number}", fails_count=number, last_check=FRESH) | {"id": f"{number:024x}"}
+        for number, (kind, data) in enumerate(
+            [
+                ("dstat", DSTAT),
+                ("script", {"code": 3}),
+                ("dstat", DSTAT | {"cpu": 7, "disk": []}),
+                ("script", {"code": 4}),
+                ("host", None),
+                ("dstat", DSTAT | {"disk": [{"name": "sdb", "value": 3}, {"name": "sdc", "value": 4}]}),
+            ]
+        )
+    ]
+    expected = render(MonitorsCollector("demo").collect(FakeTheEye(*objects), NOW).samples)
+    for order in (first, second):
+        shown = render(collector.collect(FakeTheEye(*(objects[number] for number in order)), NOW).samples)
+        assert {family: shown[family].text() for family in shown} == {
+            family: expected[family].text() for family in expected
+        }
 
 
 EDITS: list[dict[str, Any]] = [

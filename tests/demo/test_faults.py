@@ -159,11 +159,12 @@ def test_malformed_objects(frozen: Client) -> None:
     frozen.theeye.faults = (parse_fault("monitors:malformed"),)
     spoilt = frozen.json("/demo/resource")
     assert len(spoilt) == len(true)
-    different = [index for index, one in enumerate(true) if spoilt[index] != one]
+    different = [index for index, one in enumerate(spoilt) if one not in true]
     assert different == list(range(3, 120, 10))
     kinds: list[Any] = [spoilt[index] for index in different[:6]]
     assert kinds[:3] == [None, "an object, really", 42]
-    assert (kinds[3]["state"], kinds[3]["fails_count"], kinds[3]["id"]) == (7, "three", true[33]["id"])
+    assert (kinds[3]["state"], kinds[3]["fails_count"]) == (7, "three")
+    assert kinds[3]["id"] in {one["id"] for one in true}
     assert {"id", "_id"}.isdisjoint(kinds[4])
     assert kinds[5] == {}
 

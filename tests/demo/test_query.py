@@ -136,7 +136,7 @@ def test_a_cursor_over_jobs(living: Client) -> None:
 def test_monitors_by_state_and_type(living: Client) -> None:
     every = living.json("/demo/resource")
     stopped = living.json("/demo/resource?where[state]=updates_stopped")
-    assert [one["id"] for one in stopped] == [one["id"] for one in every if one["state"] == "updates_stopped"] != []
+    assert {one["id"] for one in stopped} == {one["id"] for one in every if one["state"] == "updates_stopped"} != set()
     two = living.json("/demo/resource?where[type][$in][]=dstat&where[type][$in][]=host&limit=7")
     assert len(two) == 7
     assert {one["type"] for one in two} <= {"dstat", "host"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.polling import BOUNDS, START, TASK, Poller, UnreliableStorage, result
+from ledger.polling import BOUNDS, START, TASK, Poller, UnreliableStorage, iso, result
 from theeye_exporter.ledger.book import Book
 from theeye_exporter.ledger.cycle import Cycle, Poll
 from theeye_exporter.ledger.records import Account, Bounds, LastRun, Owner, OwnerKind
@@ -254,7 +254,7 @@ def test_a_poll_that_brings_nothing_new_changes_nothing(poller: Poller) -> None:
     poller.put("a", 70, result=result(1))
     poller.put("b", 71, lifecycle="ready")
     poller.put("c", 72, lifecycle="canceled", state="canceled")
-    poller.poll()
+    poller.poll(complete=True)
     before = copy.deepcopy(poller.book._state)
     for complete in (False, True, False):
         poller.poll(complete=complete)
@@ -429,7 +429,7 @@ def test_a_list_of_all_jobs_forgets_what_is_gone_and_says_what_got_no_result(pol
     poller.put("b", 70, result=result(1))
     poller.unreadable.add("b")
     poller.poll()
-    poller.put("c", 80, _type="DummyJob")
+    poller.put("c", 1000, _type="DummyJob")
     del poller.jobs["before"], poller.jobs["a"], poller.jobs["b"]
     poller.unreadable.clear()
     poller.poll()  # asks for b, which is gone
@@ -444,6 +444,7 @@ def test_a_list_of_all_jobs_gives_up_the_results_of_what_is_gone(poller: Poller)
     poller.unreadable.add("a")
     poller.poll()
     del poller.jobs["a"]
+    poller.put("b", 1000, _type="DummyJob")
     assert poller.poll(complete=True).without_result == 1
     assert poller.book.backlog == 0
 
@@ -532,7 +533,77 @@ def test_an_empty_first_list_begins_too() -> None:
     assert poller.runs == {"success": 1}
 
 
+# What was hidden for a while
+
+
+def test_what_ended_before_counting_began_is_not_counted_when_it_becomes_visible(poller: Poller) -> None:
+    poller.put("hidden", -1000, state="failure", result=result(1), task_id="t2")
+    poller.put("older", -2000, state="failure", result=result(1), task_id="t2")
+    poller.poll(complete=True)
+    hidden = poller.account(Owner(OwnerKind.TASK, "t2"))
+    assert (hidden.runs, hidden.duration, hidden.turnaround, hidden.jobs_seen) == ({}, None, None, 0)
+    assert hidden.last is not None
+    assert (hidden.last.job_id, hidden.last.duration) == ("hidden", 1.0)
+    assert poller.asked == ["hidden"]
+    poller.put("hidden", 70, lifecycle="ready")
+    poller.poll()
+    poller.put("hidden", 80, lifecycle="finished")
+    poller.poll()
+    assert hidden.runs == {}
+    assert poller.account(Owner(OwnerKind.TASK, "t2")).runs == {Outcome.FAILURE: 1}
+
+
+def test_what_ended_before_is_not_counted_though_nothing_was_visible_at_first() -> None:
+    poller = Poller(date=10)
+    poller.poll()
+    poller.date = 10_000
+    poller.poll()
+    poller.put("hidden", 5000, result=result(1))
+    poller.poll()
+    assert poller.runs == {}
+    poller.put("a", 9990, result=result(1))
+    poller.date = 10_010
+    poller.poll()
+    assert poller.runs == {"success": 1}
+
+
+@pytest.mark.parametrize("updated", [1000, 4600, 4800, 4999])
+def test_what_is_hidden_from_a_list_of_all_jobs_is_not_counted_again(updated: float, poller: Poller) -> None:
+    poller.put("a", updated, result=result(1))
+    poller.poll()
+    poller.put("b", 5000, result=result(1))
+    poller.poll()
+    for _ in range(2):
+        poller.poll(complete=True, unlisted=("a",))
+        poller.poll(complete=True)
+        assert (poller.runs, poller.durations) == ({"success": 2}, (2, 2.0))
+
+
+def test_what_ended_while_nobody_looked_is_counted_though_the_clock_was_set_back(poller: Poller) -> None:
+    poller.date = 5000
+    poller.put("a", 5000, result=result(1))
+    poller.poll(complete=True)
+    poller.date = 2000
+    poller.put("b", 1500, result=result(1))
+    for _ in range(2):
+        poller.poll(complete=True)
+        assert (poller.runs, poller.durations) == ({"success": 2}, (2, 2.0))
+
+
 # Clocks
+
+
+def test_a_job_that_was_restarted_after_the_clock_was_set_back_is_a_run(poller: Poller) -> None:
+    poller.date = 5000
+    poller.put("a", 5000, result=result(1))
+    poller.poll()
+    poller.date = 1000
+    poller.put("a", 990, lifecycle="ready")
+    poller.poll()
+    poller.put("a", 1010, lifecycle="finished", result=result(1))
+    poller.date = 1015
+    poller.poll()
+    assert (poller.runs, poller.durations) == ({"success": 2}, (2, 2.0))
 
 
 def test_a_clock_that_was_set_back_does_not_hide_what_ends_then(poller: Poller) -> None:
@@ -753,6 +824,33 @@ def test_results_of_last_runs_come_first_and_then_the_oldest(poller: Poller) -> 
     assert poller.asked == ["other", "job-72", "job-70", "job-71"]
 
 
+def test_what_could_not_be_looked_at_gives_way_to_what_was_never_tried(poller: Poller) -> None:
+    poller.put("a", 70, lifecycle="ready", creation_date=iso(70))
+    poller.poll()
+    del poller.jobs["a"]
+    poller.unreadable.add("a")
+    poller.poll()
+    poller.asked.clear()
+    for updated in (80, 81, 82):
+        poller.put(f"job-{updated}", updated, result=result(1))
+    poller.poll()
+    assert poller.asked == ["job-82", "job-80", "job-81", "a"]
+
+
+def test_a_poll_writes_what_it_changes_and_nothing_else(storage: UnreliableStorage) -> None:
+    poller = Poller(Book("demo", storage, BOUNDS))
+    for number in range(100):
+        poller.put(f"job-{number}", 70, lifecycle="started", _type="WorkflowJob", workflow_id="w1")
+    poller.poll()
+    poller.put("a", 80, result=result(1))
+    before = storage._db.total_changes
+    poller.poll()
+    assert storage._db.total_changes - before == 3  # the job, its task and the cursor
+    poller.poll()
+    assert storage._db.total_changes - before == 4
+    assert Book("demo", storage, BOUNDS).known_jobs == 101
+
+
 # Failures of the storage
 
 
@@ -802,6 +900,7 @@ def test_accounts_are_closed_for_good_once_no_job_is_left(storage: UnreliableSto
     poller.book.close_accounts(lambda _: True)
     assert set(poller.book.accounts) == {TASK, other}
     del poller.jobs["a"]
+    poller.put("c", 1000, _type="DummyJob", task_id="t2")
     poller.poll(complete=True)
     storage.failing = True
     with pytest.raises(LedgerError):

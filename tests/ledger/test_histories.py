@@ -1,7 +1,8 @@
 """Any history of jobs, polled at any moment: what is counted is what TheEye's API could tell.
 
 A small TheEye lives and is polled, and a referee who knows every job's runs by number says what could be told of it:
-a run whose end was never listed, or that another one followed before its result was read, cannot.
+a run whose end was never listed, or that another one followed before its result was read, cannot. Nor can one that
+ended while it was hidden, before a list of all jobs; and what was hidden for a while is never counted twice.
 """
 
 import copy
@@ -34,6 +35,7 @@ ENDS = {
     "unknown": ("finished", "melted"),
 }
 OUTCOMES = (*["success"] * 4, "failure", "failure", "timeout", "canceled", "unknown")
+TOLERANCE = 300
 KINDS = (*["ScriptJob"] * 4, "DummyJob", "WorkflowJob")
 
 
@@ -80,6 +82,7 @@ class Sight:
     """What could be told of a job until now; `due` says that the result of the run seen last is still to be read."""
 
     owner: Owner
+    updated: int = 0
     open: bool = False
     runs: int = 0
     run: int = 0
@@ -96,6 +99,7 @@ class Referee:
     """Says what has to be counted."""
 
     began: bool = False
+    listed: float = float("-inf")
     seen: dict[str, Sight] = field(default_factory=dict)
     runs: Counter[tuple[Owner, str]] = field(default_factory=Counter)
     durations: dict[Owner, list[float]] = field(default_factory=dict)
@@ -105,7 +109,9 @@ class Referee:
 
     def look(self, job: LivingJob, *, with_result: bool) -> None:
         """Take note of a job as it was listed or fetched."""
+        hidden = job.id not in self.seen and job.updated < self.listed - TOLERANCE
         sight = self.seen.setdefault(job.id, Sight(job.owner))
+        sight.updated = job.updated
         if job.outcome is None:
             self.give_up(sight)
             sight.open = True
@@ -113,7 +119,7 @@ class Referee:
         full = with_result and (job.result is not None or not job.has_result)
         ended_anew = sight.open or not sight.runs or job.outcome != sight.outcome
         if ended_anew or (full and sight.read and job.result != sight.result):
-            self._count(sight, job, full=full)
+            self._count(sight, job, full=full, hidden=hidden)
         elif full and not sight.read:
             if sight.due and sight.counted and job.result is not None:
                 self.durations.setdefault(job.owner, []).append(_seconds(job.result))
@@ -138,24 +144,25 @@ class Referee:
 
     def forget_all_but(self, listed: set[str]) -> None:
         for job_id in self.seen.keys() - listed:
-            if not self.seen[job_id].open:
+            if not self.seen[job_id].open and self.seen[job_id].updated < self.listed - TOLERANCE:
                 self.give_up(self.seen.pop(job_id))
 
     def give_up(self, sight: Sight) -> None:
         self.lost += sight.due and sight.counted
         sight.due, sight.failures = False, 0
 
-    def _count(self, sight: Sight, job: LivingJob, *, full: bool) -> None:
+    def _count(self, sight: Sight, job: LivingJob, *, full: bool, hidden: bool) -> None:
         self.give_up(sight)
         assert job.outcome is not None
         first = not sight.runs
-        sight.open, sight.run, sight.outcome, sight.counted = False, job.run, job.outcome, self.began
+        sight.open, sight.run, sight.outcome = False, job.run, job.outcome
+        sight.counted = self.began and not hidden
         sight.runs += 1
         sight.read, sight.result = full, job.result if full else None
         sight.due = job.has_result and not full
         if job.updated >= self.last.get(job.owner, (0, "", ""))[0]:
             self.last[job.owner] = (job.updated, job.id, job.outcome)
-        if not self.began:
+        if not sight.counted:
             return
         self.runs[job.owner, job.outcome] += 1
         if first:
@@ -180,6 +187,9 @@ class Histories(RuleBasedStateMachine):
         self.now = 1000
         self.number = 0
         self.jobs: dict[str, LivingJob] = {}
+        self.hidden: set[str] = set()
+        self.once_hidden: set[str] = set()
+        self.ends: Counter[Owner] = Counter()
         self.referee = Referee()
         self.results_listed = False
         self.unreadable = False
@@ -231,12 +241,16 @@ class Histories(RuleBasedStateMachine):
         self.now += 1
         self.number += 1
         job.run += 1
+        self.ends[job.owner] += 1
         job.outcome = data.draw(st.sampled_from(OUTCOMES))
         job.updated = self.now
         job.result = result(self.number + 0.5) if job.has_result else None  # no two runs take the same time
 
     def _edit(self, data: st.DataObject) -> None:
-        self._any(data).updated = self.now
+        job = self._any(data)
+        # An edit of what was never seen, or was forgotten, cannot be told from an end.
+        if job.id not in self.once_hidden or (job.id in self.referee.seen and job.id not in self.hidden):
+            job.updated = self.now
 
     def _delete(self, data: st.DataObject) -> None:
         del self.jobs[self._any(data).id]
@@ -258,13 +272,22 @@ class Histories(RuleBasedStateMachine):
         """Let jobs in full be unreadable for a while."""
         self.unreadable = not self.unreadable
 
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def hide_or_show(self, data: st.DataObject) -> None:
+        """Let the token see a job no more, or again."""
+        self.hidden ^= {self._any(data).id}
+        self.once_hidden |= self.hidden
+
     # What the exporter does
 
     @rule()
     def poll_in_peace(self) -> None:
         """After this, all that is there is known."""
         self.unreadable = False
-        self._poll(None, complete=False, failing=False, dated=True)
+        complete = bool(self.once_hidden)
+        self.hidden.clear()
+        self._poll(None, complete=complete, failing=False, dated=True)
         for job in self.jobs.values():
             sight = self.referee.seen[job.id]
             assert sight.open == (job.outcome is None)
@@ -290,11 +313,13 @@ class Histories(RuleBasedStateMachine):
         complete = complete or cursor is None
         since = 0.0 if complete or cursor is None else cursor - OVERLAP
         changed = sorted(
-            (copy.deepcopy(job) for job in self.jobs.values() if START + job.updated >= since),
+            (copy.deepcopy(job) for job in self._visible() if START + job.updated >= since),
             key=lambda job: job.updated,
         )
+        if dated and not changed and not referee.seen:
+            referee.listed = self.now
         self._meanwhile(data)
-        open_jobs = [copy.deepcopy(job) for job in self.jobs.values() if job.outcome is None]
+        open_jobs = [copy.deepcopy(job) for job in self._visible() if job.outcome is None]
         cycle = self.book.cycle(
             Poll(
                 changed=[job.told(with_result=self.results_listed) for job in changed],
@@ -308,6 +333,7 @@ class Histories(RuleBasedStateMachine):
         for job in open_jobs:
             referee.look(job, with_result=False)
         if complete and changed:
+            referee.listed = max(cursor - START if cursor else 0, *(job.updated for job in changed), 0)
             referee.forget_all_but({job.id for job in (*changed, *open_jobs)})
         self._meanwhile(data)
         self._look_at_jobs(cycle, referee)
@@ -332,7 +358,7 @@ class Histories(RuleBasedStateMachine):
 
     def _look_at_jobs(self, cycle: Cycle, referee: Referee) -> None:
         for job_id in cycle.wanted():
-            found = self.jobs.get(job_id)
+            found = None if job_id in self.hidden else self.jobs.get(job_id)
             if self.unreadable:
                 cycle.fail_result(job_id)
                 referee.miss(job_id, run=found.run if found else 0)
@@ -343,9 +369,26 @@ class Histories(RuleBasedStateMachine):
                 cycle.take_result(job_id, found.told(with_result=True))
                 referee.look(found, with_result=True)
 
+    def _visible(self) -> list[LivingJob]:
+        return [job for job in self.jobs.values() if job.id not in self.hidden]
+
     def _meanwhile(self, data: st.DataObject | None) -> None:
         if data is not None and data.draw(st.booleans()):
             self.happen(data)
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data(), events=st.integers(1, 4))
+    def poll_with_another_token_for_a_while(self, data: st.DataObject, events: int) -> None:
+        """Let a token that sees less take over when what there is has become old, and give way again."""
+        self.now += 2 * TOLERANCE
+        self.live(data, events)
+        self._poll(None, complete=True, failing=False, dated=True)
+        self.hidden = set(data.draw(st.lists(st.sampled_from(sorted({*self.jobs, "none"})))))
+        self.once_hidden |= self.hidden
+        self._poll(None, complete=True, failing=False, dated=True)
+        self.live(data, events)
+        self.hidden.clear()
+        self._poll(None, complete=True, failing=False, dated=True)
 
     @precondition(lambda self: self.number)
     @rule()
@@ -364,6 +407,8 @@ class Histories(RuleBasedStateMachine):
             for outcome, count in account.runs.items()
         }
         assert counted == dict(self.referee.runs)
+        for owner, ends in self.ends.items():
+            assert sum(count for (whose, _), count in counted.items() if whose == owner) <= ends
         for owner in {*self.book.accounts, *self.referee.last}:
             account = self.book.accounts.get(owner, Account())
             for histogram, expected in (

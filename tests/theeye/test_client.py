@@ -98,6 +98,16 @@ def test_a_remembered_route_that_vanishes_is_looked_for_again() -> None:
             monitors_of(client)
 
 
+def test_a_server_without_workflows_has_none_but_one_that_is_no_theeye_does_not_say_so() -> None:
+    with client_of(routes(demo__job=[])) as (client, _):
+        assert client.workflows().items == []
+    for body in (b"default backend - 404", b"", b"null", b'{"code":404}', b'"workflow not found"'):
+        with client_of(routes(demo__job=[], workflows=Reply(body, 404))) as (client, _):
+            with pytest.raises(UpstreamError) as caught:
+                client.workflows()
+            assert caught.value.reason is Reason.NOT_FOUND
+
+
 def test_an_unknown_organization_is_not_taken_for_a_missing_route() -> None:
     with (
         client_of(routes(demo__resource=NO_ORGANIZATION, monitor=[monitor()])) as (client, _),

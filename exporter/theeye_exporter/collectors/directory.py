@@ -58,8 +58,10 @@ class Directory:
 
     def __init__(self, *, expected: bool, former: "Directory | None" = None) -> None:
         self._attempted = threading.Event()
-        self._expected = expected
-        self._failures = 0
+        self.expected: bool = expected
+        """Whether a collector will fill it."""
+        self.failures: int = 0 if former is None or not former.expected else former.failures
+        """Lists that failed since the last one."""
         self.guard: EmptyListGuard = EmptyListGuard() if former is None else copy(former.guard)
         before = Listed() if former is None else former.listed
         self.listed: Listed = before if expected else Listed(before.version)
@@ -85,18 +87,18 @@ class Directory:
     def update(self, entries: Mapping[str, Entry]) -> None:
         """Take over a list of all there are."""
         self.listed = Listed(self.listed.version + 1, entries)
-        self._failures = 0
+        self.failures = 0
         self._attempted.set()
 
     def fail(self) -> None:
         """Take note that a list failed; those who wait for the first one go on."""
-        self._failures += 1
+        self.failures += 1
         self._attempted.set()
 
     @property
     def hopeless(self) -> bool:
         """Whether no list is to be had any more, so that jobs have to do with what they know themselves."""
-        return not self._expected or self._failures >= _ATTEMPTS
+        return not self.expected or self.failures >= _ATTEMPTS
 
     def wait(self, seconds: float) -> None:
         """Wait until the first list has arrived or failed, at most for `seconds`."""

@@ -93,6 +93,8 @@ class JobsCollector:
         self._policy = policy
         self._monotonic = monotonic
         self._full_list_at: float | None = None
+        self.no_details_before: float = float("-inf") if former is None else former.no_details_before
+        """Monotonic time, in seconds, until which TheEye asked not to be asked for single jobs."""
         self._unknown: set[tuple[str, str]] = set()
 
     def collect(self, client: TheEyeClient, now: float) -> Collection:
@@ -111,16 +113,18 @@ class JobsCollector:
             complete=complete and since is None and not changed.skipped["malformed"],
         )
         cycle = self._book.cycle(poll)
-        self._look_at_jobs(client, cycle)
+        if started >= self.no_details_before:
+            self._look_at_jobs(client, cycle)
         self.owners.refresh(self._policy.detail_seconds)
         if self._saw_all(poll, changed.skipped + open_jobs.skipped):
             self._count_executions(cycle, listed_before[OwnerKind.TASK])
         versions = {kind: listed.version for kind, listed in listed_before.items()}
         try:
             self._book.commit(cycle)
-            gone = self.owners.gone({*self._book.accounts, *self.open_jobs.owners}, versions, started)
+            known = {*self._book.accounts, *self.open_jobs.owners, *self.owners.deleted}
+            gone = self.owners.gone(known, versions, started)
             if poll.complete:
-                self._book.close_accounts(lambda owner: owner in gone or self.owners.hopeless(owner.kind))
+                self._book.close_accounts(lambda owner: owner in gone or self.owners.never_listed(owner.kind))
         except LedgerError as error:
             raise UpstreamError(Reason.LEDGER, str(error)) from None
         if complete:
@@ -146,16 +150,20 @@ class JobsCollector:
                 cycle.count_executions(Owner(OwnerKind.TASK, task_id), entry.executions, new=new)
 
     def _look_at_jobs(self, client: TheEyeClient, cycle: Cycle) -> None:
-        """Fetch jobs in full, a few at a time, within the budget."""
+        """Fetch jobs in full, a few at a time, within the budget, and until TheEye asks to be left alone."""
         until = time.monotonic() + self._policy.detail_seconds
+        refusals: list[UpstreamError] = []
 
         def fetch(job_id: str) -> tuple[str, Job | None] | UpstreamError | None:
-            if time.monotonic() >= until:
+            if refusals or time.monotonic() >= until:
                 return None
             try:
                 return job_id, client.job(job_id)
             except UpstreamError as error:
-                return error
+                if error.retry_after is None and error.reason is not Reason.RATE_LIMITED:
+                    return error
+                refusals.append(error)  # which says nothing of this job
+                return None
 
         wanted = cycle.wanted()[: self._policy.details_per_cycle]
         if not wanted:
@@ -166,6 +174,8 @@ class JobsCollector:
                     cycle.fail_result(job_id)
                 elif answer is not None:
                     cycle.take_result(*answer)
+        if refusals:
+            self.no_details_before = self._monotonic() + max(error.retry_after or 0.0 for error in refusals)
 
     def _samples(self, open_jobs: list[Job]) -> Samples:
         samples = Samples()
@@ -181,7 +191,8 @@ class JobsCollector:
             account = accounts.get(owner)
             if owner.kind is OwnerKind.OTHER:
                 continue
-            name = account.last.name if account is not None and account.last is not None else ""
+            last = None if account is None else account.last
+            name = self.open_jobs.name(owner) if last is None else last.name
             labels = self.owners.labels(owner, name)
             if labels is not None and account is not None:
                 add_account(samples, owner, labels, account)

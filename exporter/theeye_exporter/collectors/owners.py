@@ -77,6 +77,11 @@ class Owners:
         directory = self._directories.get(kind)
         return directory is not None and directory.hopeless
 
+    def never_listed(self, kind: OwnerKind) -> bool:
+        """Whether nobody is to list them, so that only their jobs can tell that they are still there."""
+        directory = self._directories.get(kind)
+        return directory is not None and not directory.expected
+
     def former_labels(self, owner: Owner) -> str | None:
         """Return the rendered labels that a deleted owner had, None if it is not known that it ever had some."""
         entry = self.deleted.get(owner)

@@ -103,24 +103,31 @@ class OpenJobs:
 
     Args:
         seen: the lifecycles that were seen before, by owner.
+        names: the owners' names as their jobs had them.
     """
 
-    def __init__(self, seen: Mapping[Owner, set[str]] | None = None) -> None:
+    def __init__(self, seen: Mapping[Owner, set[str]] | None = None, names: Mapping[Owner, str] | None = None) -> None:
         self._seen: defaultdict[Owner, set[str]] = defaultdict(set, seen or {})
+        self._names: dict[Owner, str] = dict(names or {})
 
     def copy(self) -> "OpenJobs":
         """Return one that has seen the same, also while a poll goes on with this one."""
-        return OpenJobs({owner: seen.copy() for owner, seen in list(self._seen.items())})
+        return OpenJobs({owner: seen.copy() for owner, seen in list(self._seen.items())}, self._names.copy())
 
     @property
     def owners(self) -> Iterable[Owner]:
         """Tasks and workflows of which an open job was seen."""
         return self._seen.keys()
 
+    def name(self, owner: Owner) -> str:
+        """Return the owner's name as its open jobs had it, empty if none was seen."""
+        return self._names.get(owner, "")
+
     def forget(self, owners: Iterable[Owner]) -> None:
         """Forget owners that are gone."""
         for owner in owners:
             self._seen.pop(owner, None)
+            self._names.pop(owner, None)
 
     def add(self, samples: Samples, organization: str, jobs: Iterable[Job], owners: Owners) -> None:
         """Add the samples of all open jobs."""
@@ -137,7 +144,9 @@ class OpenJobs:
             samples[f.JOBS].add(f'{label},lifecycle="{name}"', everywhere[name])
         for owner, seen in self._seen.items():
             open_jobs = by_owner.get(owner, [])
-            labels = owners.labels(owner, text(open_jobs[0].name) if open_jobs else "")
+            if open_jobs:
+                self._names[owner] = text(open_jobs[0].name)
+            labels = owners.labels(owner, self.name(owner))
             if labels is None:
                 continue
             families = _FAMILIES[owner.kind]

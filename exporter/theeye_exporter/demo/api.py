@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from random import Random
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -142,6 +143,8 @@ class Api:
         old = self._settings.shape == "old"
         if old:
             chosen = [monitor for monitor in chosen if monitor.has_configuration]
+        # Another one each time.
+        Random(self._world.fleet.version).shuffle(chosen)
         encode = encode_old_monitor if old else encode_monitor
         return array(part for monitor in chosen for part in encode(monitor, owner))
 

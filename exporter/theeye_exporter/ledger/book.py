@@ -118,6 +118,9 @@ class Book:
                 raise LedgerError("the ledger is closed")
             for owner in self._unwritten & self._state.accounts.keys() - changes.accounts.keys():
                 changes.accounts[owner] = self._state.accounts[owner]
+            # Every open job is looked at in every poll, and TheEye may have thousands that never end.
+            jobs = self._state.jobs
+            changes.jobs = {job_id: job for job_id, job in changes.jobs.items() if job != jobs.get(job_id)}
             if self._storage is not None:
                 try:
                     self._storage.commit(self._organization, changes)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from theeye_exporter.ledger.doubts import CLOCK_TOLERANCE, everything_listed_until
 from theeye_exporter.ledger.reading import ABSURD, has_times, owner_of, result_of
-from theeye_exporter.ledger.records import Account, Bounds, Cursor, Histogram, KnownJob, LastRun, Owner, OwnerKind
+from theeye_exporter.ledger.records import Account, Bounds, Histogram, KnownJob, LastRun, Owner, OwnerKind
 from theeye_exporter.ledger.storage import Changes, State
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES, Outcome, outcome_of
 from theeye_exporter.theeye.models import Job, JobResult, text, timestamp
@@ -14,9 +15,6 @@ from theeye_exporter.theeye.models import Job, JobResult, text, timestamp
 __all__ = ["Cycle", "Poll"]
 
 _ATTEMPTS: Final = 3
-
-_CLOCK_TOLERANCE: Final = 300.0
-"""Seconds by which an end may be later than TheEye's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +48,13 @@ class Cycle:
         self._state = state
         self._bounds = bounds
         self._first = state.cursor.updated is None
-        self.changes = Changes(Cursor(state.cursor.updated, state.cursor.began))
+        self.changes = Changes(copy.copy(state.cursor))
         self.impossible = 0
         self.without_result = 0
         self.unknown: set[tuple[str, str]] = set()
-        self._latest = float("inf") if poll.date is None else poll.date + _CLOCK_TOLERANCE
+        self._latest = float("inf") if poll.date is None else poll.date + CLOCK_TOLERANCE
+        self._hidden_before = everything_listed_until(state.cursor, poll.date)
+        self._uncounted: set[str] = set()
         newest = 0.0
         by_change = sorted((timestamp(job.last_update) or 0.0, position) for position, job in enumerate(poll.changed))
         for updated, position in by_change:
@@ -68,22 +68,25 @@ class Cycle:
                 self._take_open(job.id, job, updated)
         for job in poll.open_jobs:
             self._take_open(job.id, job, timestamp(job.last_update) or 0.0)
-        if self._first:
-            self._want_results_of_last_runs()
+        self._want_results_of_last_runs()
+        self._advance(newest, poll)
         self._look_for_missing(poll)
-        self._advance(newest, poll.date)
 
     def wanted(self) -> list[str]:
-        """Return the jobs whose full form is needed: last runs first, then the oldest, which TheEye deletes first."""
+        """Return the jobs whose full form is needed: last runs first, then the oldest, which TheEye deletes first.
+
+        What could not be had before comes after all of these, so that it does not use up their time again and again.
+        """
         candidates = self._state.unclear | self.changes.jobs.keys()
         jobs = [
             (job_id, job) for job_id in candidates if (job := self._job(job_id)) is not None and job.needs_attention
         ]
 
-        def rank(entry: tuple[str, KnownJob]) -> tuple[bool, float]:
-            account = self.changes.accounts.get(entry[1].owner) or self._state.accounts.get(entry[1].owner)
-            is_last = account is not None and account.last is not None and account.last.job_id == entry[0]
-            return not is_last, entry[1].updated
+        def rank(entry: tuple[str, KnownJob]) -> tuple[bool, bool, float]:
+            job_id, job = entry
+            account = self.changes.accounts.get(job.owner) or self._state.accounts.get(job.owner)
+            is_last = account is not None and account.last is not None and account.last.job_id == job_id
+            return job.attempts > 0, not is_last, job.updated
 
         return [job_id for job_id, _ in sorted(jobs, key=rank)]
 
@@ -135,7 +138,13 @@ class Cycle:
         known = self._own_job(job.id)
         full = isinstance(job.result, JobResult)
         if known is None:
-            self._record(job.id, job, self._add(job.id, job, updated), updated, full=full)
+            # Of what ended before the last list of all jobs and was not in it, nobody knows whether it was counted
+            # before it was hidden: whom a token shows which jobs can change.
+            hidden = updated < self._hidden_before
+            known = self._add(job.id, job, updated, before=self._first or hidden)
+            if known.before:
+                self._uncounted.add(job.id)
+            self._record(job.id, job, known, updated, full=full)
         elif known.open or not known.runs:
             self._record(job.id, job, known, updated, full=full)
         elif updated != known.updated:
@@ -168,7 +177,7 @@ class Cycle:
         # Otherwise there is nothing to compare, and it was never seen open again: an edit.
 
     def _take_open(self, job_id: str, job: Job, updated: float) -> None:
-        known = self._own_job(job_id) or self._add(job_id, job, updated)
+        known = self._own_job(job_id) or self._add(job_id, job, updated, before=self._first)
         self._give_up(known)  # if it was restarted before the result was read
         known.open, known.updated, known.missing = True, updated, False
 
@@ -191,12 +200,12 @@ class Cycle:
         self.without_result += known.wants_result and known.counted
         known.wants_result, known.suspect, known.attempts = False, False, 0
 
-    def _add(self, job_id: str, job: Job, updated: float) -> KnownJob:
+    def _add(self, job_id: str, job: Job, updated: float, *, before: bool) -> KnownJob:
         owner = owner_of(job)
         known = KnownJob(owner, text(job.name), updated, timestamp(job.creation_date))
         self.changes.jobs[job_id] = known
-        known.before = self._first
-        if not self._first:
+        known.before = before
+        if not before:
             self._account(owner).jobs_seen += 1
         return known
 
@@ -207,7 +216,7 @@ class Cycle:
         known.runs += 1
         known.updated = known.finished = updated
         known.outcome = outcome
-        known.counted = not self._first
+        known.counted = job_id not in self._uncounted
         known.duration, known.exit_code, known.result_known = None, None, False
         never_started = text(job.lifecycle) == "canceled"
         known.wants_result = has_times(job) and not never_started
@@ -247,10 +256,11 @@ class Cycle:
             account.duration.observe(duration, job_id, known.finished)
 
     def _want_results_of_last_runs(self) -> None:
-        """Of the runs from before counting began, only each owner's last one is shown, and needs its result."""
+        """Of the runs that are not counted, only each owner's last one is shown, and needs its result."""
         lasts = {account.last.job_id for account in self.changes.accounts.values() if account and account.last}
-        for job_id, known in self.changes.jobs.items():
-            if known is not None and job_id not in lasts:
+        for job_id in self._uncounted - lasts:
+            known = self.changes.jobs[job_id]
+            if known is not None:
                 known.wants_result = False
 
     def _look_for_missing(self, poll: Poll) -> None:
@@ -260,19 +270,27 @@ class Cycle:
             if known is not None:
                 known.missing = True
         if poll.complete and poll.changed:  # an empty list may be a hidden error
+            horizon = everything_listed_until(self.changes.cursor, poll.date)
             for job_id in self._state.jobs.keys() - listed - self._state.open:
-                # Ids are never used again: what a list of all jobs lacks cannot come back.
                 known = self._state.jobs[job_id]
-                self.without_result += known.wants_result and known.counted
-                self.changes.jobs[job_id] = None
+                # Ids are never used again, but what was hidden only comes back: by then it must be too old to count.
+                if known.updated < horizon:
+                    self.without_result += known.wants_result and known.counted
+                    self.changes.jobs[job_id] = None
 
-    def _advance(self, newest: float, date: float | None) -> None:
-        cursor = self.changes.cursor
+    def _advance(self, newest: float, poll: Poll) -> None:
+        cursor, date = self.changes.cursor, poll.date
         reached = max(newest, cursor.updated or 0.0)
         # A job dated in the future, or a clock that was set back, must not hide what changes until then.
         cursor.updated = reached if date is None else min(reached, date)
         if cursor.began is None:
             cursor.began = (cursor.updated or None) if date is None else date
+        if poll.changed and (poll.complete or self._first):
+            cursor.listed = cursor.updated
+        elif date is not None and not (poll.changed or self._state.jobs):
+            cursor.listed = date  # where there is nothing, that is all there is
+        elif date is not None and cursor.listed is not None:
+            cursor.listed = min(cursor.listed, date)
 
     def _turnaround_bounds(self, owner: Owner) -> tuple[float, ...] | None:
         match owner.kind:

@@ -160,7 +160,9 @@ class Cursor(msgspec.Struct):
     Attributes:
         updated: changes up to this time are read; None before the first list.
         began: when counting began; what ended before is not counted.
+        listed: up to when the last list of all jobs had everything that could be seen.
     """
 
     updated: float | None = None
     began: float | None = None
+    listed: float | None = None

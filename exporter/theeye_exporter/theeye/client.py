@@ -87,7 +87,7 @@ class TheEyeClient:
         try:
             answer = self._transport.get("/workflows", "/workflows")
         except UpstreamError as error:
-            if error.reason is Reason.NOT_FOUND:
+            if error.no_route:  # a proxy's 404, or that of a wrong address, is no answer
                 return Listing([])
             raise
         items, skipped = decode_list(answer.body, _workflows)

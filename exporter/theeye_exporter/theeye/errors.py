@@ -89,10 +89,14 @@ class UpstreamError(Exception):
         reason: the kind of failure.
         detail: what happened, in words of ours: never a body, a URL or a header.
         retry_after: seconds for which TheEye asked to be left alone, if it did.
+        no_route: whether it was TheEye itself that said that it has no such route.
     """
 
-    def __init__(self, reason: Reason, detail: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: Reason, detail: str, *, retry_after: float | None = None, no_route: bool = False
+    ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
         self.retry_after = retry_after
+        self.no_route = no_route

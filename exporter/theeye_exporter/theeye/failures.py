@@ -19,6 +19,9 @@ __all__ = ["failure_of", "http_date", "refusal_of"]
 _LONGEST_PAUSE: Final = 300.0
 """Seconds that a Retry-After is obeyed at most: one wrong header must not end collecting."""
 
+_NO_ROUTE: Final = "ResourceNotFound"
+"""Code of restify, on which TheEye is built, in its answers to paths that it does not know."""
+
 _REASON_OF_STATUS: Final[dict[int, Reason]] = {
     401: Reason.UNAUTHORIZED,
     403: Reason.FORBIDDEN,
@@ -51,7 +54,7 @@ def refusal_of(response: requests.Response, body: bytes | bytearray) -> Upstream
     status = response.status_code
     if status == requests.codes.ok:
         return None
-    message = _message(body)
+    code, message = _said(body)
     if status == requests.codes.not_found and "organization not found" in message:
         return UpstreamError(Reason.ORGANIZATION_NOT_FOUND, "TheEye answered 404: organization not found")
     if status == requests.codes.bad_request and "host is required" in message:
@@ -60,7 +63,8 @@ def refusal_of(response: requests.Response, body: bytes | bytearray) -> Upstream
     if reason is None:
         reason = Reason.SERVER_ERROR if status >= requests.codes.internal_server_error else Reason.REJECTED
     retry_after = _retry_after(response) if reason in {Reason.RATE_LIMITED, Reason.SERVER_ERROR} else None
-    return UpstreamError(reason, f"TheEye answered {status}", retry_after=retry_after)
+    no_route = reason is Reason.NOT_FOUND and code == _NO_ROUTE
+    return UpstreamError(reason, f"TheEye answered {status}", retry_after=retry_after, no_route=no_route)
 
 
 def http_date(value: str) -> float | None:
@@ -91,15 +95,14 @@ def failure_of(error: Exception) -> UpstreamError:
     return UpstreamError(Reason.UNREACHABLE, type(error).__name__)
 
 
-def _message(body: bytes | bytearray) -> str:
-    """Return an error body's message in lower case: error bodies are a JSON string or an object (or neither)."""
+def _said(body: bytes | bytearray) -> tuple[object, str]:
+    """Return an error body's code and message, in lower case: it is a JSON string or an object (or neither)."""
     try:
         error: Any = msgspec.json.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return ""
-    if isinstance(error, dict):
-        error = error.get("message")
-    return error.lower() if isinstance(error, str) else ""
+        return None, ""
+    code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, error)
+    return code, message.lower() if isinstance(message, str) else ""
 
 
 def _retry_after(response: requests.Response) -> float | None:
