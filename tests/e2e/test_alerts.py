@@ -104,6 +104,7 @@ def test_a_storm_is_a_handful_of_notifications(tmp_path: Path) -> None:
     many: Alert = ("page", "TheEyeManyMonitorsFailing", "demo")
     host: Alert = ("page", "TheEyeHostSilent", "web-01")
     with stack(tmp_path, monitors=1000, tasks=20) as running:
+        settle(running)  # how many fail is not seen to rise before it was seen at all
         assert running.told == []
 
         running.break_it("monitor-failing=*")

@@ -88,6 +88,7 @@ class Fleet:
         ids: of the monitors.
         known: the monitors.
         labels: of each monitor's own series.
+        hosts: the labels of what each monitor measures, empty for all but dstat.
         silent_after: of each monitor.
         samples: of the settings.
         impossible: settings that cannot be.
@@ -100,6 +101,7 @@ class Fleet:
         self.ids: list[str] = []
         self.known: list[KnownMonitor] = []
         self.labels: list[str] = []
+        self.hosts: list[str] = []
         self.silent_after: list[float] = []
         self.samples = Samples()
         self.impossible = 0
@@ -135,6 +137,7 @@ class Fleet:
         self.places = {rows[position][1]: place for place, position in enumerate(order)}
         self.known = [rows[position][2] or self._know(edited[position][0]) for position in order]
         self.labels = [known.labels for known in self.known]
+        self.hosts = [known.host for known in self.known]
         self.silent_after = [known.silent_after for known in self.known]
         self.impossible = sum(known.impossible for known in self.known)
         self.samples = Samples()

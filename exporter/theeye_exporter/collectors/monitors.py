@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from theeye_exporter.collectors.base import Checks, Collection, EmptyListGuard, server_time
 from theeye_exporter.collectors.fleet import Fleet
-from theeye_exporter.collectors.hosts import HostUsage
+from theeye_exporter.collectors.hosts import HostUsage, picked
 from theeye_exporter.collectors.reports import STATE_POSITIONS, Reports
 from theeye_exporter.exposition import families as f
 from theeye_exporter.exposition.samples import Column, Samples, known_values
@@ -67,23 +67,23 @@ class MonitorsCollector:
 
         # Only TheEye itself sets the time of the last check.
         newest = max(filter(None, reports.checks), default=None)
-        silent = _silent(reports, fleet, server_time(now, listed.date, newest))
+        believed = _believed(reports, fleet, server_time(now, listed.date, newest))
         hosts = reports.hosts
-        heard = [not silent[position] for position in hosts.positions]
-        self._usage.add(samples, [fleet.known[position].host for position in hosts.positions], hosts, heard, checks)
+        heard = picked(believed, hosts.positions)
+        self._usage.add(samples, picked(fleet.hosts, hosts.positions), hosts, heard, checks)
         checks.dropped["stale"] += heard.count(False)
         for kind, add in _OTHERS.items():
             positions, data = reports.others[kind]
-            heard = [not silent[position] for position in positions]
+            heard = picked(believed, positions)
             checks.dropped["stale"] += heard.count(False)
             if True in heard:
-                own = [labels[position] for position in compress(positions, heard)]
+                own = list(compress(picked(labels, positions), heard))
                 add(samples, own, list(compress(data, heard)), checks)
         return Collection(samples, monitors, listed.skipped, +checks.dropped)
 
 
-def _silent(reports: Reports, fleet: Fleet, clock: float) -> list[bool]:
-    """Return of each monitor whether its last report is too old to tell its present values.
+def _believed(reports: Reports, fleet: Fleet, clock: float) -> list[bool]:
+    """Return of each monitor whether its last report tells its present values.
 
     TheEye keeps the last report of a silent monitor as it was. A monitor without a time of its last update, as the
     API before 2.0 may have it, is believed; one with a time that cannot be true is not.
@@ -94,13 +94,13 @@ def _silent(reports: Reports, fleet: Fleet, clock: float) -> list[bool]:
         clock: Unix time by TheEye's clock.
     """
     latest = clock + _CLOCK_TOLERANCE
-    silent = [
-        updated is None or state == _STOPPED or updated > latest or clock - updated > limit
+    believed = [
+        updated is not None and clock - updated <= limit and updated <= latest and state != _STOPPED
         for updated, state, limit in zip(reports.updates, reports.states, fleet.silent_after, strict=True)
     ]
-    for position in reports.without_update:
-        silent[position] = reports.states[position] == _STOPPED or fleet.known[position].enabled == 0
-    return silent
+    for place in reports.without_update:
+        believed[place] = reports.states[place] != _STOPPED and fleet.known[place].enabled != 0
+    return believed
 
 
 def _amounts(labels: list[str], values: list[Any], checks: Checks) -> Column[float]:

@@ -208,8 +208,9 @@ class _Lines:
         # A report sets two times at once, so their lines differ in the name only.
         if values != self._values:
             self._values = values
-            self._ends = [f"{{{label}}} {text}\n" for label, text in zip(self._labels, _texts(values), strict=True)]
-        return Piece.of((family.name + family.name.join(self._ends)).encode())
+            texts = zip(self._labels, _texts(values), strict=True)
+            self._ends = ["", *[f"{{{label}}} {text}\n" for label, text in texts]]
+        return Piece.of(family.name.join(self._ends).encode())
 
 
 def _texts(values: Sequence[float]) -> list[str]:
