@@ -1,6 +1,7 @@
 """How the process ends."""
 
 import errno
+import platform
 import subprocess
 import sys
 
@@ -33,3 +34,39 @@ def test_an_error_of_the_system_is_told_where_anybody_can_be_told(number: int, c
         [sys.executable, "-c", _FAILING, str(number)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", told)
+
+
+_ARENAS = """
+import ctypes, sys, threading
+from theeye_exporter.commands.serve import keep_memory_together
+
+if sys.argv[1] == "together":
+    keep_memory_together()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+everybody = threading.Barrier(3)
+
+def take():
+    everybody.wait()
+    libc.malloc(100_000)
+    everybody.wait()
+
+threads = [threading.Thread(target=take) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc.stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+libc.malloc_info(0, libc.stdout)
+libc.fflush(libc.stdout)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
+def test_all_threads_take_memory_from_one_place() -> None:
+    def arenas(how: str) -> int:
+        command = [sys.executable, "-c", _ARENAS, how]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.count("<heap ")
+
+    assert arenas("apart") > 1
+    assert arenas("together") == 1

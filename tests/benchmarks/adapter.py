@@ -110,7 +110,7 @@ def polls(url: str, count: int) -> dict[str, list[float]]:
     """Poll a TheEye so many times and return, for each poll, the CPU seconds of its parts.
 
     The keys are the stages, `render` for the rest of a poll, `total` for all but `http`, and `msgspec`: decoding the
-    same bytes to the same structs and nothing else.
+    same bytes to the same structs and nothing else; and `plain`: decoding all of them, to Python's own types.
     """
     stopwatch = _Stopwatch()
     bodies: list[bytes | bytearray] = []
@@ -143,6 +143,10 @@ def polls(url: str, count: int) -> dict[str, list[float]]:
         if not number and (idle := [stage for stage, _, _ in _STAGES if not stopwatch.spent[stage]]):
             raise RuntimeError(f"a poll does not pass these borders any more: {', '.join(idle)}; correct _STAGES")
         del structs
+        started = time.process_time()
+        everything = msgspec.json.decode(listed)
+        plain = time.process_time() - started
+        del everything
         if number < _WARM_UP:
             continue
         for stage in {stage for stage, _, _ in _STAGES}:
@@ -150,6 +154,7 @@ def polls(url: str, count: int) -> dict[str, list[float]]:
         spent["render"].append(whole - sum(stopwatch.spent.values()))
         spent["total"].append(whole - stopwatch.spent["http"])
         spent["msgspec"].append(alone)
+        spent["plain"].append(plain)
     return spent
 
 
