@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-__all__ = ["GZIP", "Load", "Scraper", "at_fixed_times", "percentile", "without_pause"]
+__all__ = ["GZIP", "Load", "Scraper", "at_fixed_times", "heads", "percentile", "without_pause"]
 
 _REPORT: Final = Path(__file__).with_name("wrk_report.lua")
 _PATIENCE: Final = 600.0
@@ -58,6 +58,26 @@ def without_pause(wrk: str, url: str, *, connections: int, seconds: float, heade
         raise RuntimeError(f"wrk met errors or parts of answers at {url}: {output}")
     rate = seen["requests"] / seen["duration"] * 1e6
     return Load(seen["requests"], rate, seen["p50"] / 1e3, seen["p99"] / 1e3, seen["max"] / 1e3)
+
+
+def heads(url: str, *, seconds: float) -> int:
+    """Ask for the head of an answer over and over, on one connection; returns how often. Fails if one is no 200."""
+    parts = urlsplit(url)
+    request = f"HEAD {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{GZIP}\r\n\r\n".encode()
+    asked, until = 0, time.monotonic() + seconds
+    with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 80), timeout=_PATIENCE) as connection:
+        while time.monotonic() < until:
+            connection.sendall(request)
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                received = connection.recv(_BUFFER)
+                if not received:
+                    raise RuntimeError(f"{url} hung up")
+                head += received
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(f"{url} answered {head[:80]!r}")
+            asked += 1
+    return asked
 
 
 class Scraper:

@@ -20,7 +20,7 @@ import requests
 from benchmarks import nginx
 from benchmarks.adapter import configuration
 from benchmarks.bodies import body_of, count, samples
-from benchmarks.load import GZIP, Load, Scraper, at_fixed_times, without_pause
+from benchmarks.load import GZIP, Load, Scraper, at_fixed_times, heads, without_pause
 from benchmarks.programs import CORES, memory, pinned, python, usage
 from processes import eventually, exporter_command, free_port, running
 
@@ -216,6 +216,10 @@ def _measure_scrapes(bench: _Bench, theeye: str) -> None:
                     bench.load(f"nginx/{encoding}/{connections}", f"{files}/{encoding}", worker, connections)
                 _scrape_baseline(bench, baseline, encoding)
             bench.load("exporter/openmetrics/1", f"{url}/metrics", pid, 1)
+            before = usage(pid)
+            asked = heads(f"{url}/metrics", seconds=bench.plan.seconds)
+            spent = usage(pid) - before
+            bench.add("exporter/head/cpu", (spent.user + spent.system) * 1e3 / asked)
 
 
 @contextmanager
