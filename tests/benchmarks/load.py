@@ -6,7 +6,9 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -63,19 +65,14 @@ def without_pause(wrk: str, url: str, *, connections: int, seconds: float, heade
 def heads(url: str, *, seconds: float) -> int:
     """Ask for the head of an answer over and over, on one connection; returns how often. Fails if one is no 200."""
     parts = urlsplit(url)
-    request = f"HEAD {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{GZIP}\r\n\r\n".encode()
     asked, until = 0, time.monotonic() + seconds
-    with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 80), timeout=_PATIENCE) as connection:
+    with closing(HTTPConnection(parts.netloc, timeout=_PATIENCE)) as connection:
         while time.monotonic() < until:
-            connection.sendall(request)
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                received = connection.recv(_BUFFER)
-                if not received:
-                    raise RuntimeError(f"{url} hung up")
-                head += received
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"{url} answered {head[:80]!r}")
+            connection.request("HEAD", parts.path, headers={"Accept-Encoding": "gzip"})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != _OK:
+                raise RuntimeError(f"{url} answered {answer.status}")
             asked += 1
     return asked
 

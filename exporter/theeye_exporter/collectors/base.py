@@ -9,11 +9,11 @@ from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.models import number, text, timestamp
 
-__all__ = ["Checks", "Collection", "Collector", "EmptyListGuard", "join_tags", "server_time"]
+__all__ = ["EXACT", "Checks", "Collection", "Collector", "EmptyListGuard", "join_tags", "server_time"]
 
 _EMPTY_LISTS_DOUBTED: Final = 2
 _NUMBERS: Final = frozenset({int, float})
-_EXACT: Final = 2**53
+EXACT: Final = 2**53
 """Up to here, every integer is one that a sample can hold."""
 
 
@@ -63,7 +63,7 @@ class Checks:
 
     def number(self, value: object) -> float | None:
         """Return a number as it is."""
-        if type(value) is int and -_EXACT <= value <= _EXACT:  # as good as always
+        if type(value) is int and -EXACT <= value <= EXACT:  # as good as always
             return value
         checked = number(value)
         if checked is None:
@@ -72,7 +72,7 @@ class Checks:
 
     def amount(self, value: object) -> float | None:
         """Return a number that is not negative: a count, or a duration in any unit."""
-        if type(value) in _NUMBERS and 0 <= value <= _EXACT:  # type: ignore[operator] # as good as always
+        if type(value) in _NUMBERS and 0 <= value <= EXACT:  # type: ignore[operator] # as good as always
             return value  # type: ignore[return-value]
         checked = self.number(value)
         if checked is not None and checked < 0:
@@ -82,8 +82,6 @@ class Checks:
 
     def ratio(self, percent: object, *, tolerance: float = 0) -> float | None:
         """Return a percentage as a share of 1; up to `tolerance` percent points too many are 1."""
-        if type(percent) in _NUMBERS and 0 <= percent <= 100:  # type: ignore[operator] # noqa: PLR2004 # as good as always
-            return percent / 100  # type: ignore[operator]
         checked = self.amount(percent)
         if checked is None:
             return None

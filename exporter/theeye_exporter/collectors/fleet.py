@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from theeye_exporter.collectors.base import Checks, join_tags
+from theeye_exporter.collectors.columns import inverse
 from theeye_exporter.collectors.hosts import read_thresholds
 from theeye_exporter.exposition import families as f
 from theeye_exporter.exposition.labels import format_labels
@@ -119,11 +120,8 @@ class Fleet:
             The positions in the list by place, and the places by position.
         """
         if not edited and len(places) == len(self.known):
-            order = [0] * len(places)
             known_places = cast("Sequence[int]", places)
-            for position, place in enumerate(known_places):
-                order[place] = position
-            return order, known_places
+            return inverse(known_places), known_places
         numbers = list(self.places)
         # Of each monitor its id, fingerprint and what is known of it.
         rows = [
@@ -143,7 +141,7 @@ class Fleet:
         self.samples = Samples()
         for monitor_known in self.known:
             _add_settings(self.samples, monitor_known)
-        return order, sorted(range(len(order)), key=order.__getitem__)
+        return order, inverse(order)
 
     def _know(self, monitor: Monitor) -> KnownMonitor:
         settings, checks = monitor.settings(), Checks()

@@ -10,9 +10,10 @@ from copy import copy
 from itertools import compress
 from typing import Any, Final
 
-from theeye_exporter.collectors.base import Checks, Collection, EmptyListGuard, server_time
+from theeye_exporter.collectors.base import EXACT, Checks, Collection, EmptyListGuard, server_time
+from theeye_exporter.collectors.columns import picked
 from theeye_exporter.collectors.fleet import Fleet
-from theeye_exporter.collectors.hosts import HostUsage, picked
+from theeye_exporter.collectors.hosts import HostUsage
 from theeye_exporter.collectors.reports import STATE_POSITIONS, Reports
 from theeye_exporter.exposition import families as f
 from theeye_exporter.exposition.samples import Column, Samples, known_values
@@ -25,9 +26,6 @@ _CLOCK_TOLERANCE: Final = 300.0
 """Seconds by which a report may be from the future, before it counts as one of a clock that cannot be believed."""
 
 _STOPPED: Final = STATE_POSITIONS["updates_stopped"]
-
-_EXACT: Final = 2**53
-"""Up to here, every integer is one that a sample can hold."""
 
 
 class MonitorsCollector:
@@ -105,7 +103,7 @@ def _believed(reports: Reports, fleet: Fleet, clock: float) -> list[bool]:
 
 def _amounts(labels: list[str], values: list[Any], checks: Checks) -> Column[float]:
     # With nothing to check one by one, the labels are the same list poll after poll.
-    if set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _EXACT:
+    if set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= EXACT:
         return Column(labels, values)
     column: Column[float] = Column()
     for label, value in zip(labels, values, strict=True):

@@ -7,8 +7,9 @@ they come from, and what is done with it as a whole is done in half the time.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from theeye_exporter.collectors.columns import arranged_rows, picked
 from theeye_exporter.collectors.fleet import Fleet, fingerprints
-from theeye_exporter.collectors.hosts import HostReports, arranged_rows, picked
+from theeye_exporter.collectors.hosts import HostReports
 from theeye_exporter.exposition.families import MONITOR_STATES
 from theeye_exporter.theeye.models import Event, EventData, Monitor, text, timestamp, timestamps
 

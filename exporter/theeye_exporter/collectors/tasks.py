@@ -8,7 +8,7 @@ The raw data: `curl -H "Authorization: Bearer $THEEYE_TOKEN" $THEEYE_SUPERVISOR_
 
 from typing import Final
 
-from theeye_exporter.collectors.base import Checks, Collection, join_tags
+from theeye_exporter.collectors.base import EXACT, Checks, Collection, join_tags
 from theeye_exporter.collectors.directory import Directory, Entry
 from theeye_exporter.exposition import families as f
 from theeye_exporter.exposition.labels import LabelCache
@@ -20,9 +20,6 @@ __all__ = ["TasksCollector"]
 
 _DEFAULT_TIMEOUT: Final = 600_000
 """Milliseconds that TheEye gives a job whose task sets no timeout."""
-
-_EXACT: Final = 2**53
-"""Up to here, every integer is one that a sample can hold."""
 
 
 class TasksCollector:
@@ -79,7 +76,7 @@ def _entry(task: Task) -> Entry:
     return Entry(
         labels=(text(task.name), _hostname(task)),
         # Of what cannot be a count, no difference can be one of runs.
-        executions=int(executions) if executions is not None and 0 <= executions <= _EXACT else None,
+        executions=int(executions) if executions is not None and 0 <= executions <= EXACT else None,
         created=timestamp(task.creation_date),
     )
 

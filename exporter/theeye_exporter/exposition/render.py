@@ -127,61 +127,59 @@ class Renderer:
         """Render samples; what is equal to the last call's costs a comparison only."""
         columns, histograms = self._columns, self._histograms
         self._columns, self._histograms = {}, {}
-        alike: dict[int, list[Family]] = {}
+        alike: dict[int, dict[Family, Column[float]]] = {}
         for family, column in samples.items():
             last = columns.get(family)
             if last is not None and last.column is column:
                 self._columns[family] = last
             elif family.states:
-                draw = partial(_draw_states, family)
-                self._columns[family] = self._render(column, last, len(family.states), _STATES_CHUNK, draw)
+                self._columns |= self._render(
+                    {family: column}, columns, len(family.states), _STATES_CHUNK, partial(partial, _draw_states)
+                )
             else:
-                alike.setdefault(id(column.labels), []).append(family)
-        for families in alike.values():
-            self._columns |= self._render_alike({family: samples[family] for family in families}, columns)
+                alike.setdefault(id(column.labels), {})[family] = column
+        for group in alike.values():
+            self._columns |= self._render(group, columns, 1, _CHUNK, lambda labels: _Lines(labels).draw)
         for family, histogram in samples.histograms.items():
             width = len(histogram.values[0].counts) + 2 if histogram.values else 1
-            draw_histogram = partial(_draw_histograms, family)
-            self._histograms[family] = self._render(histogram, histograms.get(family), width, _CHUNK, draw_histogram)
+            self._histograms |= self._render(
+                {family: histogram}, histograms, width, _CHUNK, partial(partial, _draw_histograms)
+            )
         segments = {family: rendered.segment for family, rendered in self._columns.items()}
         return segments | {family: rendered.segment for family, rendered in self._histograms.items()}
 
-    def _render_alike(
-        self, columns: Mapping[Family, Column[float]], last: Mapping[Family, _Rendered[float]]
-    ) -> dict[Family, _Rendered[float]]:
-        """Render columns that have the same labels, a chunk of all of them after the other."""
-        labels = next(iter(columns.values())).labels
-        end = min(len(labels), self._limit)
-        pieces: dict[Family, dict[tuple[int, int], Piece]] = {family: {} for family in columns}
-        for first in range(0, end, _CHUNK):
-            until = min(first + _CHUNK, end)
-            lines = _Lines(labels[first:until])
-            for family, column in columns.items():
-                piece = last[family].piece(column, first, until) if family in last else None
-                pieces[family][first, until] = piece or lines.draw(family, column.values[first:until])
-        return {
-            family: _Rendered(column, pieces[family], Segment(tuple(pieces[family].values()), end, len(labels) - end))
-            for family, column in columns.items()
-        }
-
     def _render(
         self,
-        column: Column[V],
-        last: _Rendered[V] | None,
+        columns: Mapping[Family, Column[V]],
+        last: Mapping[Family, _Rendered[V]],
         width: int,
         chunk: int,
-        draw: Callable[[Sequence[str], Sequence[V]], Piece],
-    ) -> _Rendered[V]:
-        """Render a column whose rows are `width` samples each, about `chunk` samples at a time."""
-        end = min(len(column), self._limit // width)
+        drawing: Callable[[Sequence[str]], Callable[[Family, Sequence[V]], Piece]],
+    ) -> dict[Family, _Rendered[V]]:
+        """Render columns that have the same labels, some rows of all of them after the other.
+
+        Args:
+            columns: by family.
+            last: what was rendered last, of any families.
+            width: samples of a row.
+            chunk: about so many samples are rendered together.
+            drawing: returns, for labels, what draws a family's values.
+        """
+        labels = next(iter(columns.values())).labels
+        end = min(len(labels), self._limit // width)
         step = max(1, chunk // width)
-        pieces: dict[tuple[int, int], Piece] = {}
+        pieces: dict[Family, dict[tuple[int, int], Piece]] = {family: {} for family in columns}
         for first in range(0, end, step):
             until = min(first + step, end)
-            piece = last.piece(column, first, until) if last is not None else None
-            pieces[first, until] = piece or draw(column.labels[first:until], column.values[first:until])
-        segment = Segment(tuple(pieces.values()), end * width, (len(column) - end) * width)
-        return _Rendered(column, pieces, segment)
+            draw = drawing(labels[first:until])
+            for family, column in columns.items():
+                piece = last[family].piece(column, first, until) if family in last else None
+                pieces[family][first, until] = piece or draw(family, column.values[first:until])
+        cut = (len(labels) - end) * width
+        return {
+            family: _Rendered(column, pieces[family], Segment(tuple(pieces[family].values()), end * width, cut))
+            for family, column in columns.items()
+        }
 
 
 @cache
@@ -218,7 +216,7 @@ def _texts(values: Sequence[float]) -> list[str]:
     return msgspec.json.encode(values)[1:-1].decode().split(",")
 
 
-def _draw_states(family: Family, labels: Sequence[str], values: Sequence[float]) -> Piece:
+def _draw_states(labels: Sequence[str], family: Family, values: Sequence[float]) -> Piece:
     blocks = _state_blocks(family)
     lines = [blocks[int(value)].replace("\0", label) for label, value in zip(labels, values, strict=True)]
     return Piece.of("".join(lines).encode())
@@ -236,7 +234,7 @@ def _state_blocks(family: Family) -> tuple[str, ...]:
     )
 
 
-def _draw_histograms(family: Family, labels: Sequence[str], values: Sequence[HistogramValue]) -> Piece:
+def _draw_histograms(labels: Sequence[str], family: Family, values: Sequence[HistogramValue]) -> Piece:
     lines: list[str] = []
     exemplified: list[str] = []
     for label, value in zip(labels, values, strict=True):

@@ -304,6 +304,4 @@ def _are_ids(values: list[Any]) -> bool:
         joined = "".join(values)
     except TypeError:
         return False
-    return (
-        "" not in values and max(map(len, values), default=0) <= _ID_LIMIT and joined.isascii() and joined.isprintable()
-    )
+    return all(values) and max(map(len, values), default=0) <= _ID_LIMIT and joined.isascii() and joined.isprintable()
