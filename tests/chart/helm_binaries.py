@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pytest
+from tools import lack
 
 __all__ = ["HELMS", "require_helm"]
 
@@ -52,10 +52,7 @@ def require_helm(major: int) -> Path:
     try:
         return _fetched(HELMS[major])
     except (OSError, subprocess.CalledProcessError) as error:
-        message = f"Helm {major} cannot be fetched: {getattr(error, 'stderr', None) or error}"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        lack(f"Helm {major} cannot be fetched: {getattr(error, 'stderr', None) or error}")
 
 
 def _fetched(helm: _Helm) -> Path:

@@ -1,7 +1,6 @@
 """The dashboards beside Grafana's own types: no unknown key, no value of another type."""
 
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from dashboards import DASHBOARDS, FOLDER
-from tools import require_tool
+from tools import lack, require_tool
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
@@ -25,9 +24,8 @@ def validate() -> Validate:
     installed = MODULES / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         done = subprocess.run([npm, "ci"], cwd=HERE, capture_output=True, text=True, check=False)
-        if done.returncode and not os.environ.get("CI"):
-            pytest.skip(f"npm cannot install what checks dashboards: {done.stderr[-300:]}")
-        assert done.returncode == 0, done.stderr
+        if done.returncode:
+            lack(f"npm cannot install what checks dashboards: {done.stderr}")
 
     def run(files: list[Path]) -> list[str]:
         ran = subprocess.run(
