@@ -7,6 +7,13 @@ LISTEN ?= 127.0.0.1:9855
 ARGS ?=
 # Processes that share the tests; 0 is this one alone.
 WORKERS ?= auto
+# Of `make torture`: how much of everything, and the seed; 0 is a new one.
+SCALE ?= 1
+SEED ?= 0
+
+# Tests of what calls, or extends, libraries of others.
+USERS_OF_DEPENDENCIES = tests/collectors tests/config tests/exposition tests/observability tests/polling tests/theeye \
+  tests/web tests/test_cli.py tests/test_main.py --ignore=tests/web/test_browser.py
 
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/theeye_exporter/__init__.py)
 # What is built from a commit is dated as the commit is, so that it is the same whenever it is built.
@@ -17,7 +24,7 @@ BILL = dist/theeye-exporter-$(VERSION).cdx.json
 ENGINE ?= docker
 IMAGE ?= theeye-exporter:$(VERSION)
 
-.PHONY: run test bench check lint types docs dashboards pictures licences format lock dist image image-bill clean
+.PHONY: run test test-fast test-lowest test-newest test-dist chart torture bench check lint types docs dashboards pictures version licences format lock dist image image-bill clean
 .DEFAULT_GOAL := test
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -40,9 +47,37 @@ run: $(VENV)/run.stamp
 	  exec $(BIN)/theeye-exporter demo --web.listen-address=$(LISTEN) $(ARGS); \
 	fi
 
-## test: every test; tools that are missing on this machine are named (in CI they are failures)
+## test: every test, after it said what that takes; tools that are missing are named (in CI they are failures)
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(ARGS)
+
+## test-fast: the tests that need no tools, in less than a minute on two quiet cores
+test-fast: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --fast $(ARGS)
+
+## torture: what the tests try, many more times; SCALE=1 takes hours, SEED repeats a run
+torture: $(VENV)/dev.stamp
+	PYTHONPATH=tests $(BIN)/python -m torture --scale=$(SCALE) --seed=$(SEED) $(ARGS)
+
+## test-lowest, test-newest: the tests of what uses dependencies, with the lowest and with the newest versions that
+## pyproject.toml allows, in an environment of their own
+test-lowest: RESOLUTION = lowest-direct
+test-newest: RESOLUTION = highest
+test-lowest test-newest: $(VENV)/dev.stamp
+	rm -rf $(VENV)/$@ && mkdir $(VENV)/$@
+	$(BIN)/uv pip compile --quiet --python $(BIN)/python --no-annotate --resolution $(RESOLUTION) \
+	  -o $(VENV)/$@/requirements.txt pyproject.toml
+	cp requirements-dev.lock $(VENV)/$@/with-tools.txt
+	$(BIN)/uv pip compile --quiet --python $(BIN)/python --no-annotate --group dev \
+	  --constraint $(VENV)/$@/requirements.txt -o $(VENV)/$@/with-tools.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)/$@/venv
+	$(BIN)/uv pip install --quiet --python $(VENV)/$@/venv/bin/python -r $(VENV)/$@/with-tools.txt
+	$(BIN)/uv pip install --quiet --python $(VENV)/$@/venv/bin/python --no-deps --no-build-isolation -e .
+	$(VENV)/$@/venv/bin/python -m pytest --numprocesses=$(WORKERS) $(USERS_OF_DEPENDENCIES) $(ARGS)
+
+## chart: the values of helm/theeye-exporter/ci with both versions of Helm, and all other tests of the chart
+chart: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) tests/chart $(ARGS)
 
 ## bench: figures as ratios in one run, into docs/performance.md; ARGS=--quick for a short one that writes nothing
 bench: $(VENV)/dev.stamp
@@ -51,6 +86,7 @@ bench: $(VENV)/dev.stamp
 ## check: what CI checks besides the tests
 check: lint types
 	$(BIN)/theeye-exporter metrics --format=markdown | diff -u docs/metrics.md -
+	$(BIN)/python release/make_reference.py --check
 	$(BIN)/python helm/make_chart.py --check
 	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && \
 	  PYTHONPATH=grafana $(BIN)/python -m theeye_dashboards "$$made" && diff -ru grafana/dashboards "$$made"
@@ -67,6 +103,7 @@ types: $(VENV)/dev.stamp
 ## docs: regenerate what is generated
 docs: dashboards
 	$(BIN)/theeye-exporter metrics --format=markdown > docs/metrics.md
+	$(BIN)/python release/make_reference.py
 	$(BIN)/python helm/make_chart.py
 
 ## dashboards: regenerate the JSON of the Grafana dashboards
@@ -100,6 +137,20 @@ dist: $(VENV)/dev.stamp
 	SOURCE_DATE_EPOCH=$(COMMIT_TIME) $(BIN)/python release/sbom.py wheel $(DIST_BIN)/python $(BILL)
 	$(BIN)/python release/licences.py $(BILL) > dist/licences.md
 	cd dist && sha256sum *.tar.gz *.whl *.cdx.json > SHA256SUMS
+
+## test-dist: the wheel, not the checkout: it holds what is documented, and a real Prometheus scrapes it
+test-dist: dist
+	diff -u docs/licences.md dist/licences.md
+	$(DIST_BIN)/theeye-exporter --version
+	$(DIST_BIN)/theeye-exporter metrics --format=markdown | diff -u docs/metrics.md -
+	EXPORTER_UNDER_TEST=$(DIST_BIN)/theeye-exporter $(BIN)/python -m pytest --numprocesses=$(WORKERS) \
+	  tests/e2e/test_prometheus.py tests/e2e/test_web_config.py
+
+## version: that of the sources; where TAG is set in the environment, tag and changelog must agree with it
+version:
+	@test -z "$$TAG" || { test "$$TAG" = "v$(VERSION)" && grep -qF "## [$(VERSION)]" CHANGELOG.md; } || \
+	  { echo "the tag $$TAG is not v$(VERSION), or CHANGELOG.md has no heading for it" >&2; exit 1; }
+	@echo $(VERSION)
 
 ## licences: regenerate docs/licences.md after a change of requirements.lock
 licences: dist

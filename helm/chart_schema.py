@@ -1,12 +1,13 @@
-"""values.schema.json: what values may be, so that a misspelt key fails at once instead of changing nothing."""
+"""Generates values.schema.json, so that a misspelt key fails at once instead of having no effect."""
 
 from collections.abc import Sequence
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from chart_values import Value
-from theeye_exporter.config.schema import FileSettings, OrganizationSection
+from theeye_exporter.config import OrganizationSettings, Settings
+from theeye_exporter.values.settings import Place, model_in, setting_of
 
 __all__ = ["make_schema"]
 
@@ -16,7 +17,6 @@ _OURS: Final = {
     ("organizations",),
     ("shard",),
     ("state",),
-    ("web", "config_file"),
     ("web", "enable_lifecycle"),
     ("web", "listen_address"),
 }
@@ -24,7 +24,7 @@ _OURS: Final = {
 
 
 def make_schema(values: Sequence[Value]) -> dict[str, Any]:
-    """Return the schema of all values; what may stand in ``config`` is what the exporter accepts in its file."""
+    """Return the schema of all values; ``config`` accepts what the exporter accepts in its file."""
     root: dict[str, Any] = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Values of the chart theeye-exporter",
@@ -36,12 +36,14 @@ def make_schema(values: Sequence[Value]) -> dict[str, Any]:
             holder = holder["properties"][key]
         holder["properties"][value.path[-1]] = _of_value(value)
     # As a part of another chart, it gets the values of all, and the switch it is put in by.
-    root["properties"] |= {"global": {"type": "object"}, "enabled": {"type": "boolean"}}
+    root["properties"].setdefault("global", _object())["additionalProperties"] = True
+    root["properties"]["enabled"] = {"type": "boolean"}
     root["$defs"] = {
         "texts": {"type": "object", "additionalProperties": {"type": "string"}},
         "objectName": {"type": "string", "pattern": "^([a-z]([-a-z0-9]*[a-z0-9])?)?$"},
-        "config": _of_section(FileSettings),
+        "config": _of_settings(Settings),
         "organization": _organization(),
+        "namedOrganization": _named_organization(),
     }
     return root
 
@@ -61,30 +63,34 @@ def _of_value(value: Value) -> dict[str, Any]:
     return schema | value.schema
 
 
-def _of_section(section: type[BaseModel], path: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return what a section of the exporter's file may have: its keys. Of its values, the exporter speaks better."""
+def _of_settings(settings: type[BaseModel], within: Place = ()) -> dict[str, Any]:
+    """Return the schema of a section of the exporter's file: only its keys, because the exporter checks the values."""
     properties: dict[str, Any] = {}
-    for key, field in section.model_fields.items():
-        if (*path, key) not in _OURS:
-            inner = _section_in(field.annotation)
-            properties[key] = _of_section(inner, (*path, key)) if inner else {}
+    for key, field in settings.model_fields.items():
+        inner, setting = model_in(field.annotation), setting_of(field)
+        if (*within, key) in _OURS:
+            continue
+        if inner is not None:
+            properties[key] = _of_settings(inner, (*within, key))
+        elif setting is not None and setting.in_file:
+            properties[key] = {"description": setting.within(within[-1] if within else "").sentence}
     return _object(**properties)
-
-
-def _section_in(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_section_in, get_args(annotation))), None)
 
 
 def _organization() -> dict[str, Any]:
     name: dict[str, Any] = {"type": "string", "minLength": 1}
-    schema = _of_section(OrganizationSection, ("organizations",))
+    schema = _of_settings(OrganizationSettings, ("organizations",))
     schema["required"] = ["name"]
-    schema["properties"] |= {
-        "name": name,
-        "token": {"type": "string"},
-        "token_file": {"type": "string"},
-        "existingSecret": _object(name=name, key=name) | {"required": ["name"]},
-    }
+    properties = schema["properties"]
+    properties["name"] |= name
+    properties["token"] |= {"type": "string"}
+    properties["token_file"] |= {"type": "string"}
+    properties["existingSecret"] = _object(name=name, key=name) | {"required": ["name"]}
     return schema
+
+
+def _named_organization() -> dict[str, Any]:
+    """Return the schema of an organisation whose name is its key; nothing in place of it removes it."""
+    schema = _organization()
+    del schema["required"], schema["properties"]["name"]
+    return schema | {"type": ["object", "null"]}

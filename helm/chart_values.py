@@ -1,4 +1,4 @@
-"""values.yaml as it is written for people: every key with its description, its section and what a schema has to know."""
+"""Reads values.yaml: every key with its description, its section and its schema."""
 
 import json
 import re
@@ -28,20 +28,20 @@ class Value:
 
     @property
     def has_children(self) -> bool:
-        """Whether its own keys are described below it; otherwise its content is Kubernetes', or a list."""
+        """Whether its own keys are described below it; otherwise its content is a list, or defined by Kubernetes."""
         return isinstance(self.default, dict) and bool(self.default) and not self.schema
 
 
 @dataclass(slots=True)
 class _Comments:
-    """What was read since the last key."""
+    """The comments since the last key."""
 
     description: list[str] = field(default_factory=list)
     schema: dict[str, Any] = field(default_factory=dict)
 
 
 def read_values(text: str) -> list[Value]:
-    """Return every key in the order of the file, down to where values are no keys of ours.
+    """Return every key in the order of the file; keys below a free-form value are not read.
 
     Raises:
         ValueError: a key has nothing that describes it, neither of its own nor above it.

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Make what is generated of the chart; with --check, only say what differs, and end with 1 if anything does.
+"""Generates files of the chart; with --check, it only prints differences, and exits with 1 if there are any.
 
 * files/alerts and files/dashboards: copies of grafana/, since Helm reads no files outside a chart.
 * values.schema.json and the tables of README.md, from values.yaml.
-* version and appVersion of Chart.yaml, from the exporter's version.
+* version, appVersion and the image's tag of Chart.yaml, from the exporter's version.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from theeye_exporter import __version__
 __all__ = ["chart_version", "expected_files", "main"]
 
 _ROOT: Final = Path(__file__).parents[1]
-_COPIES: Final = {"files/alerts": "*.rules.yml", "files/dashboards": "*.json"}
-"""Folders of the chart, and what is copied into them from grafana/ and its folder of the same name."""
+_COPIES: Final = {"alerts": "*.rules.yml", "alerts/optional": "*.rules.yml", "dashboards": "*.json"}
+"""What is copied from folders of grafana/ into folders of the same name in files/ of the chart."""
 
 
 def chart_version(version: str) -> str:
-    """Return a Python version as a semantic one: 1.2.0rc1 is 1.2.0-rc.1.
+    """Return the semantic version for a Python version: 1.2.0rc1 becomes 1.2.0-rc.1.
 
     Raises:
         ValueError: there is no such semantic version.
@@ -41,25 +41,26 @@ def chart_version(version: str) -> str:
 
 
 def expected_files(root: Path = _ROOT, version: str = __version__) -> dict[Path, str | None]:
-    """Return the content of every generated file by its path; None: it must not be there."""
+    """Return the content of every generated file by its path; None for a file that must not exist."""
     chart = root / "helm/theeye-exporter"
     values = read_values(_read(chart / "values.yaml"))
     files: dict[Path, str | None] = dict(_copies(root, chart))
     files[chart / "values.schema.json"] = json.dumps(make_schema(values), indent=2) + "\n"
     files[chart / "README.md"] = with_tables(_read(chart / "README.md"), values)
     metadata = re.sub(r"(?m)^version: .*$", f"version: {chart_version(version)}", _read(chart / "Chart.yaml"))
-    files[chart / "Chart.yaml"] = re.sub(r"(?m)^appVersion: .*$", f'appVersion: "{version}"', metadata)
+    metadata = re.sub(r"(?m)^appVersion: .*$", f'appVersion: "{version}"', metadata)
+    files[chart / "Chart.yaml"] = re.sub(r"(?m)^( *image: \S+:)\S+$", rf"\g<1>{version}", metadata)
     return files
 
 
 def _copies(root: Path, chart: Path) -> Iterator[tuple[Path, str | None]]:
     for folder, pattern in _COPIES.items():
-        sources = {path.name: path for path in (root / "grafana" / Path(folder).name).glob(pattern)}
-        for copy in (chart / folder).glob(pattern):
+        sources = {path.name: path for path in (root / "grafana" / folder).glob(pattern)}
+        for copy in (chart / "files" / folder).glob(pattern):
             if copy.name not in sources:
                 yield copy, None
         for name, source in sorted(sources.items()):
-            yield chart / folder / name, _read(source)
+            yield chart / "files" / folder / name, _read(source)
 
 
 def _read(path: Path) -> str:

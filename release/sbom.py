@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def wheel_bill(python: Path) -> dict[str, Any]:
-    """List what is installed in an environment, with the exporter as what it is about."""
+    """List the distributions in an environment; the exporter is the subject of the list."""
     command: list[str | Path] = [
         _BIN / "cyclonedx-py",
         "environment",
@@ -60,7 +60,7 @@ def _version(python: Path) -> str:
 
 
 def image_bill(wheels: dict[str, Any], root: Path) -> dict[str, Any]:
-    """List what is in an image: Debian's packages, the interpreter, and every Python distribution.
+    """List the contents of an image: Debian's packages, the interpreter, and every Python distribution.
 
     Args:
         wheels: the wheel's bill, which knows more of the distributions than their names.

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and options for all tests."""
 
 import os
 from typing import Final
@@ -8,6 +8,9 @@ import pytest
 import structlog
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from theeye_exporter.theeye import memory
+from tools import do_without_tools, missing_tools
 
 # How long an example takes says nothing but how busy the machine is.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -31,6 +34,36 @@ APART: Final = ("tests/e2e/test_every_run_counts.py", "tests/e2e/test_alerts.py"
 """Their tests share nothing."""
 
 
+SLOW: Final = (
+    "tests/actions/",
+    "tests/benchmarks/",
+    "tests/chart/",
+    "tests/config/test_shard.py",
+    "tests/config/test_unreadable_files.py",
+    "tests/demo/test_living.py",
+    "tests/e2e/",
+    "tests/fuzz/",
+    "tests/image/",
+    "tests/ledger/test_histories.py",
+    "tests/ledger/test_storage.py",
+    "tests/polling/test_organizations.py",
+    "tests/polling/test_reload_process.py",
+    "tests/release/test_dist.py",
+    "tests/release/test_sbom.py",
+    "tests/test_cli",
+    "tests/test_clock_steps.py",
+    "tests/test_compose.py",
+    "tests/test_faults.py",
+    "tests/test_main.py",
+    "tests/test_only_reads.py",
+    "tests/test_run",
+    "tests/test_signals.py",
+    "tests/torture/",
+    "tests/web/test_server_limits.py",
+)
+"""What starts many programs or tries much: `--fast` leaves it out."""
+
+
 class Scheduling(LoadScopeScheduling):
     """Hands out tests to workers in their order, those that share something to the same one."""
 
@@ -51,9 +84,42 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
     return Scheduling(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes longest first."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let tests be chosen by what they take."""
+    parser.addoption("--fast", action="store_true", help="only tests that need no tools and little time")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep fast tests from tools."""
+    if config.getoption("--fast"):
+        do_without_tools()
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what a run of everything will take."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.getoption("--fast"):
+        return []
+    missing = missing_tools()
+    effect = "what needs them fails, since CI is set" if os.environ.get("CI") else "what needs them is skipped"
+    return [
+        "takes: about ten minutes on two quiet cores, and 2 GiB of memory; `make test-fast` takes less than one",
+        f"tools: missing here: {', '.join(missing)}; {effect}" if missing else "tools: all are here",
+    ]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what takes longest first, and leave it out of the fast tests."""
+    if config.getoption("--fast"):
+        slow = [item for item in items if item.nodeid.startswith(SLOW)]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.nodeid.startswith(SLOW)]
     items.sort(key=lambda item: next((n for n, start in enumerate(LONGEST) if item.nodeid.startswith(start)), 99))
+
+
+@pytest.fixture(autouse=True)
+def _own_memory() -> None:
+    """Let each test start with the memory that the process takes by then: other tests took it, and no answer."""
+    memory.resident_at_start.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The committed dashboards, and what they ask Prometheus."""
+"""The committed dashboards and their expressions."""
 
 import json
 from pathlib import Path

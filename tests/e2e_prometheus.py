@@ -16,7 +16,7 @@ from tools import require_tool
 def prometheus(
     scraped: str, tmp_path: Path, *flags: str, settings: Mapping[str, object] | None = None
 ) -> Iterator[str]:
-    """Run a Prometheus that scrapes an address each second, with more settings if there are; yields its URL."""
+    """Run a Prometheus that scrapes an address every second, with optional settings; yields its URL."""
     port = free_port()
     (tmp_path / "prometheus.yml").write_text(
         json.dumps(
@@ -42,7 +42,7 @@ def prometheus(
 
 
 def answers(url: str) -> bool:
-    """Whether a Prometheus is ready for questions; before, it answers them with plain text."""
+    """Whether a Prometheus is ready for queries; before that, it responds with plain text."""
     return requests.get(f"{url}/-/ready", timeout=5).status_code == 200
 
 
@@ -52,9 +52,9 @@ def scraped_target(url: str) -> dict[str, Any] | None:
     return target if target.get("health") not in {None, "unknown"} else None
 
 
-def query(url: str, expression: str) -> list[dict[str, Any]]:
-    """Return the result of an instant query; fails on an error."""
-    answer = requests.get(f"{url}/api/v1/query", params={"query": expression}, timeout=5).json()
+def query(url: str, expression: str, at: float | None = None) -> list[dict[str, Any]]:
+    """Return the result of an instant query, now or at a Unix time; fails on an error."""
+    answer = requests.get(f"{url}/api/v1/query", params={"query": expression, "time": at}, timeout=5).json()
     assert answer["status"] == "success", answer
     result: list[dict[str, Any]] = answer["data"]["result"]
     return result

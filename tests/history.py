@@ -1,4 +1,4 @@
-"""Hours of scrapes of a simulated TheEye in seconds, and a real Prometheus that has them.
+"""Creates hours of scrapes of a simulated TheEye in seconds, and runs a real Prometheus with them.
 
 Clocks are handed in, so that the past is lived through as fast as the machine can, poll by poll and scrape by scrape;
 `promtool` makes blocks of what was scraped. Exemplars and staleness markers do not survive that: a short lookback
@@ -17,17 +17,19 @@ from typing import Final, Self, TextIO
 
 from pydantic import SecretStr
 
+from contexts import every_collector
 from e2e_prometheus import answers
+from past_canaries import TARGET, scrape_of_canaries
 from polls import poll
 from processes import eventually, free_port, running
-from theeye_exporter.assembly import Exporter
 from theeye_exporter.clocks import Clocks
-from theeye_exporter.config import CollectorSettings, CollectorsSettings, JobsSettings, OrganizationSettings, Settings
+from theeye_exporter.config import OrganizationSettings, Settings
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, Truth
 from theeye_exporter.exposition.render import Format
+from theeye_exporter.polling.exporter import Exporter
 from tools import require_tool
 
-__all__ = ["END", "INSTANCE", "JOB", "Past", "live_through", "prometheus_of"]
+__all__ = ["END", "INSTANCE", "JOB", "Event", "Past", "live_through", "prometheus_of", "stretch"]
 
 END: Final = 1795435200.0
 """Monday, 23 November 2026, 12:00 UTC."""
@@ -43,7 +45,7 @@ Event = Callable[[SimulatedTheEye], None]
 
 @dataclass
 class Past:
-    """What was lived through.
+    """The generated past.
 
     Attributes:
         start: time of the first scrape.
@@ -51,6 +53,7 @@ class Past:
         step: seconds between two scrapes.
         files: what was scraped, as OpenMetrics with times, a file for each block of Prometheus.
         samples: how many there are.
+        series: how many series there are, if that is known.
         truth: every run that ended, as the simulated TheEye counts it.
         states: how many monitors that are checked there are at the end, by state and severity.
         hosts: the names of the hosts.
@@ -62,6 +65,7 @@ class Past:
     step: float
     files: list[Path] = field(default_factory=list)
     samples: int = 0
+    series: int = 0
     truth: Truth = field(default_factory=Truth)
     states: Counter[tuple[str, str]] = field(default_factory=Counter)
     hosts: frozenset[str] = frozenset()
@@ -114,6 +118,7 @@ def live_through(
                 for target in targets:
                     blocks.write(scrape, target, now)
                     blocks.write(own, target, now)
+                blocks.write(scrape_of_canaries(theeye.settings.organization, past.start, now), TARGET, now)
         past.truth = theeye.world.truth
         for monitor in theeye.world.monitors.values():
             past.states[monitor.state, monitor.severity] += monitor.enable
@@ -125,7 +130,7 @@ def live_through(
 
 @contextmanager
 def prometheus_of(past: Past, folder: Path, *flags: str) -> Iterator[str]:
-    """Run a Prometheus that has lived through that, and scrapes nothing; yields its URL."""
+    """Run a Prometheus with this past, which scrapes nothing; yields its URL."""
     data, log = folder / "tsdb", folder / "prometheus.log"
     for file in past.files:
         subprocess.run(
@@ -151,14 +156,11 @@ def prometheus_of(past: Past, folder: Path, *flags: str) -> Iterator[str]:
 
 
 def _settings(theeye: SimulatedTheEye, step: float) -> Settings:
-    usual = CollectorSettings(interval=step, max_age=5 * step)
     organization = OrganizationSettings(
         name=theeye.settings.organization,
         url=theeye.url,
         token=SecretStr(theeye.settings.token),
-        collectors=CollectorsSettings(
-            monitors=usual, tasks=usual, workflows=usual, jobs=JobsSettings(interval=step, max_age=5 * step)
-        ),
+        collectors=every_collector(interval=step, max_age=5 * step),
     )
     return Settings(organizations=(organization,))
 
@@ -188,8 +190,12 @@ class _Blocks:
             self._file.write("# EOF\n")
             self._file.close()
 
-    def write(self, exposition: str, target: str, now: float) -> None:
-        """Add a scrape."""
+    def repeat(self, samples: Sequence[str], now: float) -> None:
+        """Add samples of an earlier scrape."""
+        self._file_of(now).writelines(f"{sample} {now}\n" for sample in samples)
+        self._past.samples += len(samples)
+
+    def _file_of(self, now: float) -> TextIO:
         if now // _BLOCK_SECONDS != self._number:
             self._close()
             self._number = now // _BLOCK_SECONDS
@@ -197,12 +203,28 @@ class _Blocks:
             self._past.files.append(path)
             self._file = path.open("w", encoding="utf-8", newline="\n")
         assert self._file is not None
+        return self._file
+
+    def write(self, exposition: str, target: str, now: float) -> None:
+        """Add a scrape."""
+        file = self._file_of(now)
         for line in exposition.split("\n"):
             if line and line[0] != "#":
                 match = _SAMPLE.match(line)
                 assert match is not None, line
                 name, labels, value = match.groups()
-                self._file.write(
+                file.write(
                     f"{name}{{{target},{labels}}} {value} {now}\n" if labels else f"{name}{{{target}}} {value} {now}\n"
                 )
                 self._past.samples += 1
+
+
+def stretch(past: Past, folder: Path, *, hours: float) -> Past:
+    """Repeat the last scrape of a past for some hours, as if nothing happened any more."""
+    (file,) = past.files
+    lines = [line.rpartition(" ")[0] for line in file.read_text().splitlines() if not line.startswith("#")]
+    long = Past(past.end, past.end + hours * 3600, past.step, series=len(lines))
+    with _Blocks(folder, long) as blocks:
+        for number in range(round(hours * 3600 / past.step) + 1):
+            blocks.repeat(lines, long.start + number * past.step)
+    return long

@@ -1,4 +1,4 @@
-"""What requirements.lock pins."""
+"""Reads the versions in requirements.lock."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A server that plays recorded answers back, and a small one for answers that no sane server gives."""
+"""A server that plays recorded responses, and a small one for invalid responses."""
 
 import json
 import socket
@@ -12,11 +12,12 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 RECORDINGS = Path(__file__).parent / "recordings"
 T0 = RECORDINGS / "supervisor-4.15.3-t0"
 T1 = RECORDINGS / "supervisor-4.15.3-t1"
+MORE = RECORDINGS / "supervisor-4.15.3-more"
 RECORDED_AT = {
     T0: datetime(2026, 11, 22, 13, 9, 5, tzinfo=UTC),
     T1: datetime(2026, 11, 22, 13, 16, 10, tzinfo=UTC),
@@ -35,7 +36,7 @@ class Reply:
 
 @dataclass
 class Asked:
-    """A request as it came in."""
+    """A received request."""
 
     path: str
     query: str
@@ -138,7 +139,10 @@ def raw_server(talk: Callable[[socket.socket, threading.Event], None]) -> Iterat
 
 @dataclass
 class Recording:
-    """The recorded answers of one moment; `folder` can be changed while they are played."""
+    """The recorded answers of one moment; `folder` can be changed while they are played.
+
+    Lists that were recorded at another moment only, are played from there.
+    """
 
     folder: Path
     changes: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
@@ -146,13 +150,20 @@ class Recording:
     def __call__(self, asked: Asked) -> Reply:
         """Answer as the recorded server did, whatever the query."""
         date = {"Date": format_datetime(RECORDED_AT[self.folder], usegmt=True)}
-        if asked.headers.get("Authorization") != f"Bearer {TOKEN}":
-            return Reply(b'"Unauthorized"', 401, date)
-        for entry in json.loads((self.folder / "index.json").read_text()):
+        token = {None: None, f"Bearer {TOKEN}": "valid"}.get(asked.headers.get("Authorization"), "invalid")
+        query = dict(parse_qsl(asked.query))
+        recorded = [(folder, e) for folder in (self.folder, MORE) for e in _index(folder)]
+        for folder, entry in recorded:
             recorded_query = {} if "customer" in entry["query"] else entry["query"]
-            if entry["path"] == asked.path and entry["token"] == "valid" and not recorded_query:
-                body = json.loads((self.folder / entry["file"]).read_text())
+            if entry["path"] == asked.path and entry["token"] == token and recorded_query in ({}, query):
+                body = json.loads((folder / entry["file"]).read_text())
                 if asked.path in self.changes:
                     body = self.changes[asked.path](body)
                 return Reply(json.dumps(body).encode(), entry["status"], date)
+        if token != "valid":
+            return Reply(b'"Unauthorized"', 401, date)
         return Reply(b'{"code":"ResourceNotFound","message":"does not exist"}', 404, date)
+
+
+def _index(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "index.json").read_text())  # type: ignore[no-any-return] # JSON

@@ -1,6 +1,6 @@
 """Polls by hand of a whole exporter."""
 
-from theeye_exporter.assembly import Exporter
+from theeye_exporter.polling.exporter import Exporter
 from theeye_exporter.theeye.errors import Reason
 
 __all__ = ["poll"]

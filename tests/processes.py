@@ -1,4 +1,4 @@
-"""Programs that run beside a test: started on loopback, waited for by condition, ended by pid."""
+"""Runs programs for a test: on loopback, with conditions instead of sleeps, ended by pid."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""An exporter that is polled by hand and reloaded, and polls of it that hang."""
+"""An exporter that a test polls and reloads, with polls that hang."""
 
 import io
 import threading
@@ -12,13 +12,13 @@ import pytest
 from config.configurations import configure
 from processes import DEADLINE
 from samples import Series, own, shown
-from theeye_exporter.assembly import Exporter
 from theeye_exporter.clocks import Clocks
-from theeye_exporter.collectors.runner import CollectorRunner
-from theeye_exporter.config import Settings
+from theeye_exporter.config import Kept, Settings
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye
-from theeye_exporter.logs import configure_logging
-from theeye_exporter.reloading import Reloader
+from theeye_exporter.observability.logs import configure_logging
+from theeye_exporter.polling.exporter import Exporter
+from theeye_exporter.polling.reload import Reloader
+from theeye_exporter.polling.runner import CollectorRunner
 from theeye_exporter.theeye.errors import Reason
 
 __all__ = ["Setup", "late_poll", "two_organizations"]
@@ -35,6 +35,7 @@ class Setup:
     now: float = START
     log: io.StringIO = field(default_factory=io.StringIO)
     rest: str = "state: {file: state}\n"
+    kept: Kept = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.options = dict.fromkeys(self.theeyes, "")
@@ -49,7 +50,7 @@ class Setup:
         return self.folder / "exporter.yml"
 
     def load(self) -> Settings:
-        return configure(file=self.file)
+        return configure(file=self.file, kept=self.kept)
 
     def write(self) -> None:
         """Write the file: of each organisation what `options` says, and the `rest`."""
@@ -67,7 +68,7 @@ class Setup:
         configure_logging("info", "logfmt", stream=self.log)
 
     def runners(self, name: str) -> dict[str, CollectorRunner]:
-        return {r.collector.name: r for r in self.exporter.runners if r.client.organization == name}
+        return {r.kind.name: r for r in self.exporter.runners if r.client.organization == name}
 
     def poll(self, name: str = "one") -> None:
         """Poll an organisation's collectors once, a while after the last time."""
@@ -75,12 +76,13 @@ class Setup:
         for runner in self.runners(name).values():
             runner.run()
 
-    def reasons(self, name: str) -> list[Reason | None]:
+    def reasons(self, name: str) -> dict[str, Reason]:
+        """Return why collectors of an organisation fail."""
         (found,) = [o for o in self.exporter.board.organizations if o.name == name]
-        return [status.reason for status in found.collectors]
+        return {status.collector: status.reason for status in found.collectors if status.reason is not None}
 
     def shown(self) -> Series:
-        return shown(self.exporter.store.current()) | own(self.exporter.telemetry)
+        return shown(self.exporter.store.current()) | own(self.exporter.store, self.exporter.telemetry)
 
     def of(self, name: str) -> Series:
         return {key: value for key, value in self.shown().items() if ("organization", name) in key[1]}

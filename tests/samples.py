@@ -6,8 +6,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from theeye_exporter.exposition.family import Family, MetricType
 from theeye_exporter.exposition.render import Format, Renderer, Segment
 from theeye_exporter.exposition.samples import Samples
-from theeye_exporter.exposition.snapshot import Snapshot
-from theeye_exporter.telemetry import Telemetry
+from theeye_exporter.exposition.snapshot import Snapshot, SnapshotStore
+from theeye_exporter.polling.families import EXPORTER
+from theeye_exporter.polling.telemetry import Telemetry
 
 Labels = frozenset[tuple[str, str]]
 Series = dict[tuple[str, Labels], float]
@@ -39,12 +40,15 @@ def parse(text: str, fmt: Format = Format.OPENMETRICS_1_0_0) -> Series:
 
 def shown(snapshot: Snapshot) -> Series:
     """Return what a snapshot says of TheEye."""
-    return parse(body(snapshot, Format.OPENMETRICS_1_0_0))
+    theeye = snapshot.only(lambda _, collector: collector != EXPORTER)
+    return parse(body(theeye, Format.OPENMETRICS_1_0_0))
 
 
-def own(telemetry: Telemetry) -> Series:
+def own(store: SnapshotStore, telemetry: Telemetry) -> Series:
     """Return what the exporter says of itself."""
-    return parse(telemetry.exposition(Format.TEXT_0_0_4).decode(), Format.TEXT_0_0_4)
+    snapshot = store.current().only(lambda _, collector: collector == EXPORTER)
+    text = b"".join((*snapshot.identity(Format.OPENMETRICS_1_0_0), telemetry.exposition(Format.OPENMETRICS_1_0_0)))
+    return parse(text.decode())
 
 
 def render(samples: Samples, limit: int = 10**6) -> dict[Family, Segment]:

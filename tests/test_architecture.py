@@ -1,4 +1,4 @@
-"""The package is built as docs/architecture.md says."""
+"""Tests that the package follows docs/architecture.md."""
 
 import ast
 import re
@@ -10,8 +10,9 @@ ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "exporter" / "theeye_exporter"
 TEXT: Final = (ROOT / "docs" / "architecture.md").read_text()
 PARTS: Final = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-OPEN_TO_ALL: Final = {"clocks", "logs", "redaction", "repetition"}
-CLOSED: Final = {"theeye", "exposition", "config", "demo"}
+OPEN_TO_ALL: Final = {"clocks", "observability", "signals"}
+CLOSED: Final = {"theeye", "exposition", "values", "demo"}
+MACHINE: Final = "machine"
 
 
 def imports() -> Iterator[tuple[str, str]]:
@@ -30,7 +31,7 @@ def imports() -> Iterator[tuple[str, str]]:
 
 
 def arrows() -> dict[str, set[str]]:
-    """Return what each part may import: whatever a chain of arrows leads to."""
+    """Return what each part may import: every part that it reaches along the arrows."""
     direct: dict[str, set[str]] = {}
     for line in re.findall(r"^    (\w+ → .*)$", TEXT, re.MULTILINE):
         *chain, last = (re.sub(r"\(.*?\)", "", step).replace(" ", "") for step in line.split("→"))
@@ -48,8 +49,10 @@ def test_imports_run_along_the_arrows() -> None:
     assert {part for part, others in allowed.items() if part in others} == set()
     assert set(allowed).union(*allowed.values()) <= PARTS
     found = set(imports())
-    assert len(found) > 30
+    assert len(found) > 20
     for part, imported in found:
+        if imported == MACHINE:
+            continue
         assert part not in CLOSED, f"{part} imports {imported}"
         assert imported in allowed.get(part, set()) | OPEN_TO_ALL, f"{part} imports {imported}"
 

@@ -1,19 +1,24 @@
-"""Commands as a person types them: what they print, and with which exit code."""
+"""Tests commands as a user types them: their output and exit code."""
 
 import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from config.configurations import CANARY
+from contexts import POLLED
 from playback import T0, TOKEN, Asked, Recording, Reply, Server, http_server
 from processes import eventually, exporter_command, free_port, running
-from theeye_exporter import __version__
+from theeye_exporter import NO_DATA, __version__
 from theeye_exporter.cli import main
-from theeye_exporter.exposition.families import CATALOGUE
+from theeye_exporter.collectors.registry import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,14 +45,24 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, url: str, **changes: str) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--web.listen-adress=:1"], "unknown flag --web.listen-adress; did you mean --web.listen-address?"),
+        (["--web.listen-adress=:1"], 'unknown flag "--web.listen-adress"; did you mean "--web.listen-address"?'),
         (["chek"], 'unknown command "chek"; did you mean "check"?'),
-        (["whatever"], 'unknown command "whatever"; there are serve, check, demo, metrics'),
-        (["--xyz"], "unknown flag --xyz; --help lists the flags"),
-        (["serve", "something"], "unknown argument something; --help lists the flags"),
+        (["whatever"], 'unknown command "whatever"; there are serve, check, demo, run, actions, metrics'),
+        (["--xyz"], 'unknown flag "--xyz"; --help lists the flags'),
+        (["serve", "something"], 'unknown argument "something"; --help lists the flags'),
         (["--log.level"], "argument --log.level: expected one argument"),
-        (["metrics", "--format=html"], "argument --format: invalid choice: 'html' (choose from"),
-        (["demo", "--demo.monitors=many"], "argument --demo.monitors: invalid int value: 'many'"),
+        (["metrics", "--format=html"], 'argument --format: invalid choice: "html" (choose from'),
+        (["demo", "--demo.monitors=many"], 'argument --demo.monitors: invalid int value: "many"'),
+        (
+            ["demo", "--demo.fault=eror=503"],
+            'argument --demo.fault: unknown fault (did you mean "error"?).',
+        ),
+        (["--config.file=x", "check"], "the command comes first: theeye-exporter check [flags]"),
+        (["--log.level", "debug", "demo"], "the command comes first: theeye-exporter demo [flags]"),
+        (
+            ["--collector.jobs=false"],
+            "argument --collector.jobs/--no-collector.jobs takes no value; give one of the two alone",
+        ),
     ],
 )
 def test_a_mistyped_command_line_is_one_line_and_exit_code_2(
@@ -58,6 +73,40 @@ def test_a_mistyped_command_line_is_one_line_and_exit_code_2(
     assert out == ""
     (line,) = err.splitlines()
     assert line.startswith(f"theeye-exporter: error: {message}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [CANARY],
+        ["check", CANARY],
+        ["serve", "--log.level=debug", CANARY],
+        [f"--{CANARY}"],
+        ["demo", f"--{CANARY}=1"],
+        ["demo", f"--demo.monitors={CANARY}"],
+        ["demo", f"--demo.shape={CANARY}"],
+        ["metrics", f"--format={CANARY}"],
+        [f"--log.level={CANARY}"],
+        [f"--web.listen-address={CANARY}"],
+        [f"--web.enable-lifecycle={CANARY}"],
+        [f"--state.file=/nowhere/{CANARY}/x"],
+        [f"--config.file={CANARY}"],
+    ],
+)
+def test_a_token_at_a_wrong_place_of_the_command_line_is_not_repeated(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert err
+    assert CANARY not in out + err
+
+
+def test_a_token_as_an_argument_gets_a_hint_where_it_belongs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", CANARY]) == 2
+    assert capsys.readouterr().err == (
+        "theeye-exporter: error: unknown argument; --help lists the flags; put tokens in THEEYE_TOKEN or a token_file\n"
+    )
 
 
 @pytest.mark.parametrize("command", [["--help"], ["check", "--help"], ["demo", "--help"], ["metrics", "--help"]])
@@ -132,8 +181,9 @@ def test_check_of_a_working_theeye(
     out, err = capsys.readouterr()
     assert err == ""
     table = [line.split() for line in out.splitlines() if line.startswith(("demo", "organization"))]
-    assert [row[:5] for row in table] == [
-        ["organization", "collector", "result", "objects", "skipped"],
+    assert table[0][:5] == ["organization", "collector", "result", "objects", "skipped"]
+    assert [row[1:3] for row in table[1:]] == [[kind.name, "ok"] for kind in POLLED]
+    assert [row[:5] for row in table[1:5]] == [
         ["demo", "monitors", "ok", "17", "0"],
         ["demo", "tasks", "ok", "14", "0"],
         ["demo", "workflows", "ok", "1", "0"],
@@ -146,9 +196,9 @@ def test_check_of_a_working_theeye(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"TOKEN": "wrong"}, "TheEye answered 401; the token is wrong, expired or its user disabled"),
-        ({"SUPERVISOR_URL": "http://127.0.0.1:1"}, "connection refused; check the URL, DNS, the network"),
-        ({"SUPERVISOR_URL": "http://theeye.invalid"}, "the host name does not resolve; check the URL"),
+        ({"TOKEN": "wrong"}, "TheEye answered 401; the token is wrong or expired, or its user is disabled"),
+        ({"SUPERVISOR_URL": "http://127.0.0.1:1"}, "connection refused by 127.0.0.1:1; check `url`, and the network"),
+        ({"SUPERVISOR_URL": "http://theeye.invalid"}, "host name of theeye.invalid:80"),
         ({"ORGANIZATION_NAME": "other"}, "other (monitors"),
     ],
 )
@@ -168,16 +218,32 @@ def test_check_says_what_is_wrong_and_what_to_do(
     assert "Traceback" not in out
 
 
-def test_check_warns_of_a_token_that_sees_nothing(
+def test_a_token_that_sees_nothing_fails_the_check(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with http_server(lambda _: Reply(b"[]")) as server:
         set_environment(monkeypatch, server.url)
-        assert main(["check"]) == 0
+        assert main(["check"]) == 1
     out = capsys.readouterr().out
-    assert "warning: demo/monitors, demo/tasks, demo/workflows, demo/jobs found nothing: " in out
-    assert "Everything answers, but there is nothing to export." in out
-    assert "sees only what is shared" in out
+    assert (
+        f"problem: demo at {server.url}: the token sees nothing; a token below level admin sees only what is shared"
+        in out
+    )
+    assert out.endswith(f"\nMore help: {NO_DATA}\n")
+    assert "Everything" not in out
+
+
+def test_an_organisation_without_workflows_passes_the_check_without_a_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = Recording(T0)
+    with http_server(lambda asked: Reply(b"[]") if asked.path == "/workflows" else recording(asked)) as server:
+        set_environment(monkeypatch, server.url)
+        assert main(["check"]) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"demo +workflows +ok +0 ", out)
+    assert not re.search("warning|problem|nothing|help", out)
+    assert "nothing" not in err
 
 
 @pytest.mark.parametrize(
@@ -187,7 +253,7 @@ def test_check_warns_of_a_token_that_sees_nothing(
         ({"TOKEN": "wrong"}, "unauthorized"),
     ],
 )
-def test_serving_goes_on_when_theeye_is_not_to_be_had(
+def test_serving_continues_when_theeye_is_unreachable(
     changes: dict[str, str], reason: str, theeye: Server, tmp_path: Path
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
@@ -201,7 +267,7 @@ def test_serving_goes_on_when_theeye_is_not_to_be_had(
     with running(exporter_command(f"--web.listen-address={address}"), log, env=env) as process:
         eventually(lambda: requests.get(f"http://{address}/-/ready", timeout=5).ok, "ready though TheEye is not")
         metrics = requests.get(f"http://{address}/metrics", timeout=5).text
-        assert 'theeye_up{organization="demo"} 0.0' in metrics
+        assert 'theeye_up{organization="demo"} 0\n' in metrics
         page = requests.get(f"http://{address}/", timeout=5).text
         assert TOKEN not in page
         process.send_signal(signal.SIGTERM)
@@ -255,3 +321,34 @@ def test_the_documented_metrics_are_those_of_the_program(capsys: pytest.CaptureF
         assert f"| `{family.name}` | {family.type} |" in printed
     assert main(["metrics"]) == 0
     assert "theeye_up (gauge) {organization}" in capsys.readouterr().out
+
+
+_IMPORTED = """
+import sys
+from theeye_exporter.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed", "spared"),
+    [
+        (["--version"], {"argparse"}, {"pydantic", "requests", "starlette", "uvicorn", "prometheus_client"}),
+        (["frobnicate"], {"argparse"}, {"pydantic", "requests", "starlette", "uvicorn", "prometheus_client"}),
+        (["metrics"], {"prometheus_client"}, {"starlette", "uvicorn", "jinja2", "theeye_exporter.demo"}),
+        (["check", "--help"], {"requests"}, {"starlette", "uvicorn", "jinja2", "theeye_exporter.demo"}),
+        (["serve", "--help"], {"uvicorn", "jinja2"}, {"theeye_exporter.demo"}),
+        (["demo", "--help"], {"theeye_exporter.demo"}, set()),
+    ],
+    ids=["version", "unknown", "metrics", "check", "serve", "demo"],
+)
+def test_a_command_imports_only_what_it_needs(arguments: list[str], needed: set[str], spared: set[str]) -> None:
+    command = [sys.executable, "-c", _IMPORTED, *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    imported = set(ended.stderr.split())
+    assert needed <= imported
+    assert not spared & imported

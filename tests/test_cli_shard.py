@@ -1,4 +1,4 @@
-"""Shards from outside: what `check` says of them, and a process to which no organisation belongs."""
+"""Tests shards from outside: the output of `check`, and a process without organisations."""
 
 import signal
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_shard_that_is_none_is_exit_code_2(
     flag = write(tmp_path, "http://127.0.0.1:1")
     assert main([*command, flag, "--shard.index=3", "--shard.count=3"]) == 2
     assert capsys.readouterr().err == (
-        "theeye-exporter: error: command line: --shard.index: shard 3 of 3: shards are counted from 0\n"
+        "theeye-exporter: error: command line: --shard.index: shard 3 of 3: shards are numbered from 0\n"
     )
 
 

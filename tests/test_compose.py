@@ -1,4 +1,4 @@
-"""The stack of compose.yaml: sound, closed to others, and every mounted file checked by the tool that reads it."""
+"""Tests the stack of compose.yaml: valid, secured, and every mounted file checked by its own tool."""
 
 import re
 import shutil
@@ -13,6 +13,7 @@ import yaml
 from compose_spec import PyCompose
 
 from processes import eventually, exporter_command, free_port, running
+from theeye_exporter.demo import DemoSettings, SimulatedTheEye
 from tools import require_tool
 
 ROOT: Final = Path(__file__).parents[1]
@@ -113,11 +114,28 @@ def test_all_that_is_connected_is_listened_to() -> None:
     prometheus = yaml.safe_load((ROOT / "grafana/prometheus/prometheus.yml").read_text())
     sources = yaml.safe_load((ROOT / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"]
     groups = [*prometheus["alerting"]["alertmanagers"], *prometheus["scrape_configs"]]
-    addresses = [target for group in groups for one in group["static_configs"] for target in one["targets"]]
+    addresses = [target for group in groups for one in group.get("static_configs", ()) for target in one["targets"]]
     addresses += [urlsplit(source["url"]).netloc for source in sources]
     for host, port in (address.split(":") for address in addresses):
         assert int(port) in PORTS["prometheus" if host == "localhost" else host]
     assert "theeye" in [config["job_name"] for config in prometheus["scrape_configs"]]
+
+
+def test_a_click_on_a_run_leads_to_its_job() -> None:
+    sources = yaml.safe_load((ROOT / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"]
+    ((link,),) = [
+        source["jsonData"].get("exemplarTraceIdDestinations", ()) for source in sources if source.get("isDefault")
+    ]
+    assert link["name"] == "job_id"
+    # Grafana replaces variables of the environment between double dollars.
+    prefix = SERVICES["grafana"]["environment"]["THEEYE_JOB_LINK"]
+    url = "$".join(part.replace("$THEEYE_JOB_LINK", prefix) for part in link["url"].split("$$"))
+    published = "http://127.0.0.1:60080/"
+    assert url.startswith(published)
+    with SimulatedTheEye(DemoSettings(monitors=5, tasks=5)) as theeye:
+        job = next(iter(theeye.world.jobs))
+        address = url.replace(published, f"{theeye.url}/").replace("${__value.raw}", job)
+        assert [found["id"] for found in requests.get(address, timeout=30).json()] == [job]
 
 
 def test_grafana_looks_for_dashboards_where_they_are_mounted() -> None:

@@ -1,4 +1,4 @@
-"""The health check finds the exporter and asks it, whatever its flags are."""
+"""Tests that the health check finds the exporter and requests its health, whatever its flags are."""
 
 import os
 import socket

@@ -1,11 +1,14 @@
 """How the process ends."""
 
 import errno
+import os
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from processes import exporter_command
 
 _FAILING = """
 import sys
@@ -25,20 +28,33 @@ run()
     [
         (errno.EPIPE, 1, ""),
         (errno.ENOSPC, 1, ""),
-        (errno.EMFILE, 70, "theeye-exporter: error: internal error, please report it: OSError at <string>:7\n"),
+        (
+            errno.EMFILE,
+            70,
+            "theeye-exporter: error: the system lets the exporter open no more files and connections\n",
+        ),
+        (errno.ENOMEM, 70, "theeye-exporter: error: the system gives the exporter no more memory\n"),
         (errno.EACCES, 70, "theeye-exporter: error: internal error, please report it: PermissionError at <string>:7\n"),
     ],
 )
-def test_an_error_of_the_system_is_told_where_anybody_can_be_told(number: int, code: int, told: str) -> None:
+def test_a_system_error_is_reported_if_stderr_works(number: int, code: int, told: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", _FAILING, str(number)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", told)
 
 
+@pytest.mark.parametrize("flag", ["--version", "--help"])
+def test_what_a_flag_prints_arrives_in_a_pipe(flag: str) -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = exporter_command(flag)
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=buffered).stdout
+    assert "theeye-exporter" in said
+
+
 _ARENAS = """
 import ctypes, sys, threading
-from theeye_exporter.commands.serve import keep_memory_together
+from theeye_exporter.machine import keep_memory_together
 
 if sys.argv[1] == "together":
     keep_memory_together()

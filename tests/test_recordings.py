@@ -1,21 +1,24 @@
-"""A real TheEye's answers played back over HTTP: what is exported is what they say."""
+"""Tests the exported values for recorded responses of a real TheEye, over HTTP."""
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from playback import RECORDED_AT, T0, T1, TOKEN, Recording, Server, http_server
+from playback import MORE, RECORDED_AT, T0, T1, TOKEN, Recording, Server, http_server
 from polls import poll
 from samples import Labels, Series, body, labels, shown
-from theeye_exporter.assembly import Exporter
 from theeye_exporter.clocks import Clocks
-from theeye_exporter.config import OrganizationSettings, Settings
+from theeye_exporter.collectors.settings import CollectorSettings
+from theeye_exporter.config import CollectorsSettings, OrganizationSettings, Settings
 from theeye_exporter.exposition.render import Format
+from theeye_exporter.polling.exporter import Exporter
 
 
 @dataclass
@@ -106,9 +109,22 @@ def test_every_monitor_has_the_recorded_state_counters_and_times(playback: Playb
             severity=m["failure_severity"],
             tags=",".join(m["monitor"]["tags"]),
             alerts="true" if m["alerts"] else "false",
+            host_id=m.get("host_id", ""),
         ): 1.0
         for m in monitors
     }
+    groups = Counter((m["state"], m["failure_severity"]) for m in monitors)
+    assert {key: count for key, count in of_family(found, "theeye_monitors").items() if count} == {
+        labels(organization="demo", state=state, severity=severity): count
+        for (state, severity), count in groups.items()
+    }
+    hosts = Counter(m["state"] for m in monitors if m["type"] == "host")
+    assert of_family(found, "theeye_hosts") == {
+        labels(organization="demo", state="up"): hosts["normal"],
+        labels(organization="demo", state="silent"): hosts["updates_stopped"],
+        labels(organization="demo", state="disabled"): 0,
+    }
+    assert hosts == {"normal": 2, "updates_stopped": 1}
 
 
 @pytest.mark.parametrize("folder", [T0, T1], ids=["t0", "t1"])
@@ -218,7 +234,7 @@ def test_every_task_and_its_last_run_are_the_recorded_ones(playback: Playback, f
         task_labels(by_id[j["task_id"]], lifecycle=j["lifecycle"]): 1.0 for j in open_jobs
     }
     assert of_family(found, "theeye_task_oldest_open_job_timestamp_seconds") == {
-        task_labels(by_id[j["task_id"]]): unix(j["creation_date"]) for j in open_jobs
+        task_labels(by_id[j["task_id"]], lifecycle=j["lifecycle"]): unix(j["creation_date"]) for j in open_jobs
     }
     assert of_family(found, "theeye_jobs") == {
         labels(organization="demo", lifecycle=lifecycle): float(
@@ -226,6 +242,152 @@ def test_every_task_and_its_last_run_are_the_recorded_ones(playback: Playback, f
         )
         for lifecycle in ("ready", "assigned", "onhold", "syncing", "locked", "started")
     }
+
+
+RUNNING = ("scheduled ok", "scheduled fail", "scheduled flaky", "scheduled hang", "scheduled slow", "dummy no args")
+SCHEDULES_OF_MORE = {
+    # State and next run of the only schedule of each.
+    **dict.fromkeys(RUNNING, ("active", "2026-11-28T02:20:00.000Z")),
+    "args task": ("active", "2026-11-29T02:13:34.000Z"),
+    "ghost task": ("active", "2026-11-29T02:13:34.000Z"),
+    "schedule disabled": ("disabled", None),
+    "schedule failed": ("failed", None),
+}
+TRIGGERS_OF_MORE = {
+    "scheduled ok": "2026-11-28T02:19:00.008Z",
+    "scheduled fail": "2026-11-28T02:19:00.036Z",
+    "scheduled flaky": "2026-11-28T02:19:00.053Z",
+    "scheduled hang": "2026-11-28T02:19:00.056Z",
+    "scheduled slow": "2026-11-28T02:19:00.238Z",
+    "dummy no args": "2026-11-28T02:19:00.441Z",
+    "schedule disabled": "2026-11-28T02:13:39.150Z",
+    "schedule failed": "2026-11-28T02:15:06.497Z",
+}
+
+
+def test_every_schedule_is_the_recorded_one(playback: Playback) -> None:
+    tasks = json.loads((MORE / "task_list.json").read_text())
+    playback.recording.changes["/demo/task"] = lambda _: tasks
+    found = playback.poll()
+    scheduled = {task["name"]: task_labels(task) for task in tasks if task["name"] in SCHEDULES_OF_MORE}
+    assert of_family(found, "theeye_task_schedules") == {
+        key | {("state", state)}: float(state == SCHEDULES_OF_MORE[name][0])
+        for name, key in scheduled.items()
+        for state in ("active", "disabled", "failed")
+    }
+    assert of_family(found, "theeye_task_schedule_next_run_timestamp_seconds") == {
+        scheduled[name]: unix(at) for name, (_, at) in SCHEDULES_OF_MORE.items() if at is not None
+    }
+    assert of_family(found, "theeye_task_schedule_last_trigger_timestamp_seconds") == {
+        scheduled[name]: unix(at) for name, at in TRIGGERS_OF_MORE.items()
+    }
+    assert of_family(found, "theeye_task_schedule_failures") == {
+        key: float(name == "schedule failed") for name, key in scheduled.items()
+    }
+    assert of_family(found, "theeye_task_schedule_last_failure_timestamp_seconds") == {
+        scheduled["schedule failed"]: unix("2026-11-28T02:15:07.817Z")
+    }
+
+
+HOSTS_OF_T0 = {
+    # Id, name, version, memory and processors of each.
+    ("6b02e717409f6d2a624a35c1", "bot-1", "6.18.44-fc-v595", "v2.1.1", 25276514304.0, 1.0),
+    ("6b02e819409f6d2a624a3bf5", "bot-3", "6.18.44-fc-v595", "v2.1.1", 25276514304.0, 1.0),
+    ("6b02e819409f6d2a624a3bf8", "bot-2", "6.18.44-fc-v595", "v2.1.1", 25276514304.0, 1.0),
+}
+HOSTS_OF_MORE = {
+    ("6b0a386a0345525a7e4df5a0", "bot-1", "6.18.44-amd64", "2.1.1", 25276063744.0, 2.0),
+    ("6b0a386b0345525a7e4df5b4", "bot-2", "6.18.44-amd64", "2.1.1", 25276063744.0, 2.0),
+    ("6b0a38a35bcb97ebca95245f", "bot-3", "6.18.44-amd64", "2.1.1", 25276063744.0, 2.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "hosts"),
+    [
+        (T0 / "host_list.json", HOSTS_OF_T0),
+        (T1 / "host_list.json", HOSTS_OF_T0),
+        (MORE / "host_list.json", HOSTS_OF_MORE),
+        (MORE / "viewer_host_list.json", HOSTS_OF_MORE),
+    ],
+    ids=["t0", "t1", "more", "viewer"],
+)
+def test_every_host_is_the_recorded_one(playback: Playback, file: Path, hosts: set[Any]) -> None:
+    playback.recording.changes["/demo/host"] = lambda _: json.loads(file.read_text())
+    found = playback.poll()
+
+    def host_labels(host: Any, **more: str) -> Labels:
+        return labels(organization="demo", host_id=host[0], hostname=host[1], **more)
+
+    assert of_family(found, "theeye_host_info") == {
+        host_labels(host, platform="linux", release=host[2], arch="x64", agent_version=host[3]): 1 for host in hosts
+    }
+    assert of_family(found, "theeye_host_enabled") == {host_labels(host): 1 for host in hosts}
+    assert of_family(found, "theeye_host_memory_total_bytes") == {host_labels(host): host[4] for host in hosts}
+    assert of_family(found, "theeye_host_cpus") == {host_labels(host): host[5] for host in hosts}
+
+
+VALUES_OF_MORE = {
+    "progress 42": 42,
+    "progress string": 12.5,
+    "progress bool": 1,
+    "counter 7": 7,
+    "counter string": 12.5,
+    "counter float": 1.5e300,
+    "noacl indicator": 1,
+    "db progress string": 12.5,
+    "db progress words": 0,
+    "db progress object": 0,
+    "db progress bool": 1,
+    "db progress nan": 0,
+    "db counter list": 0,
+}
+"""The others have null, a text where there should be a number ("db untyped"), or a type without a number."""
+
+
+@pytest.mark.parametrize(
+    ("folder", "values"),
+    [(T0, {"Revenue": 37.5, "Queue %": 42}), (T1, {"Revenue": 37.5, "Queue %": 42}), (MORE, VALUES_OF_MORE)],
+    ids=["t0", "t1", "more"],
+)
+def test_every_indicator_is_the_recorded_one(playback: Playback, folder: Path, values: dict[str, float]) -> None:
+    indicators = json.loads((folder / "indicator_list.json").read_text())
+    playback.recording.changes["/indicator"] = lambda _: indicators
+    found = playback.poll()
+
+    def indicator_labels(indicator: Any, **more: str) -> Labels:
+        return labels(organization="demo", indicator_id=indicator["id"], indicator=indicator["title"], **more)
+
+    assert of_family(found, "theeye_indicator_value") == {
+        indicator_labels(i): values[i["title"]] for i in indicators if i["title"] in values
+    }
+    assert of_family(found, "theeye_indicator_info") == {
+        indicator_labels(
+            i, indicator_type=i.get("type", ""), severity=i["severity"], tags="live" if "live" in i["tags"] else ""
+        ): 1
+        for i in indicators
+    }
+    assert of_family(found, "theeye_indicator_state") == {
+        indicator_labels(i, state=state): float(i["state"] == state)
+        for i in indicators
+        for state in ("normal", "failure", "updates_stopped", "unknown")
+    }
+    assert of_family(found, "theeye_indicator_enabled") == {indicator_labels(i): 1 for i in indicators}
+    assert of_family(found, "theeye_indicator_last_update_timestamp_seconds") == {
+        indicator_labels(i): unix(i["last_update"]) for i in indicators
+    }
+
+
+@pytest.mark.parametrize("file", ["webhook_list.json", "viewer_webhook_list.json"])
+def test_every_webhook_is_the_recorded_one(playback: Playback, file: str) -> None:
+    playback.recording.changes["/demo/webhook"] = lambda _: json.loads((MORE / file).read_text())
+    found = playback.poll()
+    twice = labels(organization="demo", webhook_id="6b0a38da0345525a7e4dfb28", webhook="hook twice")
+    never = labels(organization="demo", webhook_id="6b0a38db0345525a7e4dfb36", webhook="hook never")
+    disabled = labels(organization="demo", webhook_id="6b0a38dd0345525a7e4dfb53", webhook="hook disabled")
+    assert of_family(found, "theeye_webhook_info") == {twice: 1, never: 1, disabled: 1}
+    assert of_family(found, "theeye_webhook_triggers_total") == {twice: 2, never: 0, disabled: 1}
+    assert of_family(found, "theeye_webhook_enabled") == {twice: 1, never: 1, disabled: 0}
 
 
 def test_from_t0_to_t1_what_is_gone_disappears_and_what_is_new_shows(playback: Playback) -> None:
@@ -326,18 +488,32 @@ def test_only_what_is_needed_is_asked(playback: Playback) -> None:
         "/demo/task",
         "/demo/job",
         "/workflows",
+        "/demo/host",
+        "/indicator",
+        "/demo/webhook",
+        "/api/status",
     }
     asked_before = len(playback.server.asked)
     playback.poll()
     again = [asked.path for asked in playback.server.asked[asked_before:]]
-    assert sorted(again) == ["/demo/job", "/demo/job", "/demo/task", "/monitor", "/workflows"]
+    assert sorted(again) == [
+        "/api/status",
+        "/demo/host",
+        "/demo/job",
+        "/demo/job",
+        "/demo/task",
+        "/demo/webhook",
+        "/indicator",
+        "/monitor",
+        "/workflows",
+    ]
 
 
 def test_no_secret_is_exported(playback: Playback) -> None:
     playback.poll()
     secrets = {
         value
-        for path in (*T0.glob("*.json"), *T1.glob("*.json"))
+        for path in (*T0.glob("*.json"), *T1.glob("*.json"), *MORE.glob("*.json"))
         for value in _values(json.loads(path.read_text()), "secret")
     }
     assert len(secrets) > 40
@@ -355,3 +531,50 @@ def _values(value: Any, key: str) -> Iterator[str]:
     elif isinstance(value, list):
         for child in value:
             yield from _values(child, key)
+
+
+def test_the_server_is_the_recorded_one(playback: Playback) -> None:
+    found = playback.poll()
+    assert load(playback.recording, "status.json")["theeye_version"] == ""
+    assert of_family(found, "theeye_server_info") == {labels(organization="demo", version=""): 1}
+    ((_, skew),) = of_family(found, "theeye_server_clock_skew_seconds").items()
+    assert 0.5 <= skew < 10.5  # half a second, and half of what the fastest request took
+    assert of_family(found, "theeye_server_certificate_expiry_timestamp_seconds") == {}
+
+
+def test_every_hosts_statistics_are_the_recorded_ones() -> None:
+    recording = Recording(T0)
+    recording.changes["/demo/host"] = lambda _: json.loads((MORE / "host_list.json").read_text())
+    with http_server(recording) as server:
+        collectors = CollectorsSettings(hoststats=CollectorSettings(enabled=True, interval=120))
+        settings = Settings(
+            organizations=(
+                OrganizationSettings(name="demo", url=server.url, token=SecretStr(TOKEN), collectors=collectors),
+            ),
+        )
+        exporter = Exporter(settings, Clocks(wall=lambda: unix("2026-11-28T02:19:40.000Z")))
+        found = Playback(recording, server, exporter).poll()
+        exporter.stop()
+    hosts = {
+        "bot-1": ("6b0a386a0345525a7e4df5a0", "host_stats_bot-1.json"),
+        "bot-2": ("6b0a386b0345525a7e4df5b4", "host_stats_bot-2.json"),
+    }
+    expected_values: dict[str, dict[Labels, float]] = defaultdict(dict)
+    for hostname, (host_id, file) in hosts.items():
+        ((stats),) = [document["stats"] for document in json.loads((MORE / file).read_text())]
+        own = labels(organization="demo", host_id=host_id, hostname=hostname)
+        for name, value in {
+            "load1": stats["load_1_minute"],
+            "load5": stats["load_5_minute"],
+            "load15": stats["load_15_minute"],
+            "memory_used_bytes": stats["mem_used"] * 1024,
+            "swap_total_bytes": 0,
+            "swap_free_bytes": 0,
+        }.items():
+            expected_values[f"theeye_host_{name}"][own] = value
+        (device,) = stats["disk"].keys() - {"total"}
+        for name, part in {"size": "total", "used": "used", "available": "available"}.items():
+            value = stats["disk"][device]["usage"][part] * 1024
+            expected_values[f"theeye_host_disk_{name}_bytes"][own | {("device", device)}] = value
+    for name, values in expected_values.items():
+        assert of_family(found, name) == values, name

@@ -1,58 +1,60 @@
 """Entry point of the process."""
 
 import errno
-import logging
 import os
-import signal
 import sys
-import traceback
 from contextlib import suppress
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
+
+from theeye_exporter import signals
 
 __all__ = ["run"]
 
 _NOBODY_LISTENS: Final = frozenset({errno.EPIPE, errno.ENOSPC})
-"""A closed pipe or a full disk where there is something to say."""
+"""Errors of a closed pipe or a full disk when something is printed."""
 
 
 def run() -> None:
     """Run the command line and leave the process at once.
 
-    A poll that waits for a slow TheEye runs in a thread that Python would wait for; there is nothing in it that must
-    not be cut off.
+    Python would wait for the thread of a poll that waits for a slow TheEye. Such a poll can be cut off safely.
     """
-    # As a container's first process it would otherwise ignore the signal until the web server has its own handler.
-    signal.signal(signal.SIGTERM, _end)
+    signals.listen()
     try:
-        # Here, so that an interrupt during the imports finds the handlers.
-        from theeye_exporter.cli import main  # noqa: PLC0415
-
-        code = main()
+        code = _main()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
-    except KeyboardInterrupt:
-        code = 130
-    except Exception as error:  # noqa: BLE001 - nobody wants a traceback, and it could quote a secret
+    except Exception as error:  # noqa: BLE001 - a traceback helps no user, and could quote a secret
         if isinstance(error, OSError) and error.errno in _NOBODY_LISTENS:
             code = 1
         else:
-            place = traceback.extract_tb(error.__traceback__)[-1]
             with suppress(OSError, AttributeError):
-                sys.stderr.write(
-                    f"theeye-exporter: error: internal error, please report it: {type(error).__name__} "
-                    f"at {place.filename}:{place.lineno}\n"
-                )
+                sys.stderr.write(f"theeye-exporter: error: {_words(error)}\n")
             code = 70
-    with suppress(OSError):
-        logging.shutdown()
     os._exit(code)
 
 
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)  # as a shell says it of who died of the signal
+def _main() -> int:
+    # Imported here, after `listen`: imports take most of the start, and a signal can arrive meanwhile.
+    from theeye_exporter.cli import main  # noqa: PLC0415
+
+    try:
+        return main()
+    except SystemExit as error:  # from argparse, after --help and --version
+        return error.code if isinstance(error.code, int) else 1
+
+
+def _words(error: Exception) -> str:
+    from theeye_exporter.theeye.memory import lacking  # noqa: PLC0415 - as above
+
+    return lacking(error) or f"internal error, please report it: {type(error).__name__} at {_place(error)}"
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "?"
 
 
 if __name__ == "__main__":

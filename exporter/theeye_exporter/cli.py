@@ -1,38 +1,28 @@
-"""Commands and flags; wiring only."""
+"""Commands and flags, wiring only."""
 
 import argparse
 import difflib
+import importlib
 import os
+import re
 import sys
-from collections.abc import Sequence
-from typing import Final, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Final, NoReturn, cast
 
 from theeye_exporter import __version__
-from theeye_exporter.commands import CommandError
-from theeye_exporter.commands.check import check
-from theeye_exporter.commands.demo import add_demo_flags, demo
-from theeye_exporter.commands.metrics import render_catalogue
-from theeye_exporter.commands.serve import serve
-from theeye_exporter.config import ConfigError, Settings, add_flags, load
-from theeye_exporter.logs import configure_logging
+from theeye_exporter.commands import COMMANDS, Command, CommandError
+from theeye_exporter.values.text import is_safe_key, shown
 
 __all__ = ["main"]
 
-_COMMANDS: Final = {
-    "serve": "poll TheEye and serve metrics (the default)",
-    "check": "check the configuration, collect once, and print what came of it",
-    "demo": "serve the metrics of a simulated TheEye",
-    "metrics": "print the catalogue of metrics",
-}
+_INVALID: Final = re.compile("(?<=: invalid )(choice|[a-z]+ value): '(.*?)'")
+"""The part of a command line that argparse repeats in its message."""
 
-_EPILOG: Final = (
-    "commands, before any flag:\n"
-    + "".join(f"  {name:8} {text}\n" for name, text in _COMMANDS.items())
-    + "\nenvironment, all that is needed for one organisation:\n"
-    "  THEEYE_ORGANIZATION_NAME   its name, as TheEye writes it\n"
-    "  THEEYE_TOKEN               an integration token of it, or\n"
-    "  THEEYE_TOKEN_FILE          a file that holds one\n"
-    "  THEEYE_SUPERVISOR_URL      where TheEye is, if not https://supervisor.theeye.io"
+_LONGEST_WORD: Final = 12
+"""Maximum characters of an unknown word that may be repeated; tokens are longer."""
+
+_EPILOG: Final = "commands (put them before all flags):\n" + "\n".join(
+    f"  {name:10} {text}" for name, text in COMMANDS.items()
 )
 
 
@@ -40,29 +30,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        argv: arguments without the program's name, those of the process if None.
+        argv: arguments without the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0 for success, 1 if `check` found something, 2 for what is wrong with flags or configuration.
+        The exit code: 0 for success, 1 if `check` found something, 2 if flags or configuration are wrong.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "serve"
-    if command not in _COMMANDS:
-        near = difflib.get_close_matches(command, _COMMANDS, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(_COMMANDS)}"
-        return _complain(f'unknown command "{command}"; {hint}')
+    if command not in COMMANDS:
+        return _complain(_unknown("command", command, COMMANDS, f"there are {', '.join(COMMANDS)}"))
+    parser = _parser(command)
+    if arguments == ["--version"]:
+        parser.parse_args(arguments)  # ends here, without importing the command
+    return _run(command, parser, arguments)
+
+
+def _run(name: str, parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
+    command = cast("Command", importlib.import_module(f"theeye_exporter.commands.{name}"))
+    from theeye_exporter.config.problems import ConfigError  # noqa: PLC0415 - it imports all of the configuration
+
     try:
-        flags = _parser(command).parse_args(arguments)
-        if command == "metrics":
-            sys.stdout.write(render_catalogue(flags.format) + "\n")
-            return 0
-        if command == "demo":
-            return demo(flags, os.environ, sys.stdout)
-        settings = load(flags, os.environ)
-        configure_logging(
-            "error" if command == "check" else settings.log.level, settings.log.format, _secrets(settings)
-        )
-        return check(settings, sys.stdout) if command == "check" else serve(lambda: load(flags, os.environ))
+        command.add_flags(parser)
+        return command.run(parser.parse_args(arguments), os.environ, sys.stdout)
     except ConfigError as error:
         return _complain(*error.problems)
     except CommandError as error:
@@ -70,35 +59,42 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, with the nearest flag, and without the whole usage."""
+    """Reports an error in one line, with the nearest flag and without the whole usage."""
 
     def error(self, message: str) -> NoReturn:
         prefix = "unrecognized arguments: "
         if message.startswith(prefix):
             unknown = message.removeprefix(prefix).split()[0].split("=")[0]
-            near = difflib.get_close_matches(unknown, self._option_string_actions, n=1)
-            hint = f"did you mean {near[0]}?" if near else "--help lists the flags"
-            message = f"unknown {'flag' if unknown.startswith('-') else 'argument'} {unknown}; {hint}"
-        raise CommandError(message)
+            if unknown in COMMANDS:
+                raise CommandError(f"the command comes first: theeye-exporter {unknown} [flags]")
+            kind = "flag" if unknown.startswith("-") else "argument"
+            raise CommandError(_unknown(kind, unknown, self._option_string_actions, "--help lists the flags"))
+        if ": ignored explicit argument " in message:
+            flags = message.partition(": ignored")[0]
+            raise CommandError(f"{flags} takes no value; give one of the two alone")
+        raise CommandError(_INVALID.sub(lambda said: f"{said[1]}: {shown(said[2])}", message))
+
+
+def _unknown(kind: str, word: str, valid: Iterable[str], otherwise: str) -> str:
+    """Say that the word is unknown; do not repeat it if it may be a token."""
+    if near := difflib.get_close_matches(word, valid, n=1):
+        return f'unknown {kind} "{word}"; did you mean "{near[0]}"?'
+    # Commands and arguments are short; names of flags can be long, but have no digits.
+    if is_safe_key(word.lstrip("-")) and (kind == "flag" or len(word) <= _LONGEST_WORD):
+        return f'unknown {kind} "{word}"; {otherwise}'
+    return f"unknown {kind}; {otherwise}; put tokens in THEEYE_TOKEN or a token_file"
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="theeye-exporter" if command == "serve" else f"theeye-exporter {command}",
-        description=f"Prometheus exporter for TheEye. This command: {_COMMANDS[command]}.",
+        description=f"Prometheus exporter for TheEye. This command: {COMMANDS[command]}.",
+        usage="%(prog)s [command] [flags]" if command == "serve" else None,
         epilog=_EPILOG if command == "serve" else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"theeye-exporter {__version__}")
-    if command == "metrics":
-        parser.add_argument(
-            "--format", choices=("text", "markdown"), default="text", help="how to print it (default text)"
-        )
-        return parser
-    add_flags(parser)
-    if command == "demo":
-        add_demo_flags(parser)
     return parser
 
 
@@ -106,7 +102,3 @@ def _complain(*problems: object) -> int:
     for problem in problems:
         sys.stderr.write(f"theeye-exporter: error: {problem}\n")
     return 2
-
-
-def _secrets(settings: Settings) -> list[str]:
-    return [o.token.get_secret_value() for o in settings.organizations if o.token is not None]

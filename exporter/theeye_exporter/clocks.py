@@ -1,4 +1,4 @@
-"""The clocks of a process, to be handed in where time matters."""
+"""The clocks of a process, passed in wherever time matters."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ class Clocks:
 
     Attributes:
         wall: Unix time.
-        monotonic: for ages and durations.
+        monotonic: a clock for ages and durations.
     """
 
     wall: Callable[[], float] = time.time

@@ -1,8 +1,8 @@
-"""Whether the exporter that runs here answers, for container runtimes: ``python -m theeye_exporter.healthcheck``.
+"""Checks whether the exporter on this machine responds: ``python -m theeye_exporter.healthcheck``.
 
-A health check is part of an image and cannot know the flags of a container. So it asks the exporter wherever that
-really listens, as Linux tells it, with or without TLS. It imports nothing but Python's own library: it runs every few
-seconds, and must cost little.
+It is meant for container runtimes. A health check is part of an image and cannot know the flags of a container. So it
+finds the exporter's addresses from Linux, and tries them with or without TLS. It only imports Python's standard
+library: it runs every few seconds, and must be cheap.
 """
 
 import http.client
@@ -25,10 +25,10 @@ _PROGRAMS: Final = {b"theeye-exporter", b"theeye_exporter"}
 
 
 def main(proc: Path = Path("/proc")) -> int:
-    """Ask the exporters that are found, and print what came of it.
+    """Check the exporters that are found, and print the results.
 
     Returns:
-        The exit code: 0 if all are healthy, 1 if one does not answer or none is found.
+        The exit code: 0 if all are healthy, 1 if one does not respond or none is found.
     """
     found = listening(proc)
     if not found:
@@ -41,19 +41,19 @@ def main(proc: Path = Path("/proc")) -> int:
 
 
 def listening(proc: Path) -> dict[int, list[tuple[str, int]]]:
-    """Find the exporters that run here.
+    """Find the running exporters.
 
     Args:
-        proc: where Linux shows its processes.
+        proc: the path at which Linux shows its processes.
 
     Returns:
-        For each process id, the hosts and ports at which it may be asked: those on which it listens, and for all
-        addresses the loopback's. Processes of other users, and those that listen nowhere, are left out.
+        For each process id, the hosts and ports to try: those on which it listens, or the loopback address if it
+        listens on all addresses. Processes of other users, and processes that do not listen, are left out.
     """
     found = {}
     for process in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()):
         folder = proc / str(process)
-        with suppress(OSError):  # ended meanwhile, or another user's
+        with suppress(OSError):  # has ended, or belongs to another user
             if process == os.getpid() or not _is_exporter(folder):
                 continue
             sockets = {str(entry.readlink()) for entry in (folder / "fd").iterdir()}
@@ -71,7 +71,7 @@ def _is_exporter(folder: Path) -> bool:
 
 def _endpoints(net: Path, sockets: Iterable[str]) -> Iterator[tuple[str, int]]:
     for table in ("tcp", "tcp6"):
-        with suppress(OSError):  # there need not be IPv6
+        with suppress(OSError):  # the system may not have IPv6
             for line in (net / table).read_text(encoding="ascii").splitlines()[1:]:
                 _, local, _, state, *_, inode = line.split()[:10]
                 if state == _LISTEN and f"socket:[{inode}]" in sockets:
@@ -91,10 +91,10 @@ def _hosts(address: str) -> Sequence[str]:
 
 
 def answers(host: str, port: int, seconds: float = _SECONDS) -> bool:
-    """Return whether an exporter answers there that it is healthy.
+    """Return whether an exporter responds at this address that it is healthy.
 
-    With TLS, the certificate is not verified: it is made out to another name than the loopback's. An exporter that
-    asks for a user or a client certificate answers as well, since it says so.
+    With TLS, the certificate is not verified: it is issued for another name than the loopback's. An exporter that
+    requires a user or a client certificate counts as healthy, because its refusal is a response.
     """
     with suppress(OSError, http.client.HTTPException):
         if _healthy(http.client.HTTPConnection(host, port, timeout=seconds)):
@@ -111,7 +111,7 @@ def answers(host: str, port: int, seconds: float = _SECONDS) -> bool:
         return False
     try:
         return _healthy(secure)
-    except (ssl.SSLError, ConnectionError):  # TLS 1.3 only afterwards; the reset may overtake the reason
+    except (ssl.SSLError, ConnectionError):  # TLS 1.3 only afterwards; the reset may arrive before the reason
         return True
     except (OSError, http.client.HTTPException):
         return False

@@ -7,8 +7,11 @@ from typing import Any, Final
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from theeye_dashboards.alerts import ANNOTATED
+from theeye_dashboards.canaries import canaries
 from theeye_dashboards.exporter import exporter
 from theeye_dashboards.hosts import hosts
+from theeye_dashboards.indicators import indicators
 from theeye_dashboards.jobs import jobs
 from theeye_dashboards.overview import overview
 from theeye_dashboards.task import task_page
@@ -20,6 +23,8 @@ DASHBOARDS: Final[dict[str, Callable[[], dashboard.Dashboard]]] = {
     "hosts.json": hosts,
     "jobs.json": jobs,
     "task.json": task_page,
+    "indicators.json": indicators,
+    "canaries.json": canaries,
     "exporter.json": exporter,
 }
 """By the name of the file."""
@@ -36,6 +41,9 @@ def _render(built: dashboard.Dashboard) -> str:
         panel["id"] = number
         # Grafana has no foot of a table of this form any more.
         panel.get("options", {}).pop("footer", None)
+    for annotation in document["annotations"]["list"]:
+        # Grafana's types do not have what its Prometheus data source reads.
+        annotation |= {"titleFormat": annotation["name"], "textFormat": ANNOTATED, "tagKeys": "alertname"}
     for node in _nodes(document):
         # The library writes these for every variable; only those of intervals have them.
         for key in [key for key in node if key in {"auto", "auto_min", "auto_count"}]:

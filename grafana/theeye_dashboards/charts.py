@@ -1,4 +1,4 @@
-"""Panels of what is no line: histograms over time, states over time, bars."""
+"""Panels that are not line charts: histograms over time, states over time, bars."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.dashboard import FieldColorModeId, ValueMap
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from theeye_dashboards.panels import Panel, link_of, steps, target
+from theeye_dashboards.panels import Panel, empty_text, link_of, steps, target
 from theeye_dashboards.variables import DATA_SOURCE
 
 __all__ = ["bars", "bucket_heatmap", "timeline"]
@@ -32,7 +32,7 @@ def bucket_heatmap(panel: Panel) -> heatmap.Panel:
         .targets([built.legend_format(query.legend).format(PromQueryFormat.HEATMAP)])
         .span(panel.width)
         .height(panel.height)
-        .no_value(panel.empty)
+        .no_value(empty_text(panel))
         .links(link_of(panel))
         .max_data_points(panel.points or 60)
         .calculate(False)
@@ -56,7 +56,7 @@ def timeline(panel: Panel, words: ValueMap) -> statetimeline.Panel:
         .span(panel.width)
         .height(panel.height)
         .unit(panel.unit)
-        .no_value(panel.empty)
+        .no_value(empty_text(panel))
         .links(link_of(panel))
         .mappings([words])
         .max_data_points(panel.points or 80)
@@ -87,7 +87,7 @@ def bars(panel: Panel) -> bargauge.Panel:
         .span(panel.width)
         .height(panel.height)
         .unit(panel.unit)
-        .no_value(panel.empty)
+        .no_value(empty_text(panel))
         .links(link_of(panel))
         .min(0)
         .orientation(VizOrientation.HORIZONTAL)

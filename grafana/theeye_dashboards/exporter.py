@@ -1,14 +1,15 @@
-"""The exporter itself: whether its numbers are fresh and complete, and what it costs."""
+"""The exporter itself: whether its data is current and complete, and which resources it uses."""
 
 from typing import Final, Literal
 
 from grafana_foundation_sdk.builders import dashboard, stat, table
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 
-from theeye_dashboards.exporter_graphs import costs, requests
+from theeye_dashboards.exporter_graphs import costs, exporters, losses, requests
 from theeye_dashboards.page import page
 from theeye_dashboards.panels import Panel, Query, mapping, number, timeseries
 from theeye_dashboards.queries import Scope
+from theeye_dashboards.servers import server_table
 from theeye_dashboards.tables import ORGANIZATION, Column, rows
 from theeye_dashboards.variables import link_to
 
@@ -16,10 +17,12 @@ __all__ = ["exporter"]
 
 _SCOPE: Final = Scope()
 _OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
-_NOT_SCRAPED: Final = "No data: is the exporter scraped?"
+_NOT_SCRAPED: Final = "No data: see Age of the data"
 _NOTHING: Final = ((None, "green"), (1, "red"))
 _YES: Final = ((None, "red"), (1, "green"))
 _YES_NO: Final = mapping({"0": ("No", "red"), "1": ("Yes", "green")})
+_LOADED: Final = _SCOPE.target("theeye_exporter_config_last_reload_successful")
+_LOADED_WEB: Final = _SCOPE.target("theeye_exporter_web_config_last_reload_successful")
 _BY_COLLECTOR: Final = "organization, collector"
 
 
@@ -28,18 +31,16 @@ def exporter() -> dashboard.Dashboard:
     built = page(
         "TheEye / Exporter",
         "theeye-exporter",
-        "Whether the exporter's numbers are fresh and complete, how TheEye answers it, and what it costs.",
+        "Whether the exporter's data is current and complete, how TheEye responds, and which resources the exporter "
+        "uses.",
     )
+    built = built.with_row(dashboard.Row("Is it working?"))
     for big in _numbers():
         built = built.with_panel(big)
-    built = built.with_row(dashboard.Row("Collectors"))
-    for panel in (_collectors(), _failures(), _durations(), _objects(), _left_out()):
+    for panel in (_collectors(), _failures(), server_table(), *requests(), _left_out(), *losses(), exporters()):
         built = built.with_panel(panel)
-    built = built.with_row(dashboard.Row("Requests to TheEye"))
-    for graph in requests():
-        built = built.with_panel(graph)
-    built = built.with_row(dashboard.Row("What a scrape brings, and the process"))
-    for cost in costs():
+    built = built.with_row(dashboard.Row("What does it cost?"))
+    for cost in (_durations(), _objects(), *costs()):
         built = built.with_panel(cost)
     return built
 
@@ -73,14 +74,14 @@ def _numbers() -> list[stat.Panel]:
     return [
         one(
             "Scraped",
-            "Whether Prometheus reaches every exporter that it has reached in the time range.",
+            "Whether Prometheus can scrape all exporters that it has scraped in the time range.",
             f"min({_SCOPE.target('up')} and on (job, instance) {known})",
             empty="No exporter scraped in this time range",
             steps="yes",
         ),
         one(
-            "TheEye answers",
-            "Whether TheEye answers and accepts the token, for every organisation chosen.",
+            "TheEye responds",
+            "Whether TheEye responds and accepts the token, for every organisation chosen.",
             f"min(max by (organization) ({_SCOPE('theeye_up')}))",
             steps="yes",
         ),
@@ -92,16 +93,15 @@ def _numbers() -> list[stat.Panel]:
         ),
         one(
             "Ledger writable",
-            "Whether what the last poll of jobs brought could be written to the ledger, for every organisation. If "
-            "not, runs are not counted until it can; none is counted twice.",
+            "Whether the last jobs poll was saved, for every organisation. If not, runs are counted later, each once.",
             f"min({_SCOPE('theeye_ledger_healthy')})",
             empty="Jobs are not collected",
             steps="yes",
         ),
         one(
-            "Jobs to look at",
-            "Jobs that still have to be looked at in full, most of them for their run time. A number that only grows "
-            "needs a higher max_details_per_cycle.",
+            "Jobs to fetch",
+            "Jobs that still have to be fetched one by one, most of them for their run time. If the number only grows, "
+            "raise max_details_per_cycle.",
             f"sum({_SCOPE('theeye_ledger_backlog_jobs')})",
             empty="Jobs are not collected",
         ),
@@ -114,14 +114,15 @@ def _numbers() -> list[stat.Panel]:
         ),
         one(
             "Series",
-            "Samples of TheEye's objects in one scrape, of all exporters chosen.",
+            "Samples in one scrape, of all exporters chosen.",
             f"sum({_SCOPE.target('theeye_exporter_snapshot_series')})",
         ),
         one(
             "Configuration",
-            "Whether the configuration was accepted when it was loaded last; if not, the one before is in use.",
-            f"min({_SCOPE.target('theeye_exporter_config_last_reload_successful')})",
-            empty="Not told by this exporter",
+            "Whether the last attempts to load the configuration and the web configuration succeeded; if not, the previous ones "
+            "stay in effect.",
+            f"min({_LOADED}) * min({_LOADED_WEB}) or min({_LOADED})",
+            empty="No data from this exporter",
             steps="yes",
         ),
     ]
@@ -166,11 +167,11 @@ def _collectors() -> table.Panel:
 
 
 def _failures() -> timeseries_builders.Panel:
-    failures = _SCOPE("theeye_collector_failures_total")
+    failures = _SCOPE("theeye_collector_failures_by_reason_total")
     return timeseries(
         Panel(
             title="Failed polls per minute, by reason",
-            description="What each reason means, and what to do, stands in the exporter's log.",
+            description="The exporter's log explains each reason, and says what to do.",
             queries=[
                 Query(
                     f"topk(10, 60 * sum by (collector, reason) (rate({failures}[$__rate_interval])) > 0)",
@@ -188,8 +189,8 @@ def _failures() -> timeseries_builders.Panel:
 def _durations() -> timeseries_builders.Panel:
     return timeseries(
         Panel(
-            title="Time that polls take",
-            description="The last attempt of each collector; of several organisations the slowest.",
+            title="Duration of polls",
+            description="Duration of each collector's last attempt; for several organisations, the longest.",
             queries=[
                 Query(f"max by (collector) ({_SCOPE('theeye_collector_duration_seconds')})", "{{collector}}"),
             ],
@@ -206,7 +207,7 @@ def _objects() -> timeseries_builders.Panel:
     return timeseries(
         Panel(
             title="Objects",
-            description="What the last successful poll brought; for jobs those that changed or are open.",
+            description="Objects of the last successful poll; for jobs, those that changed or are open.",
             queries=[Query(f"sum by (collector) ({objects})", "{{collector}}")],
             width=8,
             decimals=0,
@@ -222,8 +223,8 @@ def _left_out() -> timeseries_builders.Panel:
     return timeseries(
         Panel(
             title="Left out per minute",
-            description="Objects that could not be understood, and values that are null, stale or impossible. One that "
-            "stays is counted at every poll: a constant line is one that stays.",
+            description="Objects that could not be read, and values that are null, stale or impossible. Each is "
+            "counted at every poll, so a constant line means that the cause persists.",
             queries=[
                 Query(f"60 * sum by (reason) (rate({skipped}[$__rate_interval])) > 0", "objects: {{reason}}"),
                 Query(f"60 * sum by (reason) (rate({dropped}[$__rate_interval])) > 0", "values: {{reason}}"),

@@ -1,4 +1,4 @@
-"""The graphs of the exporter's page: its requests to TheEye, and what it costs."""
+"""The graphs of the exporter's dashboard: its requests to TheEye, what it leaves out, and its resources."""
 
 from typing import Final
 
@@ -11,50 +11,43 @@ from theeye_dashboards.queries import Scope
 from theeye_dashboards.tables import Column, rows
 from theeye_dashboards.variables import link_to
 
-__all__ = ["costs", "requests"]
+__all__ = ["costs", "exporters", "losses", "requests"]
 
 _SCOPE: Final = Scope()
 _OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
-_NOT_SCRAPED: Final = "No data: is the exporter scraped?"
+_NOT_SCRAPED: Final = "No data: see Age of the data"
 _NO_REQUESTS: Final = "No request in this time range"
 _SHOWN: Final = 20
 
 
-def requests() -> list[timeseries_builders.Panel | heatmap.Panel]:
-    """Return the graphs of requests to TheEye."""
+def _slower_than(quantile: str) -> str:
+    buckets = f"rate({_SCOPE.target('theeye_api_request_duration_seconds_bucket')}[$__rate_interval])"
+    return f"topk({_SHOWN}, histogram_quantile({quantile}, sum by (endpoint, le) ({buckets})))"
+
+
+def _graph(title: str, description: str, query: Query, unit: str, empty: str = _NOT_SCRAPED) -> Panel:
+    return Panel(title=title, description=description, queries=[query], width=8, unit=unit, empty=empty, link=_OVERVIEW)
+
+
+def requests() -> list[timeseries_builders.Panel]:
+    """Return the graphs that show whether TheEye answers, and how fast."""
     made = _SCOPE("theeye_api_requests_total")
     failed = _SCOPE("theeye_api_requests_total", 'status!~"2.."')
-    buckets = f"rate({_SCOPE('theeye_api_request_duration_seconds_bucket')}[$__rate_interval])"
-    received = _SCOPE("theeye_api_received_bytes_total")
-
-    def slower_than(quantile: str) -> str:
-        return f"topk({_SHOWN}, histogram_quantile({quantile}, sum by (endpoint, le) ({buckets})))"
-
-    def graph(title: str, description: str, query: Query, unit: str, empty: str = _NO_REQUESTS) -> Panel:
-        return Panel(
-            title=title,
-            description=description,
-            queries=[query],
-            width=8,
-            unit=unit,
-            empty=empty,
-            link=_OVERVIEW,
-        )
-
     return [
         timeseries(
-            graph(
+            _graph(
                 "Requests, by status",
-                "Each attempt counts, with its HTTP status, or with the reason where no answer was complete.",
+                "All attempts, by HTTP status, or by reason if there was no complete response.",
                 Query(f"sum by (status) (rate({made}[$__rate_interval]))", "{{status}}"),
                 "reqps",
+                _NO_REQUESTS,
             ),
             stacked=True,
         ),
         timeseries(
-            graph(
-                "Share of requests that fail",
-                "Answers other than 2xx, and requests without a complete answer, by route.",
+            _graph(
+                "Share of failed requests",
+                "Responses other than 2xx, and requests without a complete response, by route.",
                 Query(
                     f"topk({_SHOWN}, sum by (endpoint) (rate({failed}[$__rate_interval])) "
                     f"/ (sum by (endpoint) (rate({made}[$__rate_interval])) > 0))",
@@ -66,135 +59,39 @@ def requests() -> list[timeseries_builders.Panel | heatmap.Panel]:
             soft_top=0.1,
         ),
         timeseries(
-            graph(
-                "Bytes received",
-                "TheEye's complete answers after decompression, by route.",
-                Query(
-                    f"topk({_SHOWN}, sum by (endpoint) (rate({received}[$__rate_interval])))",
-                    "{{endpoint}}",
-                ),
-                "Bps",
-            ),
-            stacked=True,
-        ),
-        timeseries(
-            graph(
-                "Median answer time",
-                "From sending a request to the last byte of the answer, by route.",
-                Query(slower_than("0.5"), "{{endpoint}}"),
+            _graph(
+                "Response time, p95",
+                "95 of a hundred requests were faster; by route, for all organisations.",
+                Query(_slower_than("0.95"), "{{endpoint}}"),
                 "s",
-            )
-        ),
-        timeseries(
-            graph(
-                "Answer time of the slowest 5 %",
-                "95 % of the requests were faster, by route.",
-                Query(slower_than("0.95"), "{{endpoint}}"),
-                "s",
-            )
-        ),
-        bucket_heatmap(
-            graph(
-                "Answer time, all requests",
-                "How many requests took how long: darker is more.",
-                Query(
-                    "sum by (le) (increase("
-                    + _SCOPE("theeye_api_request_duration_seconds_bucket")
-                    + "[$__rate_interval]))",
-                    "{{le}}",
-                ),
-                "s",
+                _NO_REQUESTS,
             )
         ),
     ]
 
 
-def costs() -> list[timeseries_builders.Panel | table.Panel | bargauge.Panel]:
-    """Return the graphs of scrapes and of the process."""
-    known = f"and on (job, instance) {_SCOPE.target('theeye_exporter_build_info')}"
-    total = _SCOPE("theeye_exporter_render_duration_seconds_sum")
-    count = _SCOPE("theeye_exporter_render_duration_seconds_count")
-
-    def lines(title: str, description: str, unit: str, *queries: Query) -> timeseries_builders.Panel:
-        return timeseries(
+def losses() -> list[timeseries_builders.Panel | bargauge.Panel]:
+    """Return the graphs of what the exporter leaves out, or does later."""
+    return [
+        timeseries(
             Panel(
-                title=title,
-                description=description,
-                queries=queries,
+                title="Jobs in the ledger",
+                description="Jobs that the ledger keeps because TheEye may still have them, and jobs that the exporter still "
+                "has to fetch.",
+                queries=[
+                    Query(f"sum({_SCOPE('theeye_ledger_known_jobs')})", "known"),
+                    Query(f"sum({_SCOPE('theeye_ledger_backlog_jobs')})", "to be fetched"),
+                ],
                 width=8,
-                unit=unit,
                 empty=_NOT_SCRAPED,
                 link=_OVERVIEW,
             )
-        )
-
-    def by_instance(metric: str) -> str:
-        return f"topk({_SHOWN}, max by (instance) ({_SCOPE.target(metric)}))"
-
-    return [
-        lines(
-            "Size of a scrape",
-            "Samples of TheEye's objects, uncompressed.",
-            "bytes",
-            Query(by_instance("theeye_exporter_snapshot_bytes"), "{{instance}}"),
-        ),
-        lines(
-            "Samples in a scrape",
-            "Everything that Prometheus stores of one scrape, the exporter's own metrics included.",
-            "short",
-            Query(f"topk({_SHOWN}, {_SCOPE.target('scrape_samples_scraped')} {known})", "{{instance}}"),
-        ),
-        lines(
-            "Time that a scrape takes",
-            "As Prometheus measures it. Scrapes copy what is rendered already: a long one is a slow network or a busy "
-            "machine.",
-            "s",
-            Query(f"topk({_SHOWN}, {_SCOPE.target('scrape_duration_seconds')} {known})", "{{instance}}"),
-        ),
-        lines(
-            "Memory",
-            "Resident memory of the process.",
-            "bytes",
-            Query(by_instance("process_resident_memory_bytes"), "{{instance}}"),
-        ),
-        lines(
-            "CPU",
-            "Share of one core in use.",
-            "percentunit",
-            Query(
-                f"topk({_SHOWN}, sum by (instance) "
-                f"(rate({_SCOPE.target('process_cpu_seconds_total')}[$__rate_interval])))",
-                "{{instance}}",
-            ),
-        ),
-        lines(
-            "Open files",
-            "Sockets and files.",
-            "short",
-            Query(by_instance("process_open_fds"), "{{instance}}"),
-        ),
-        lines(
-            "Rendering",
-            "Mean time to render and compress what a collector brought.",
-            "s",
-            Query(
-                f"sum by (collector) (rate({total}[$__rate_interval])) "
-                f"/ (sum by (collector) (rate({count}[$__rate_interval])) > 0)",
-                "{{collector}}",
-            ),
-        ),
-        lines(
-            "Jobs in the ledger",
-            "Jobs that the ledger remembers because TheEye has or may have them, and those still to be looked at.",
-            "short",
-            Query(f"sum({_SCOPE('theeye_ledger_known_jobs')})", "known"),
-            Query(f"sum({_SCOPE('theeye_ledger_backlog_jobs')})", "to be looked at"),
         ),
         bars(
             Panel(
                 title="Series cut, by family",
-                description="Samples left out because their family reached max_series_per_family: raise it, or split "
-                "the organisations over several exporters.",
+                description="Samples left out because their family reached max_series_per_family. Raise it, or divide "
+                "the organisations between several exporters.",
                 queries=[
                     Query(
                         f"topk({_SHOWN}, sum by (family) ({_SCOPE.target('theeye_exporter_cut_series')}) > 0)",
@@ -202,37 +99,125 @@ def costs() -> list[timeseries_builders.Panel | table.Panel | bargauge.Panel]:
                     )
                 ],
                 width=8,
-                empty="Nothing is cut",
+                empty="No series is cut",
                 link=_OVERVIEW,
                 steps=((None, "red"),),
             )
         ),
-        rows(
-            Panel(
-                title="Exporters",
-                description="The exporters chosen; up to 100.",
-                queries=[
-                    Query(
-                        "topk(100, max by (job, instance, version, python_version) "
-                        f"({_SCOPE.target('theeye_exporter_build_info')}))"
-                    ),
-                    Query(
-                        "topk(100, max by (job, instance) "
-                        f"(time() - {_SCOPE.target('process_start_time_seconds')} {known}))"
-                    ),
-                ],
-                width=24,
-                height=6,
-                empty="No exporter is scraped now",
-                link=_OVERVIEW,
+    ]
+
+
+def costs() -> list[timeseries_builders.Panel | heatmap.Panel]:
+    """Return the graphs of what TheEye, Prometheus and this machine have to do."""
+    known = f"and on (job, instance) {_SCOPE.target('theeye_exporter_build_info')}"
+    received = _SCOPE("theeye_api_received_bytes_total")
+    buckets = _SCOPE.target("theeye_api_request_duration_seconds_bucket")
+
+    def by_instance(metric: str) -> Query:
+        return Query(f"topk({_SHOWN}, max by (instance) ({_SCOPE.target(metric)}))", "{{instance}}")
+
+    def of_prometheus(metric: str) -> Query:
+        return Query(f"topk({_SHOWN}, {_SCOPE.target(metric)} {known})", "{{instance}}")
+
+    def rate_of(metric: str) -> Query:
+        rate = f"rate({_SCOPE.target(metric)}[$__rate_interval])"
+        return Query(f"topk({_SHOWN}, sum by (instance) ({rate}))", "{{instance}}")
+
+    return [
+        timeseries(
+            _graph(
+                "Bytes received",
+                "TheEye's complete responses after decompression, by organisation.",
+                Query(
+                    f"topk({_SHOWN}, sum by (organization) (rate({received}[$__rate_interval])))",
+                    "{{organization}}",
+                ),
+                "Bps",
+                _NO_REQUESTS,
             ),
-            [
-                Column(name="job", title="Job"),
-                Column(name="instance", title="Instance"),
-                Column(name="version", title="Version", width=120),
-                Column(name="python_version", title="Python", width=120),
-                Column(name="Value #B", title="Runs for", unit="s", width=140),
-            ],
-            sort=[("Instance", False)],
+            stacked=True,
+        ),
+        timeseries(
+            _graph(
+                "Median response time",
+                "From sending a request to the last byte of the response, by route, for all organisations.",
+                Query(_slower_than("0.5"), "{{endpoint}}"),
+                "s",
+                _NO_REQUESTS,
+            )
+        ),
+        bucket_heatmap(
+            _graph(
+                "Response time, all requests",
+                "Number of requests by duration, for all organisations: darker means more.",
+                Query(f"sum by (le) (increase({buckets}[$__rate_interval]))", "{{le}}"),
+                "s",
+                _NO_REQUESTS,
+            )
+        ),
+        *(
+            timeseries(_graph(title, description, query, unit))
+            for title, description, query, unit in (
+                (
+                    "Size of a scrape",
+                    "Samples in a response, uncompressed.",
+                    by_instance("theeye_exporter_snapshot_bytes"),
+                    "bytes",
+                ),
+                (
+                    "Samples in a scrape",
+                    "All samples that Prometheus stores from one scrape, including the exporter's own metrics.",
+                    of_prometheus("scrape_samples_scraped"),
+                    "short",
+                ),
+                (
+                    "Duration of a scrape",
+                    "Measured by Prometheus. A long one means a slow network or a busy machine: a scrape copies what is rendered.",
+                    of_prometheus("scrape_duration_seconds"),
+                    "s",
+                ),
+                ("Memory", "Resident memory of the process.", by_instance("process_resident_memory_bytes"), "bytes"),
+                ("CPU", "Share of one core in use.", rate_of("process_cpu_seconds_total"), "percentunit"),
+                ("Open files", "Sockets and files.", by_instance("process_open_fds"), "short"),
+                (
+                    "Rendering",
+                    "Share of one core used to render and compress samples.",
+                    rate_of("theeye_exporter_render_seconds_total"),
+                    "percentunit",
+                ),
+            )
         ),
     ]
+
+
+def exporters() -> table.Panel:
+    """Return a line for each exporter."""
+    known = f"and on (job, instance) {_SCOPE.target('theeye_exporter_build_info')}"
+    return rows(
+        Panel(
+            title="Exporters",
+            description="The exporters chosen; up to 100.",
+            queries=[
+                Query(
+                    "topk(100, max by (job, instance, version, python_version) "
+                    f"({_SCOPE.target('theeye_exporter_build_info')}))"
+                ),
+                Query(
+                    "topk(100, max by (job, instance) "
+                    f"(time() - {_SCOPE.target('process_start_time_seconds')} {known}))"
+                ),
+            ],
+            width=24,
+            height=6,
+            empty="No exporter is scraped now",
+            link=_OVERVIEW,
+        ),
+        [
+            Column(name="job", title="Job"),
+            Column(name="instance", title="Instance"),
+            Column(name="version", title="Version", width=120),
+            Column(name="python_version", title="Python", width=120),
+            Column(name="Value #B", title="Uptime", unit="s", width=140),
+        ],
+        sort=[("Instance", False)],
+    )

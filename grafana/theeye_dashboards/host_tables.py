@@ -1,5 +1,6 @@
 """The tables of the page of hosts."""
 
+from dataclasses import replace
 from typing import Final
 
 from grafana_foundation_sdk.builders import table
@@ -9,7 +10,7 @@ from theeye_dashboards.queries import Scope
 from theeye_dashboards.tables import HOST, ORGANIZATION, SEVERITY, Column, rows
 from theeye_dashboards.variables import link_to
 
-__all__ = ["STATES", "host_table", "monitor_table"]
+__all__ = ["STATES", "host_table", "inventory_table", "monitor_table"]
 
 _SCOPE: Final = Scope(('hostname=~"$hostname"',))
 _OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
@@ -25,7 +26,7 @@ STATES: Final = {
 
 
 def host_table() -> table.Panel:
-    """Return a line for each host: what is in use, and how many of its monitors are in trouble."""
+    """Return a table with a row for each host: its usage, and the number of its monitors with problems."""
     labels = "organization, hostname"
     worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE.pressure()}))"
     bad = f"sum by (job, instance, {labels}) ({{}})"
@@ -52,13 +53,15 @@ def host_table() -> table.Panel:
     gauges = ratios - {"Worst of limit"}
     return rows(
         Panel(
-            title="Hosts, the closest to a limit first",
+            title="Hosts, closest to a limit first",
             description=f"Up to {_LISTED} hosts. Worst of limit is the highest usage as a share of its limit; above "
-            "100 % the monitor fails. Without swap there is no value. Silent hosts are not here: they have no usage.",
+            f"100 %, the monitor fails. Hosts without swap have no value. Silent hosts are not listed, because they "
+            f"have no usage.",
             queries=[Query(expression) for _, expression in columns],
             width=24,
             height=10,
             empty=_NO_STATISTICS,
+            needs="monitors",
             link=_OVERVIEW,
         ),
         [
@@ -85,8 +88,56 @@ def host_table() -> table.Panel:
     )
 
 
+def inventory_table() -> table.Panel:
+    """Return a line for each host, with what its bot found when it registered."""
+    labels = "organization, hostname, host_id"
+    described = f"{labels}, platform, release, arch, agent_version"
+    info = _SCOPE("theeye_host_info")
+    listed = f"topk({_LISTED}, max by ({described}) ({info}))"
+    usual = f"topk(1, count by (agent_version) ({info}))"
+    outdated = f"({listed} unless on (agent_version) {usual} or 0 * ({listed} and on (agent_version) {usual}))"
+    return rows(
+        Panel(
+            title="Inventory",
+            description=f"Up to {_LISTED} hosts, as their bots described them when they registered. A version that is not the "
+            "one that most of these hosts have is marked: it is outdated, or newer than the rest.",
+            queries=[
+                Query(outdated),
+                *(
+                    Query(f"max by ({labels}) ({_SCOPE(metric)}) and on ({labels}) {listed}")
+                    for metric in ("theeye_host_memory_total_bytes", "theeye_host_cpus", "theeye_host_enabled")
+                ),
+            ],
+            width=24,
+            height=8,
+            empty="No hosts are listed; see --collector.hosts",
+            needs="hosts",
+            link=_OVERVIEW,
+        ),
+        [
+            replace(HOST, own="/admin/hoststats/${__data.fields.host_id:percentencode}"),
+            ORGANIZATION,
+            Column(name="platform", title="Platform", width=90),
+            Column(name="release", title="Release"),
+            Column(name="arch", title="Architecture", width=100),
+            Column(name="agent_version", title="Version of the bot", width=130),
+            Column(
+                name="Value #A",
+                title="Compared with most",
+                width=140,
+                words={"0": ("the same", "text"), "1": ("different", "orange")},
+            ),
+            Column(name="Value #B", title="Memory", unit="bytes", decimals=1, width=90),
+            Column(name="Value #C", title="CPUs", decimals=0, width=70),
+            Column(name="Value #D", title="Enabled", width=80, words={"0": ("no", "#8e8e8e"), "1": ("yes", "text")}),
+            Column(name="host_id"),
+        ],
+        sort=[("Compared with most", True), ("Host", False)],
+    )
+
+
 def monitor_table() -> table.Panel:
-    """Return a line for each monitor, with its state and how old that is."""
+    """Return a table with a row for each monitor: its state, and the age of the state."""
     labels = "organization, hostname, monitor, monitor_id"
     worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE('theeye_monitor_consecutive_failures')}))"
     typed = _SCOPE.of_severity(_SCOPE.coded_states())
@@ -108,6 +159,7 @@ def monitor_table() -> table.Panel:
             width=24,
             height=10,
             empty="No monitors for these hosts",
+            needs="monitors",
             link=_OVERVIEW,
         ),
         [

@@ -1,4 +1,4 @@
-"""Hosts: what is in use of CPU, memory, swap and disks beside TheEye's limits, and what the hosts' monitors say."""
+"""Hosts: usage of CPU, memory, swap and disks compared with TheEye's limits, and the states of their monitors."""
 
 from typing import Final
 
@@ -6,7 +6,8 @@ from grafana_foundation_sdk.builders import dashboard, stat, statetimeline, tabl
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 
 from theeye_dashboards.charts import timeline
-from theeye_dashboards.host_tables import STATES, host_table, monitor_table
+from theeye_dashboards.host_statistics import host_statistics
+from theeye_dashboards.host_tables import STATES, host_table, inventory_table, monitor_table
 from theeye_dashboards.page import page
 from theeye_dashboards.panels import Panel, Query, dashed, mapping, number, timeseries
 from theeye_dashboards.queries import MONITOR, RESOURCES, TARGET, Scope, either, per_organization
@@ -28,7 +29,8 @@ def hosts() -> dashboard.Dashboard:
     built = page(
         "TheEye / Hosts",
         "theeye-hosts",
-        "Usage of CPU, memory, swap and disks beside the limits set in TheEye, and the monitors of the hosts chosen.",
+        "Usage of CPU, memory, swap and disks, compared with the limits set in TheEye, and the monitors of the hosts "
+        "chosen.",
     ).with_variable(hostname("theeye_monitor_enabled"))
     for big in _numbers():
         built = built.with_panel(big)
@@ -38,10 +40,14 @@ def hosts() -> dashboard.Dashboard:
     built = built.with_panel(host_table())
     built = built.with_row(dashboard.Row("Monitors of these hosts"))
     built = built.with_panel(_history()).with_panel(monitor_table())
-    built = built.with_row(dashboard.Row("What monitors measured"))
+    built = built.with_row(dashboard.Row("Values from monitors"))
     for measured in _measured():
         built = built.with_panel(measured)
-    return built
+    built = built.with_row(dashboard.Row("Statistics in bytes (off by default)"))
+    for statistics in host_statistics():
+        built = built.with_panel(statistics)
+    built = built.with_row(dashboard.Row("Inventory"))
+    return built.with_panel(inventory_table())
 
 
 def _numbers() -> list[stat.Panel]:
@@ -79,7 +85,7 @@ def _numbers() -> list[stat.Panel]:
         ),
         count(
             "Hosts above a limit",
-            "Hosts of which CPU, memory, swap or a disk is above the limit set in TheEye.",
+            "Hosts whose CPU, memory, swap or disk usage is above the limit set in TheEye.",
             _SCOPE.hosts_above_a_limit(),
             "No host statistics",
         ),
@@ -106,18 +112,18 @@ def _numbers() -> list[stat.Panel]:
 
 def _usage() -> list[timeseries_builders.Panel]:
     explained = {
-        "cpu": "Share of CPU time in use, waiting for disks included.",
-        "memory": "Share of memory in use, without what is available to programs.",
-        "cache": "Share of swap in use, which TheEye calls cache. Hosts without swap have no line.",
+        "cpu": "Share of CPU time in use, including waiting for disks.",
+        "memory": "Share of memory that is not available to programs.",
+        "cache": "Swap in use; TheEye calls it cache, but it is not the page cache. Hosts without swap have no line.",
         "disk": "Share of each disk in use; blocks reserved for root count as free.",
     }
-    empty = {"cache": "No swap in use to show: these hosts have none, or do not report", "disk": "No disks reported"}
+    empty = {"cache": "No data: these hosts have no swap, or do not report", "disk": "No disks reported"}
     return [
         timeseries(
             Panel(
                 title=RESOURCES[resource].capitalize() if resource != "cpu" else "CPU",
-                description=f"{text} The {_DRAWN} highest averages of the hosts chosen; dashed is the lowest limit set "
-                "for them in TheEye, and the highest if they differ.",
+                description=f"{text} Shows the {_DRAWN} highest averages of the hosts chosen. The dashed line is their "
+                "lowest limit in TheEye; if limits differ, another one shows the highest.",
                 queries=_usage_queries(resource),
                 width=12,
                 unit="percentunit",
@@ -137,7 +143,7 @@ def _usage_queries(resource: str) -> list[Query]:
     labels = "organization, hostname, device" if resource == "disk" else "organization, hostname"
     usage = _SCOPE(f"theeye_host_{resource}_usage_ratio")
     # The same series from one end to the other, instead of the highest of each moment.
-    average = f"topk({_DRAWN}, max by ({labels}) (avg_over_time({usage}[$__range] @ end())))"
+    average = f"topk({_DRAWN}, max by ({labels}) (avg_over_time({usage}[$__range:5m] @ end())))"
     limit = _SCOPE("theeye_host_usage_threshold_ratio", f'resource="{resource}"')
     return [
         Query(
@@ -153,12 +159,12 @@ def _history() -> statetimeline.Panel:
     labels = "organization, hostname, monitor, monitor_id"
     by_id = "organization, monitor_id"
     normal = _SCOPE("theeye_monitor_state", 'state="normal"')
-    troubled = f"bottomk(20, min by ({labels}) (avg_over_time({normal}[$__range] @ end())) < 1)"
+    troubled = f"bottomk(20, min by ({labels}) (avg_over_time({normal}[$__range:5m] @ end())) < 1)"
     trouble = either(*(_SCOPE.coded(state) for state in ("failure", "updates_stopped", "unknown")))
     return timeline(
         Panel(
-            title="Monitors in trouble in this time range",
-            description="The 20 monitors of these hosts that were normal for the smallest share of the time range.",
+            title="Monitors with problems in this time range",
+            description="The 20 monitors of these hosts that were not normal for the longest time.",
             queries=[
                 Query(
                     f"max by ({labels}) ({trouble} and on ({by_id}) {troubled} "
@@ -168,7 +174,7 @@ def _history() -> statetimeline.Panel:
             ],
             width=24,
             height=10,
-            empty="Every monitor of these hosts was normal all the time",
+            empty="All monitors of these hosts were normal all the time",
             link=_OVERVIEW,
             points=60,
         ),
@@ -179,7 +185,7 @@ def _history() -> statetimeline.Panel:
 def _measured() -> list[timeseries_builders.Panel | table.Panel]:
     labels = "organization, hostname, monitor, monitor_id"
     duration = _SCOPE("theeye_monitor_script_duration_seconds")
-    slowest = f"topk({_DRAWN}, max by ({labels}) (avg_over_time({duration}[$__range] @ end())))"
+    slowest = f"topk({_DRAWN}, max by ({labels}) (avg_over_time({duration}[$__range:5m] @ end())))"
     exit_code = f"topk(50, max by ({labels}) ({_SCOPE('theeye_monitor_script_exit_code')} != 0))"
     status = f"topk(50, max by ({labels}) ({_SCOPE('theeye_monitor_http_status_code')} >= 400))"
     processes = _SCOPE("theeye_monitor_processes")
@@ -201,11 +207,12 @@ def _measured() -> list[timeseries_builders.Panel | table.Panel]:
         timeseries(
             Panel(
                 title="Processes found",
-                description=f"Processes that match a process monitor's pattern, of the {_DRAWN} monitors with the fewest.",
+                description="Processes that match a process monitor's pattern, for the "
+                f"{_DRAWN} monitors with the fewest.",
                 queries=[
                     Query(
                         f"max by ({labels}) ({processes}) and on ({labels}) "
-                        f"bottomk({_DRAWN}, min by ({labels}) (avg_over_time({processes}[$__range] @ end())))",
+                        f"bottomk({_DRAWN}, min by ({labels}) (avg_over_time({processes}[$__range:5m] @ end())))",
                         "{{hostname}} / {{monitor}}",
                     )
                 ],
@@ -217,11 +224,12 @@ def _measured() -> list[timeseries_builders.Panel | table.Panel]:
         ),
         rows(
             Panel(
-                title="Scripts that end with an error",
+                title="Scripts with an error",
                 description="Script monitors whose last run had an exit code other than 0; up to 50.",
                 queries=[Query(exit_code)],
                 width=12,
                 empty="Every check script ended with 0",
+                needs="monitors",
                 link=_OVERVIEW,
             ),
             [HOST, monitor, Column(name="Value", title="Exit code", decimals=0, width=100), ORGANIZATION],
@@ -229,12 +237,13 @@ def _measured() -> list[timeseries_builders.Panel | table.Panel]:
         ),
         rows(
             Panel(
-                title="HTTP checks with a bad answer",
-                description="Scraper monitors that got a status of 400 or above last; up to 50. A request that failed "
-                "before an answer has no status and is not here.",
+                title="HTTP checks with an error",
+                description="Scraper monitors whose last HTTP status was 400 or above; up to 50. Requests without a "
+                "response have no status and are not listed.",
                 queries=[Query(status)],
                 width=12,
                 empty="No HTTP check got a status of 400 or above",
+                needs="monitors",
                 link=_OVERVIEW,
             ),
             [HOST, monitor, Column(name="Value", title="Status", decimals=0, width=100), ORGANIZATION],

@@ -1,4 +1,4 @@
-"""The tables of the page of jobs: tasks and workflows that need somebody."""
+"""The tables of the jobs dashboard: tasks and workflows that need attention."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ def task_tables(scope: Scope, link: tuple[str, str]) -> list[table.Panel]:
         _without_success(scope, link),
         _failing(scope, link),
         _slow(scope, link),
-        _late(scope, link),
+        _schedules(scope, link),
     ]
 
 
@@ -38,11 +38,12 @@ def _open(scope: Scope, link: tuple[str, str]) -> table.Panel:
     return rows(
         Panel(
             title="Longest open jobs",
-            description="The oldest open job of each task, the longest first in terms of the task's timeout; jobs "
-            f"that wait for an approval are left out; {_LINES}",
+            description="The oldest open job of each task, sorted by its age as a share of the task's timeout; "
+            f"without jobs that wait for an approval; {_LINES}",
             queries=[Query(share), Query(_with(scope.open_for(), share)), Query(_with(timeout, share))],
             width=12,
             empty="No open jobs",
+            needs="jobs",
             link=link,
         ),
         [
@@ -52,7 +53,7 @@ def _open(scope: Scope, link: tuple[str, str]) -> table.Panel:
             Column(name="Value #C", title="Timeout", unit="s", width=80),
             Column(
                 name="Value #A",
-                title="Of its timeout",
+                title="Of the timeout",
                 unit="percentunit",
                 decimals=0,
                 width=106,
@@ -60,7 +61,7 @@ def _open(scope: Scope, link: tuple[str, str]) -> table.Panel:
             ),
             *_HIDDEN,
         ],
-        sort=[("Of its timeout", True)],
+        sort=[("Of the timeout", True)],
     )
 
 
@@ -72,9 +73,9 @@ def _without_success(scope: Scope, link: tuple[str, str]) -> table.Panel:
     return rows(
         Panel(
             title="Longest without success",
-            description="Tasks by the time since their last successful run, the longest first. For a task that "
-            "nobody starts that is no fault: look at the outcome of its last run, and at when it is due. Tasks of "
-            f"which TheEye has no successful run any more are not here; {_LINES}",
+            description="Tasks by the time since their last successful run, the longest first. This is not a problem "
+            "if nobody starts the task: look at the outcome of its last run, and at when it is due. Tasks whose "
+            f"successful runs TheEye has deleted are not listed; {_LINES}",
             queries=[
                 Query(longest),
                 Query(f"{outcome} and on (organization, task_id) {longest}"),
@@ -82,6 +83,7 @@ def _without_success(scope: Scope, link: tuple[str, str]) -> table.Panel:
             ],
             width=12,
             empty="No successful run known",
+            needs="jobs",
             link=link,
         ),
         [
@@ -103,15 +105,17 @@ def _failing(scope: Scope, link: tuple[str, str]) -> table.Panel:
     return rows(
         Panel(
             title="Most failed runs",
-            description="Tasks by the runs in the time range that ended in failure, timeout or error; the success "
-            f"rate leaves canceled runs out; {_LINES}",
+            description="Tasks by the number of runs in the time range that ended in failure, timeout or error; the "
+            f"success rate does not include canceled runs; {_LINES}",
             queries=[
                 Query(most),
                 Query(_with(every, most)),
                 Query(_with(scope.success_rate("$__range", by=_LABELS), most)),
+                Query(_with(scope("theeye_job_consecutive_failures"), most)),
             ],
             width=12,
             empty="No run failed in this time range",
+            needs="jobs",
             link=link,
         ),
         [
@@ -120,6 +124,7 @@ def _failing(scope: Scope, link: tuple[str, str]) -> table.Panel:
             Column(name="Value #A", title="Failed", decimals=0, width=70),
             Column(name="Value #B", title="Runs", decimals=0, width=70),
             Column(name="Value #C", title="Success rate", unit="percentunit", decimals=1, width=100, steps=GOOD_ABOVE),
+            Column(name="Value #D", title="In a row", decimals=0, width=70),
             *_HIDDEN,
         ],
         sort=[("Failed", True)],
@@ -133,7 +138,7 @@ def _slow(scope: Scope, link: tuple[str, str]) -> table.Panel:
     return rows(
         Panel(
             title="Slowest tasks",
-            description="Mean run time in the time range, mean waiting before it, and the run time of the last run; "
+            description="Mean run time and mean waiting time in the time range, and the run time of the last run; "
             f"{_LINES}",
             queries=[
                 Query(slowest),
@@ -158,31 +163,51 @@ def _slow(scope: Scope, link: tuple[str, str]) -> table.Panel:
     )
 
 
-def _late(scope: Scope, link: tuple[str, str]) -> table.Panel:
-    late = f"(time() - {scope('theeye_task_schedule_next_run_timestamp_seconds')} > 60)"
-    latest = f"topk({_LISTED}, max by ({_LABELS}) ({late}))"
+def _schedules(scope: Scope, link: tuple[str, str]) -> table.Panel:
+    next_run = scope("theeye_task_schedule_next_run_timestamp_seconds")
+    late = f"max by ({_LABELS}) (time() - {next_run} > 60)"
+    missed = f"max by ({_LABELS}) ({scope.age('theeye_task_missed_trigger_timestamp_seconds')})"
+    schedules = scope("theeye_task_schedules", 'state="failed"')
+    failed = f"max by ({_LABELS}) ({schedules} > 0)"
+    troubled = f"topk({_LISTED}, {missed} or {late} or 0 * {failed})"
+    columns = [
+        ("In trouble for", troubled),
+        ("Late by", _with(late, troubled)),
+        ("No job since", _with(missed, troubled)),
+        ("Failed schedules", _with(failed, troubled)),
+        ("Since the failure", _with(scope.age("theeye_task_schedule_last_failure_timestamp_seconds"), troubled)),
+        ("Since the last trigger", _with(scope.age("theeye_task_schedule_last_trigger_timestamp_seconds"), troubled)),
+        ("Since its last run", _with(scope.age("theeye_job_last_finish_timestamp_seconds"), troubled)),
+    ]
     return rows(
         Panel(
-            title="Late schedules",
-            description="Tasks that should have started by their schedule, more than a minute ago: TheEye's scheduler "
-            f"is late, or the schedule is disabled; {_LINES}",
-            queries=[
-                Query(latest),
-                Query(_with(scope.age("theeye_job_last_finish_timestamp_seconds"), latest)),
-            ],
+            title="Schedules in trouble",
+            description="Tasks that should have started more than a minute ago (TheEye's scheduler is late), tasks of which "
+            "TheEye created no job when a schedule was due, and tasks with a schedule that failed for good; "
+            f"{_LINES}",
+            queries=[Query(expression) for _, expression in columns],
             width=24,
             height=6,
-            empty="No schedule is late",
+            empty="No schedule is late or failed, and none missed a run",
+            needs="tasks",
             link=link,
         ),
         [
             TASK_COLUMN,
             HOST,
-            Column(name="Value #A", title="Late by", unit="s", width=120),
-            Column(name="Value #B", title="Since its last run", unit="s", width=160),
+            *(
+                Column(
+                    name=f"Value #{'ABCDEFG'[index]}",
+                    title=title if index else "",
+                    unit="" if title == "Failed schedules" else "s",
+                    decimals=0 if title == "Failed schedules" else None,
+                    width=150,
+                )
+                for index, (title, _) in enumerate(columns)
+            ),
             *_HIDDEN,
         ],
-        sort=[("Late by", True)],
+        sort=[("No job since", True), ("Late by", True)],
     )
 
 
@@ -193,31 +218,44 @@ def workflow_tables(scope: Scope, link: tuple[str, str]) -> list[table.Panel]:
     last = f"bottomk({_LISTED}, max by ({labels}) ({finished}))"
     outcome = f"max by ({labels}, outcome) ({scope('theeye_workflow_last_outcome')} == 1)"
     runs = f"sum by ({labels}) (increase({scope('theeye_workflow_runs_total')}[$__range]))"
+    in_a_row = scope("theeye_workflow_consecutive_failures")
     oldest = scope.age("theeye_workflow_oldest_open_job_timestamp_seconds")
     return [
         rows(
             Panel(
                 title="Workflows",
-                description="The workflows that ended last, with the runs in the time range and the age of the oldest "
-                f"open run. Runs of workflows of version 1 never end at TheEye; {_LINES}",
+                description="The workflows whose runs ended last, with the runs in the time range and the age of the "
+                f"oldest open run. Runs of version 1 workflows never end in TheEye; {_LINES}",
                 queries=[
                     Query(last),
                     Query(f"{outcome} and on (organization, workflow_id) {last}"),
                     Query(f"round({runs}) and on (organization, workflow_id) {last}"),
                     Query(f"max by ({labels}) ({oldest}) and on (organization, workflow_id) {last}"),
+                    Query(f"max by ({labels}) ({in_a_row}) and on (organization, workflow_id) {last}"),
+                    Query(
+                        f"max by ({labels}, tags) ({scope('theeye_workflow_info')}) and on (organization, workflow_id) {last}"
+                    ),
                 ],
                 width=24,
                 height=7,
-                empty="No workflow has ended yet",
+                empty="No run of a workflow has ended yet",
+                needs="jobs",
                 link=link,
             ),
             [
-                Column(name="workflow", title="Workflow"),
+                Column(
+                    name="workflow",
+                    title="Workflow",
+                    own="/admin/workflow/${__data.fields.workflow_id:percentencode}",
+                ),
+                Column(name="tags", title="Tags"),
                 ORGANIZATION,
                 Column(name="outcome", title="Last outcome", width=110, words=words(OUTCOMES)),
                 Column(name="Value #A", title="Since its end", unit="s", width=120),
                 Column(name="Value #C", title="Runs", decimals=0, width=80),
                 Column(name="Value #D", title="Oldest open run", unit="s", width=130),
+                Column(name="Value #E", title="Failures in a row", decimals=0, width=130),
+                Column(name="workflow_id"),
             ],
             sort=[("Since its end", False)],
         )

@@ -1,4 +1,4 @@
-"""Jobs and tasks: how runs end, how long they take and wait, what is open, which tasks need somebody."""
+"""Jobs and tasks: how runs end, how long they take and wait, which jobs are open, which tasks need attention."""
 
 from typing import Final
 
@@ -35,24 +35,24 @@ def jobs() -> dashboard.Dashboard:
         page(
             "TheEye / Jobs and tasks",
             "theeye-jobs",
-            "How the runs of tasks and workflows end, how long they take and wait, what is open, and which tasks need "
-            "somebody.",
+            "How runs of tasks and workflows end, how long they take and wait, which jobs are open, and which tasks "
+            "need attention.",
         )
         .with_variable(hostname("theeye_task_timeout_seconds"))
         .with_variable(task(multi=True, matchers=', hostname=~"$hostname"'))
     )
     for big in _numbers():
         built = built.with_panel(big)
-    built = built.with_row(dashboard.Row("How runs end"))
+    built = built.with_panel(_types()).with_row(dashboard.Row("How runs end"))
     for panel in _endings():
         built = built.with_panel(panel)
-    built = built.with_row(dashboard.Row("Tasks that need somebody"))
+    built = built.with_row(dashboard.Row("Tasks that need attention"))
     for table in task_tables(_SCOPE, _TASK):
         built = built.with_panel(table)
     built = built.with_row(dashboard.Row("How long runs take and wait"))
     for timing in _timings():
         built = built.with_panel(timing)
-    built = built.with_row(dashboard.Row("Workflows and other jobs (of the organisation; host and task do not apply)"))
+    built = built.with_row(dashboard.Row("Workflows and other jobs (the variables host and task do not apply)"))
     for panel in _workflow_graphs():
         built = built.with_panel(panel)
     for table in workflow_tables(_WORKFLOWS, _OVERVIEW):
@@ -61,12 +61,12 @@ def jobs() -> dashboard.Dashboard:
 
 
 def _numbers() -> list[stat.Panel]:
-    overdue = per_organization(_SCOPE.overdue(as_bool=True))
+    stuck = per_organization(_SCOPE.stuck(as_bool=True))
     tasks = per_organization(_SCOPE("theeye_task_timeout_seconds"))
     return [
         number(
             Panel(
-                title="Ended runs",
+                title="Finished runs",
                 description="Runs that ended in the time range, whatever the outcome; each is counted once.",
                 queries=[Query(f"round({_SCOPE.runs('$__range')})")],
                 width=4,
@@ -93,7 +93,7 @@ def _numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Open jobs",
-                description="Jobs that wait or run now.",
+                description="Jobs that are waiting or running now.",
                 queries=[
                     Query(f"{per_organization(_SCOPE('theeye_task_jobs'))} or 0 * {tasks}"),
                 ],
@@ -106,10 +106,10 @@ def _numbers() -> list[stat.Panel]:
         ),
         number(
             Panel(
-                title="Overdue tasks",
-                description="Tasks with a job that is open for longer than the timeout and a minute; jobs that wait "
-                "for an approval do not count.",
-                queries=[Query(f"{overdue} or 0 * {tasks}")],
+                title="Stuck tasks",
+                description="Tasks with a job that has been open for longer than the timeout plus one minute; jobs "
+                "that wait for an approval are not counted.",
+                queries=[Query(f"{stuck} or 0 * {tasks}")],
                 width=4,
                 height=4,
                 empty="No tasks",
@@ -119,9 +119,9 @@ def _numbers() -> list[stat.Panel]:
         ),
         number(
             Panel(
-                title="Runs never seen",
-                description="Estimate of the runs in the time range that TheEye deleted before the exporter saw them; "
-                "they are in no other number here. More than none: poll jobs more often, or let TheEye keep more.",
+                title="Unseen runs",
+                description="Lower bound: runs that TheEye deleted in the time range before the exporter saw them. No "
+                "other panel counts them. If there are any, poll jobs more often, or let TheEye keep more jobs.",
                 queries=[Query(f"round(sum(increase({_SCOPE('theeye_task_unseen_runs_total')}[$__range])))")],
                 width=4,
                 height=4,
@@ -132,6 +132,21 @@ def _numbers() -> list[stat.Panel]:
             )
         ),
     ]
+
+
+def _types() -> stat.Panel:
+    return number(
+        Panel(
+            title="Tasks, by type",
+            description="Tasks that the token sees, by type; the variables host and task do not apply.",
+            queries=[Query(per_organization(_WORKFLOWS("theeye_tasks"), "task_type"), "{{task_type}}")],
+            width=24,
+            height=3,
+            decimals=0,
+            empty="No tasks",
+            link=_TASK,
+        )
+    )
 
 
 def _endings() -> list[timeseries_builders.Panel]:
@@ -156,8 +171,8 @@ def _endings() -> list[timeseries_builders.Panel]:
         timeseries(
             Panel(
                 title="Success rate over time",
-                description="Share of the runs that succeeded, canceled ones left out, over at least 8 minutes at a "
-                "time. Where no run ended there is no line.",
+                description="Share of the runs that succeeded, without canceled runs, over at least 8 minutes. There "
+                "is no line if no run ended.",
                 queries=[Query(_SCOPE.success_rate("$__rate_interval"), "success rate", interval="2m")],
                 width=6,
                 unit="percentunit",
@@ -170,7 +185,7 @@ def _endings() -> list[timeseries_builders.Panel]:
         timeseries(
             Panel(
                 title="Open jobs, by lifecycle",
-                description="ready waits for its bot, assigned is with it, onhold waits for somebody's approval.",
+                description="ready: waits for its bot; assigned: the bot has it; onhold: waits for an approval.",
                 queries=[
                     Query(per_organization(_SCOPE("theeye_task_jobs"), "lifecycle"), "{{lifecycle}}"),
                 ],
@@ -189,9 +204,8 @@ def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
         timeseries(
             Panel(
                 title="Run time",
-                description="Pure run time, as the bots measured it. Values between the bounds of buckets are "
-                "interpolated.",
-                queries=quantiles(_SCOPE, "theeye_job_duration_seconds"),
+                description="Run time without waiting, measured by the bots. Values within a bucket are interpolated.",
+                queries=quantiles(_SCOPE, "theeye_job_duration_seconds", "run time"),
                 width=12,
                 unit="s",
                 points=HISTOGRAM_POINTS,
@@ -204,7 +218,7 @@ def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
         waiting(
             _SCOPE,
             _TASK,
-            "Waiting is the mean turnaround less the mean run time, of the tasks whose run time is known: time in the "
+            "Waiting is the mean turnaround minus the mean run time, for tasks with a known run time: time in the "
             "queue, and on the way to TheEye and back.",
         ),
     ]
@@ -216,10 +230,10 @@ def _workflow_graphs() -> list[timeseries_builders.Panel]:
         timeseries(
             Panel(
                 title="Workflow runs per minute, by outcome",
-                description="Finished runs of workflows of version 2; those of version 1 never end at TheEye.",
+                description="Finished runs of version 2 workflows; runs of version 1 workflows never end in TheEye.",
                 queries=[Query(_WORKFLOWS.runs_per_minute("theeye_workflow_runs_total"), "{{outcome}}")],
                 width=8,
-                empty="No workflow ended in this time range",
+                empty="No run of a workflow ended in this time range",
                 link=_OVERVIEW,
                 overrides=colours(OUTCOMES),
             ),
@@ -227,20 +241,20 @@ def _workflow_graphs() -> list[timeseries_builders.Panel]:
         ),
         timeseries(
             Panel(
-                title="Workflow time from creation to end",
-                description="Turnaround of finished runs of workflows.",
-                queries=quantiles(_WORKFLOWS, "theeye_workflow_turnaround_seconds"),
+                title="Turnaround of workflows",
+                description="Time from creation to end of finished runs of workflows.",
+                queries=quantiles(_WORKFLOWS, "theeye_workflow_turnaround_seconds", "turnaround"),
                 width=8,
                 unit="s",
                 points=HISTOGRAM_POINTS,
-                empty="No workflow ended in this time range",
+                empty="No run of a workflow ended in this time range",
                 link=_OVERVIEW,
             ),
         ),
         timeseries(
             Panel(
                 title="Other jobs per minute",
-                description="Finished jobs of neither task nor workflow, such as updates of bots.",
+                description="Finished jobs that belong to no task or workflow, such as updates of bots.",
                 queries=[
                     Query(
                         f"60 * sum by (job_type, outcome) (rate({others}[$__rate_interval])) > 0",

@@ -1,4 +1,4 @@
-"""The overview: what is wrong now, since when, and whether these numbers can be trusted."""
+"""The overview: what is wrong now, since when, and whether the data is reliable."""
 
 from typing import Final
 
@@ -14,10 +14,9 @@ from theeye_dashboards.panels import (
     colours,
     mapping,
     number,
-    properties,
     timeseries,
 )
-from theeye_dashboards.queries import FAILED, Scope, per_organization
+from theeye_dashboards.queries import FAILED, SILENT_HOST, Scope, per_organization
 from theeye_dashboards.variables import link_to
 
 __all__ = ["overview"]
@@ -29,10 +28,7 @@ _EXPORTER: Final = (link_to("theeye-exporter"), "Exporter")
 _FLEET_POINTS: Final = 60
 """Points of a line over all monitors: a hundred thousand of them stay below what Prometheus loads for one query."""
 
-_NOT_SCRAPED: Final = "No data: is the exporter scraped?"
-_ZERO_IS_GOOD: Final = ((None, "green"), (1, "red"))
-_FAILING: Final = _SCOPE.count_in("failure")
-_SILENT: Final = _SCOPE.count_in("updates_stopped")
+_NOT_SCRAPED: Final = "No data: see Age of the data"
 _AGE: Final = f"min by (organization, collector) ({_SCOPE.age('theeye_collector_last_success_timestamp_seconds')})"
 
 
@@ -41,114 +37,83 @@ def overview() -> dashboard.Dashboard:
     built = page(
         "TheEye / Overview",
         "theeye-overview",
-        "What is wrong at TheEye now: monitors that fail or are silent, hosts above their limits, tasks that fail or "
-        "hang. And how old these numbers are.",
+        "What is wrong in TheEye now: failing or silent monitors, hosts above their limits, tasks that fail or are stuck. "
+        "And how old this data is.",
     )
-    for big in _numbers():
+    for big in (*_shares(), *_numbers()):
         built = built.with_panel(big)
-    built = built.with_row(dashboard.Row("What to look at"))
+    built = built.with_row(dashboard.Row("Current problems"))
     for listed in attention():
         built = built.with_panel(listed)
-    built = built.with_row(dashboard.Row("How it came to this"))
+    built = built.with_row(dashboard.Row("History"))
     for trend in _trends():
         built = built.with_panel(trend)
     return built
 
 
-def _numbers() -> list[stat.Panel]:
-    def by_severity(state: str) -> list[Query]:
-        def counted(severity: str) -> str:
-            known = per_organization(_SCOPE("theeye_monitor_info", severity))
-            return f"{per_organization(_SCOPE.of_severity(_SCOPE.monitors_in(state), (severity,)))} or 0 * {known}"
+def _shares() -> list[stat.Panel]:
+    """What has the fleet: with thousands of hosts, something is always failing."""
 
-        return [
-            Query(counted('severity="CRITICAL"'), "critical"),
-            Query(counted('severity="HIGH"'), "high"),
-            Query(counted('severity!~"CRITICAL|HIGH"'), "low"),
-        ]
-
-    severities = {
-        name: properties(
-            thresholds={"mode": "absolute", "steps": [{"value": None, "color": "green"}, {"value": 1, "color": colour}]}
+    def share(title: str, description: str, expression: str, empty: str, link: tuple[str, str] = _HOSTS) -> stat.Panel:
+        return number(
+            Panel(
+                title=title,
+                description=description,
+                queries=[Query(expression)],
+                width=4,
+                height=4,
+                unit="percentunit",
+                decimals=1,
+                empty=empty,
+                link=link,
+                steps=((None, "green"), (0.001, "yellow"), (0.02, "orange"), (0.1, "red")),
+            )
         )
-        for name, colour in (("critical", "red"), ("high", "orange"), ("low", "yellow"))
-    }
-    overdue = per_organization(_SCOPE.overdue(as_bool=True))
+
+    hosts = per_organization(_SCOPE("theeye_hosts", 'state!="disabled"'))
+    failed = per_organization(_SCOPE("theeye_job_last_outcome", FAILED))
+    finished = per_organization(f"{_SCOPE('theeye_job_consecutive_failures')} >= bool 0")
+    above, measured = _SCOPE.hosts_above_a_limit(), _SCOPE.hosts_with_usage()
     return [
-        number(
-            Panel(
-                title="Failing monitors, by severity",
-                description="Monitors in the state failure, by the severity that TheEye has for them. Disabled "
-                "monitors do not count: their state is frozen.",
-                queries=by_severity("failure"),
-                width=5,
-                height=4,
-                empty=_NOT_SCRAPED,
-                link=_HOSTS,
-                steps=_ZERO_IS_GOOD,
-                overrides=severities,
-            )
+        share(
+            "Monitors failing",
+            "Share of the enabled monitors that are in state failure.",
+            _SCOPE.share_of_monitors("failure"),
+            _NOT_SCRAPED,
         ),
-        number(
-            Panel(
-                title="Silent monitors, by severity",
-                description="Monitors that have stopped reporting (updates_stopped): a bot that does not run, a host "
-                "that is down, a network that is cut. What they measured last says nothing any more.",
-                queries=by_severity("updates_stopped"),
-                width=5,
-                height=4,
-                empty=_NOT_SCRAPED,
-                link=_HOSTS,
-                steps=_ZERO_IS_GOOD,
-                overrides=severities,
-            )
+        share(
+            "Monitors silent",
+            "Share of the enabled monitors that have stopped reporting (updates_stopped): the bot does not run, the host is "
+            "down, or the network is interrupted. Their last values are no longer valid.",
+            _SCOPE.share_of_monitors("updates_stopped"),
+            _NOT_SCRAPED,
         ),
-        number(
-            Panel(
-                title="Hosts over a limit",
-                description="Hosts of which CPU, memory, swap or a disk is above the limit set for it in TheEye.",
-                queries=[Query(_SCOPE.hosts_above_a_limit())],
-                width=3,
-                height=4,
-                empty="No host statistics",
-                link=_HOSTS,
-                steps=((None, "green"), (1, "orange")),
-            )
+        share(
+            "Hosts silent",
+            "Share of the hosts whose bot has stopped reporting: the monitor of type host is in updates_stopped.",
+            f"{per_organization(_SCOPE('theeye_hosts', SILENT_HOST))} / ({hosts} > 0)",
+            "No host monitors",
         ),
-        number(
-            Panel(
-                title="Failed tasks",
-                description="Tasks whose last run ended in failure, timeout or error.",
-                queries=[Query(per_organization(_SCOPE("theeye_job_last_outcome", FAILED)))],
-                width=3,
-                height=4,
-                empty="No finished runs",
-                link=_JOBS,
-                steps=_ZERO_IS_GOOD,
-            )
+        share(
+            "Hosts over a limit",
+            "Share of the hosts with statistics whose CPU, memory, swap or disk usage is above the limit set for it in TheEye.",
+            f"{above} / ({measured} > 0)",
+            "No host statistics",
         ),
-        number(
-            Panel(
-                title="Overdue tasks",
-                description="Tasks with a job that is open for longer than the task's timeout and a minute: it hangs, "
-                "or no bot takes it. Jobs that wait for an approval do not count.",
-                queries=[
-                    Query(f"{overdue} or 0 * {per_organization(_SCOPE('theeye_task_timeout_seconds'))}"),
-                ],
-                width=3,
-                height=4,
-                empty="No tasks",
-                link=_JOBS,
-                steps=_ZERO_IS_GOOD,
-            )
+        share(
+            "Tasks failed",
+            "Share of the tasks with a finished run whose last run ended in failure, timeout or error.",
+            f"{failed} / ({finished} > 0)",
+            "No finished runs",
+            _JOBS,
         ),
         number(
             Panel(
                 title="TheEye up",
-                description="Whether TheEye answers and accepts the token, for every organisation chosen. If it says "
-                "no, everything else here stands still and then disappears.",
+                description="Whether TheEye responds and accepts the token, for every organisation chosen. If it shows "
+                "no, all other data here stops changing and then disappears.",
                 queries=[Query(f"min(max by (organization) ({_SCOPE('theeye_up')}))")],
-                width=2,
+                width=4,
                 height=4,
                 empty=_NOT_SCRAPED,
                 link=_EXPORTER,
@@ -156,19 +121,63 @@ def _numbers() -> list[stat.Panel]:
             ),
             words=mapping({"0": ("No", "red"), "1": ("Yes", "green")}),
         ),
-        number(
+    ]
+
+
+def _numbers() -> list[stat.Panel]:
+    def counted(title: str, description: str, queries: list[Query], empty: str, link: tuple[str, str]) -> stat.Panel:
+        return number(
             Panel(
-                title="Age of the data",
-                description="Time since the last successful poll, of the collector for which that is longest.",
-                queries=[Query(f"clamp_min(max({_AGE}), 0)")],
-                width=3,
+                title=title,
+                description=description,
+                queries=queries,
+                width=8 if len(queries) > 1 else 4,
                 height=4,
-                unit="s",
-                decimals=0,
-                empty=_NOT_SCRAPED,
-                link=_EXPORTER,
-                steps=((None, "green"), (120, "orange"), (300, "red")),
+                empty=empty,
+                link=link,
             )
+        )
+
+    def by_severity(state: str) -> list[Query]:
+        of_state = f'state="{state}"'
+        return [
+            Query(_SCOPE.monitors(of_state, 'severity="CRITICAL"'), "critical"),
+            Query(_SCOPE.monitors(of_state, 'severity="HIGH"'), "high"),
+            Query(_SCOPE.monitors(of_state, 'severity!~"CRITICAL|HIGH"'), "low"),
+        ]
+
+    tasks = f"0 * {per_organization(_SCOPE('theeye_tasks'))}"
+    missed = f"{_SCOPE('theeye_task_missed_trigger_timestamp_seconds')} > bool 0"
+    return [
+        counted(
+            "Failing monitors, by severity",
+            "Monitors in state failure, by their severity in TheEye. Disabled monitors are not counted: their state does not "
+            "change.",
+            by_severity("failure"),
+            _NOT_SCRAPED,
+            _HOSTS,
+        ),
+        counted(
+            "Silent monitors, by severity",
+            "Monitors that have stopped reporting (updates_stopped), by their severity in TheEye.",
+            by_severity("updates_stopped"),
+            _NOT_SCRAPED,
+            _HOSTS,
+        ),
+        counted(
+            "Stuck tasks",
+            "Tasks with a job that has been open for longer than the task's timeout plus one minute: it hangs, or no bot takes "
+            "it. Jobs that wait for an approval are not counted.",
+            [Query(f"{per_organization(_SCOPE.stuck(as_bool=True))} or {tasks}")],
+            "No tasks",
+            _JOBS,
+        ),
+        counted(
+            "Overdue tasks",
+            "Tasks whose schedule was due, and for which TheEye has created no job since.",
+            [Query(f"{per_organization(missed)} or {tasks}")],
+            "No tasks",
+            _JOBS,
         ),
     ]
 
@@ -177,12 +186,14 @@ def _trends() -> list[timeseries_builders.Panel]:
     return [
         timeseries(
             Panel(
-                title="Monitors in trouble",
+                title="Monitors with problems",
                 description="Failing and silent monitors over time.",
-                queries=[Query(_FAILING, "failing"), Query(_SILENT, "silent")],
+                queries=[
+                    Query(_SCOPE.monitors('state="failure"'), "failing"),
+                    Query(_SCOPE.monitors('state="updates_stopped"'), "silent"),
+                ],
                 width=12,
                 link=_HOSTS,
-                points=_FLEET_POINTS,
                 decimals=0,
                 empty=_NOT_SCRAPED,
                 overrides=colours({"failing": "red", "silent": "purple"}),
@@ -209,7 +220,7 @@ def _trends() -> list[timeseries_builders.Panel]:
         timeseries(
             Panel(
                 title="Hosts above a limit",
-                description="Hosts of which CPU, memory, swap or a disk is above its limit.",
+                description="Hosts whose CPU, memory, swap or disk usage is above its limit.",
                 queries=[Query(_SCOPE.hosts_above_a_limit(), "hosts above a limit")],
                 width=12,
                 link=_HOSTS,
@@ -223,8 +234,8 @@ def _trends() -> list[timeseries_builders.Panel]:
         timeseries(
             Panel(
                 title="Age of the data, by collector",
-                description="Time since each collector's last successful poll. It goes up and down with the polls; "
-                "if it only goes up, polls fail.",
+                description="Time since each collector's last successful poll. It falls at each successful poll; if it "
+                "only rises, polls fail.",
                 queries=[Query(f"clamp_min(max by (collector) ({_AGE}), 0)", "{{collector}}")],
                 width=12,
                 unit="s",

@@ -1,11 +1,12 @@
-"""The tables of the overview: what to look at, the worst first."""
+"""The tables of the overview: current problems, the worst first."""
 
 from typing import Final
 
 from grafana_foundation_sdk.builders import table
 
+from theeye_dashboards.alerts import alert_table
 from theeye_dashboards.panels import GOOD_ABOVE, OUTCOMES, Panel, Query
-from theeye_dashboards.queries import FAILED, MONITOR, TASK, Scope, per_organization
+from theeye_dashboards.queries import FAILED, MONITOR, SILENT_HOST, TASK, Scope, per_organization
 from theeye_dashboards.tables import HOST, ORGANIZATION, SEVERITY, Column, rows
 from theeye_dashboards.tables import TASK as TASK_COLUMN
 from theeye_dashboards.tables import words as coloured
@@ -17,12 +18,13 @@ _SCOPE: Final = Scope()
 _HOSTS: Final = (link_to("theeye-hosts"), "Hosts")
 _JOBS: Final = (link_to("theeye-jobs"), "Jobs and tasks")
 _EXPORTER: Final = (link_to("theeye-exporter"), "Exporter")
-_NOT_SCRAPED: Final = "No data: is the exporter scraped?"
+_NOT_SCRAPED: Final = "No data: see Age of the data"
+_LISTED: Final = 20
 
 
 def attention() -> list[table.Panel]:
     """Return the tables."""
-    return [*_monitors(), *_tasks(), _hosts(), _organizations()]
+    return [*_monitors(), *_tasks(), _hosts(), alert_table(), _organizations()]
 
 
 def _monitors() -> list[table.Panel]:
@@ -32,12 +34,13 @@ def _monitors() -> list[table.Panel]:
         rows(
             Panel(
                 title="Failing monitors",
-                description="The worst severity first; up to 50 of each. Failures counts failing reports and missed "
-                "updates since the last normal report.",
-                queries=[Query(_SCOPE.worst_first(_SCOPE("theeye_monitor_consecutive_failures"), "failure", 50))],
+                description=f"The worst severity first; up to {_LISTED} of each. Failures is the number of failure reports and "
+                "missed updates since the last normal report.",
+                queries=[Query(_SCOPE.worst_first(_SCOPE("theeye_monitor_consecutive_failures"), "failure", _LISTED))],
                 width=12,
                 height=8,
                 empty="No monitor fails",
+                needs="monitors",
                 link=_HOSTS,
             ),
             [SEVERITY, HOST, monitor, kind, ORGANIZATION, Column(name="Value", title="Failures", decimals=0, width=76)],
@@ -57,19 +60,20 @@ def _silent() -> table.Panel:
         return f"max by ({labels}) (count by (job, instance, {labels}) ({each}))"
 
     severities = [counted('severity="CRITICAL"'), counted('severity="HIGH"'), counted('severity!~"CRITICAL|HIGH"')]
-    chosen = f"(topk(50, {severities[0]}) or topk(50, {counted()}))"
+    chosen = f"(topk({_LISTED}, {severities[0]}) or topk({_LISTED}, {counted()}))"
     age = _SCOPE.age("theeye_monitor_last_update_timestamp_seconds")
     columns = [f"max by ({labels}) ({age} and on ({MONITOR}) {silent})", *severities]
     return rows(
         Panel(
             title="Silent monitors, by host",
-            description="How many monitors of a host have stopped reporting, by severity, and since when at least one "
-            "has. Up to 50 hosts with the most, and up to 50 with the most critical ones. If all of a host are silent, "
-            "its bot does not run, or the host is down.",
+            description="Number of monitors of a host that have stopped reporting, by severity, and the time since the "
+            f"first one stopped. Up to {_LISTED} hosts with the most silent monitors, and up to {_LISTED} with the most critical "
+            "ones. If all monitors of a host are silent, its bot does not run, or the host is down.",
             queries=[Query(f"{expression} and on ({labels}) {chosen}") for expression in columns],
             width=12,
             height=8,
             empty="No monitor is silent",
+            needs="monitors",
             link=_HOSTS,
         ),
         [
@@ -90,15 +94,15 @@ def _tasks() -> list[table.Panel]:
     failed = f"{_SCOPE('theeye_job_last_outcome', FAILED)} == 1"
     finished = _SCOPE.age("theeye_job_last_finish_timestamp_seconds")
     ended = f"({finished} * on ({TASK}) group_left (outcome) ({failed}))"
-    recent = f"bottomk(50, max by ({labels}, outcome) {ended})"
+    recent = f"bottomk({_LISTED}, max by ({labels}, outcome) {ended})"
     succeeded = _SCOPE.age("theeye_job_last_success_timestamp_seconds")
-    longest = f"topk(50, max by ({labels}) ({_SCOPE.overdue()}))"
+    longest = f"topk({_LISTED}, max by ({labels}) ({_SCOPE.stuck()}))"
     return [
         rows(
             Panel(
                 title="Tasks whose last run failed",
-                description="The most recent first; up to 50. Without a time of the last success, TheEye has none any "
-                "more.",
+                description=f"The most recent first; up to {_LISTED}. If the time since success is empty, TheEye has deleted "
+                "the task's successful runs.",
                 queries=[
                     Query(recent),
                     Query(f"max by ({labels}) ({succeeded}) and on (organization, task_id) {recent}"),
@@ -106,6 +110,7 @@ def _tasks() -> list[table.Panel]:
                 width=12,
                 height=6,
                 empty="The last run of every task succeeded, or there are no runs",
+                needs="jobs",
                 link=_JOBS,
             ),
             [
@@ -121,9 +126,9 @@ def _tasks() -> list[table.Panel]:
         ),
         rows(
             Panel(
-                title="Tasks with an overdue job",
-                description="Tasks whose oldest job is open for longer than the timeout and a minute, the longest "
-                "first; up to 50.",
+                title="Tasks with a stuck job",
+                description="Tasks whose oldest job has been open for longer than the timeout plus one minute, the "
+                f"longest first; up to {_LISTED}.",
                 queries=[
                     Query(longest),
                     Query(
@@ -134,6 +139,7 @@ def _tasks() -> list[table.Panel]:
                 width=12,
                 height=6,
                 empty="No job is open for longer than its timeout",
+                needs="jobs",
                 link=_JOBS,
             ),
             [
@@ -156,12 +162,12 @@ def _hosts() -> table.Panel:
     return rows(
         Panel(
             title="Hosts at or near a limit",
-            description="What is in use, and that as a share of the limit set in TheEye; from 90 % of the limit, up "
-            "to 20 lines.",
+            description="Usage, also as a share of the limit set in TheEye; from 90 % of the limit, up to 20 lines.",
             queries=[Query(nearest), Query(used)],
             width=12,
             height=6,
             empty="Nothing is near its limit",
+            needs="monitors",
             link=_HOSTS,
         ),
         [
@@ -184,29 +190,30 @@ def _hosts() -> table.Panel:
 
 
 def _organizations() -> table.Panel:
-    def by_organization(expression: str) -> str:
-        return per_organization(expression, "organization")
+    def of_state(state: str) -> str:
+        return _SCOPE.monitors(f'state="{state}"', by=("organization",))
 
-    failing = _SCOPE.count_in("failure", "organization")
+    failing = of_state("failure")
     worst = f"topk(50, {failing} or 0 * max by (organization) ({_SCOPE('theeye_up')}))"
     columns = [
         ("TheEye up", f"max by (organization) ({_SCOPE('theeye_up')})"),
-        (
-            "Monitors",
-            f"max by (organization) (count by (job, instance, organization) ({_SCOPE('theeye_monitor_enabled')}))",
-        ),
         ("Failing", failing),
-        ("Silent", _SCOPE.count_in("updates_stopped", "organization")),
-        ("Failed tasks", by_organization(_SCOPE("theeye_job_last_outcome", FAILED))),
+        ("Silent", of_state("updates_stopped")),
+        ("Unknown", of_state("unknown")),
+        ("Normal", of_state("normal")),
+        ("Disabled", of_state("disabled")),
+        ("Silent hosts", per_organization(_SCOPE("theeye_hosts", SILENT_HOST), "organization")),
+        ("Failed tasks", per_organization(_SCOPE("theeye_job_last_outcome", FAILED), "organization")),
         ("Success rate", _SCOPE.success_rate("$__range", by="organization")),
     ]
+    bad = {"Failing", "Silent", "Silent hosts", "Failed tasks"}
     return rows(
         Panel(
             title="Organisations",
-            description="One line for each organisation chosen: the 50 with the most failing monitors. The success "
-            "rate is that of the runs in the time range.",
+            description="One line for each organisation chosen, with its monitors by state: the 50 with the most failing "
+            "monitors. The success rate is that of the runs in the time range.",
             queries=[Query(f"{expression} and on (organization) {worst}") for _, expression in columns],
-            width=12,
+            width=24,
             height=6,
             empty=_NOT_SCRAPED,
             link=_EXPORTER,
@@ -219,17 +226,17 @@ def _organizations() -> table.Panel:
             ),
             *(
                 Column(
-                    name=f"Value #{'ABCDEF'[index]}",
+                    name=f"Value #{'ABCDEFGHI'[index]}",
                     title=title,
                     unit="percentunit" if title == "Success rate" else "",
                     decimals=1 if title == "Success rate" else 0,
-                    width=104 if title == "Success rate" else 88,
+                    width=104,
                     words={"0": ("No", "red"), "1": ("Yes", "green")} if title == "TheEye up" else {},
                     steps=GOOD_ABOVE
                     if title == "Success rate"
-                    else None
-                    if title in {"TheEye up", "Monitors"}
-                    else ((None, "text"), (1, "red")),
+                    else ((None, "text"), (1, "red"))
+                    if title in bad
+                    else None,
                 )
                 for index, (title, _) in enumerate(columns)
             ),

@@ -1,4 +1,4 @@
-"""Panels with what all of this project's panels have in common: colours, legends, links, words for no data."""
+"""Panels with the common parts of all panels: colours, legends, links, text for no data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,12 +35,14 @@ from theeye_dashboards.variables import DATA_SOURCE
 
 __all__ = [
     "GOOD_ABOVE",
+    "GREEN",
     "OUTCOMES",
     "Panel",
     "Query",
     "Steps",
     "colours",
     "dashed",
+    "empty_text",
     "link_of",
     "mapping",
     "number",
@@ -86,7 +88,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """What a panel of any kind needs.
+    """The properties that all kinds of panels have.
 
     Attributes:
         title: what it shows, in plain words.
@@ -96,6 +98,7 @@ class Panel:
         height: rows of some 38 pixels.
         unit: one of Grafana's.
         empty: shown instead of nothing.
+        needs: the collector whose data a table needs; where there is none, a line of the table says so.
         link: address of the dashboard with the detail, and its name.
         overrides: properties of single fields, by name.
         points: most points asked for, where each is expensive.
@@ -111,6 +114,7 @@ class Panel:
     height: int = 8
     unit: str = "short"
     empty: str = "No data in this time range"
+    needs: str = ""
     link: tuple[str, str] | None = None
     overrides: Mapping[str, Sequence[DynamicConfigValue]] = field(default_factory=dict)
     points: int | None = None
@@ -119,8 +123,13 @@ class Panel:
     top: float | None = None
 
 
+def empty_text(panel: Panel) -> str:
+    """Return the text of an empty panel, which does not hide that data may be missing."""
+    return panel.empty if "no data" in panel.empty.lower() else f"{panel.empty}, or there is no data"
+
+
 def target(query: Query, index: int, *, table: bool = False) -> prometheus.Dataquery:
-    """Return an expression as a panel asks for it."""
+    """Return an expression in the form that a panel uses."""
     built = prometheus.Dataquery().expr(query.expression).ref_id("ABCDEFGHIJ"[index]).datasource(DATA_SOURCE)
     built = built.instant() if query.instant else built.range()
     if query.legend:
@@ -133,7 +142,7 @@ def target(query: Query, index: int, *, table: bool = False) -> prometheus.Dataq
 
 
 def steps(values: Steps) -> dashboard.ThresholdsConfig:
-    """Return thresholds, from the lowest up; the first has no value."""
+    """Return thresholds in ascending order; the first has no value."""
     return (
         dashboard.ThresholdsConfig()
         .mode(ThresholdsMode.ABSOLUTE)
@@ -142,12 +151,16 @@ def steps(values: Steps) -> dashboard.ThresholdsConfig:
 
 
 def properties(**values: object) -> list[DynamicConfigValue]:
-    """Return properties of a field; `__` in a name stands for a point."""
+    """Return properties of a field; `__` in a name stands for a dot."""
     return [DynamicConfigValue(id_val=name.replace("__", "."), value=value) for name, value in values.items()]
 
 
+GREEN: Final = properties(thresholds={"mode": "absolute", "steps": [{"value": None, "color": "green"}]})
+"""The properties of a field that is green whatever its value."""
+
+
 def mapping(texts: Mapping[str, tuple[str, str]]) -> ValueMap:
-    """Return words and colours for values."""
+    """Return texts and colours for values."""
     return ValueMap(
         {
             value: ValueMappingResult(text=text, color=colour, index=index)
@@ -157,12 +170,12 @@ def mapping(texts: Mapping[str, tuple[str, str]]) -> ValueMap:
 
 
 def colours(by_name: Mapping[str, str]) -> dict[str, list[DynamicConfigValue]]:
-    """Return overrides that give series the same colour everywhere."""
+    """Return overrides that give each series the same colour on all dashboards."""
     return {name: properties(color={"mode": "fixed", "fixedColor": colour}) for name, colour in by_name.items()}
 
 
 def dashed(colour: str) -> list[DynamicConfigValue]:
-    """Return the looks of a line that is a limit and no measurement."""
+    """Return the style of a line that shows a limit and not a measurement."""
     return properties(
         color={"mode": "fixed", "fixedColor": colour},
         custom__lineStyle={"fill": "dash", "dash": [8, 6]},
@@ -180,7 +193,7 @@ def link_of(panel: Panel) -> list[Builder[DashboardLink]]:
 
 
 def number(panel: Panel, *, words: ValueMap | None = None, text: BigValueTextMode | None = None) -> stat.Panel:
-    """Return a panel of big numbers, as of the end of the time range."""
+    """Return a panel with a large number, for the end of the time range."""
     built = (
         stat.Panel()
         .title(panel.title)
@@ -190,7 +203,7 @@ def number(panel: Panel, *, words: ValueMap | None = None, text: BigValueTextMod
         .span(panel.width)
         .height(panel.height)
         .unit(panel.unit)
-        .no_value(panel.empty)
+        .no_value(empty_text(panel))
         .links(link_of(panel))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(""))
         .graph_mode(BigValueGraphMode.NONE)
@@ -218,7 +231,7 @@ def _named(panel: Panel) -> bool:
 def timeseries(
     panel: Panel, *, stacked: bool = False, table_legend: bool = False, soft_top: float | None = None
 ) -> timeseries_builders.Panel:
-    """Return a panel of lines over time, or of areas on top of each other."""
+    """Return a panel with lines over time, or with stacked areas."""
     legend = common.VizLegendOptions().show_legend(True).placement(LegendPlacement.BOTTOM)
     if table_legend:
         legend = legend.display_mode(LegendDisplayMode.TABLE).calcs(["lastNotNull", "max"]).sort_by("Max")
@@ -234,7 +247,7 @@ def timeseries(
         .span(panel.width)
         .height(panel.height)
         .unit(panel.unit)
-        .no_value(panel.empty)
+        .no_value(empty_text(panel))
         .links(link_of(panel))
         .min(0)
         .legend(legend)

@@ -1,4 +1,4 @@
-"""PromQL that the dashboards share.
+"""PromQL expressions that several dashboards use.
 
 Rules that hold for every expression here:
 
@@ -17,6 +17,7 @@ __all__ = [
     "FAILED",
     "MONITOR",
     "RESOURCES",
+    "SILENT_HOST",
     "TARGET",
     "TASK",
     "Scope",
@@ -25,6 +26,9 @@ __all__ = [
     "several",
 ]
 
+_INTERVALS_UNTIL_STALE: Final = 5
+"""After this many intervals without a successful poll, a collector's data disappears by default."""
+
 TARGET: Final = "job, instance"
 MONITOR: Final = f"{TARGET}, organization, monitor_id"
 TASK: Final = f"{TARGET}, organization, task_id"
@@ -32,9 +36,12 @@ TASK: Final = f"{TARGET}, organization, task_id"
 FAILED: Final = 'outcome=~"failure|timeout|error"'
 """Runs that somebody has to look at; canceled ones were meant to end."""
 
+SILENT_HOST: Final = 'state="silent"'
+
 RESOURCES: Final = {"cpu": "CPU", "memory": "memory", "cache": "swap", "disk": "disk"}
 """TheEye's names of what a host has, with ours."""
 
+_NAMED: Final = 10
 _TARGET_MATCHERS: Final = 'job=~"$job", instance=~"$instance"'
 
 
@@ -49,7 +56,7 @@ def several(names: Iterable[str]) -> str:
 
 
 def per_organization(expression: str, *by: str) -> str:
-    """Return the sum of a vector, in which an organisation that two exporters serve counts once."""
+    """Return the sum of a vector; an organisation that two exporters serve is counted once."""
     group = ", ".join(dict.fromkeys(("organization", *by)))
     outer = f" by {several(by)}" if by else ""
     return f"sum{outer} (max by ({group}) (sum by (job, instance, {group}) ({expression})))"
@@ -57,7 +64,7 @@ def per_organization(expression: str, *by: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The objects that a dashboard's variables choose.
+    """The objects that are selected by a dashboard's variables.
 
     Attributes:
         matchers: matchers of every selector of TheEye's objects, besides those of the exporter and the organisation.
@@ -72,15 +79,41 @@ class Scope:
 
     @staticmethod
     def target(metric: str, *matchers: str) -> str:
-        """Return a selector of a metric of the exporter as a whole."""
+        """Return a selector for a metric of a whole exporter."""
         return f"{metric}{{{', '.join((_TARGET_MATCHERS, *matchers))}}}"
 
     @staticmethod
     def exporter(metric: str, *matchers: str) -> str:
-        """Return a selector of a metric of the exporter about an organisation."""
+        """Return a selector for an exporter's metric about an organisation."""
         return Scope()(metric, *matchers)
 
+    def missing(self, collector: str, label: str) -> str:
+        """Return NaN for each organisation of which a collector has no data; one without labels if nothing is scraped.
+
+        Args:
+            collector: its name.
+            label: a label that says so in words.
+        """
+        of = f'collector="{collector}"'
+        success = self.exporter("theeye_collector_success", of)
+        last = self.exporter("theeye_collector_last_success_timestamp_seconds", of)
+        interval = f"max by (organization) ({self.exporter('theeye_collector_interval_seconds', of)})"
+        old = f"min by (organization) (time() - {last}) > {_INTERVALS_UNTIL_STALE} * {interval}"
+        never = f"max by (organization) ({success}) unless on (organization) {last}"
+        found = f"NaN * (topk({_NAMED}, {old} or {never}) or absent({success}))"
+        said = f'label_replace({found}, "said", "No data", "", "")'
+        return f'label_join({said}, "{label}", ": ", "said", "organization")'
+
     # Monitors.
+
+    def monitors(self, *matchers: str, by: Iterable[str] = ()) -> str:
+        """Return the number of monitors, from totals: this needs no sum over the fleet."""
+        return per_organization(self("theeye_monitors", *matchers), *by)
+
+    def share_of_monitors(self, state: str) -> str:
+        """Return the share of the monitors in a state, of those that TheEye checks."""
+        in_state, checked = self.monitors(f'state="{state}"'), self.monitors('state!="disabled"')
+        return f"{in_state} / ({checked} > 0)"
 
     def monitors_in(self, state: str) -> str:
         """Return 1 for each monitor in a state, of those that TheEye checks.
@@ -91,7 +124,7 @@ class Scope:
         return f"(({in_state} == 1) unless on ({MONITOR}) ({self('theeye_monitor_enabled')} == 0))"
 
     def count_in(self, state: str, *by: str) -> str:
-        """Return how many monitors are in a state; 0 if there are monitors and none is."""
+        """Return the number of monitors in a state; 0 if there are monitors, but none in this state."""
         known = self("theeye_monitor_state", f'state="{state}"')
         return f"({per_organization(self.monitors_in(state), *by)} or 0 * {per_organization(known, *by)})"
 
@@ -100,7 +133,7 @@ class Scope:
         return either(*(self.coded(state) for state in ("failure", "updates_stopped", "unknown", "normal")))
 
     def coded(self, state: str) -> str:
-        """Return the number of a state for each monitor that is in it."""
+        """Return the number of a state for each monitor in this state."""
         code = ("normal", "failure", "updates_stopped", "unknown").index(state)
         in_state = self("theeye_monitor_state", f'state="{state}"')
         return f"{code} * ({in_state} == 1)"
@@ -111,7 +144,7 @@ class Scope:
         return f"{expression} * on ({MONITOR}) group_left (severity, monitor_type) {info}"
 
     def worst_first(self, value: str, state: str, limit: int) -> str:
-        """Return a value of the monitors in a state; the limit is for each severity, so that no flood hides the worst."""
+        """Return a value of the monitors in a state, with a limit per severity, so that the worst are never cut."""
         labels = "organization, severity, hostname, monitor, monitor_id, monitor_type"
         chosen = f"({value} and on ({MONITOR}) {self.monitors_in(state)})"
         return either(
@@ -124,16 +157,16 @@ class Scope:
     # Hosts.
 
     def usage(self, resource: str) -> str:
-        """Return what is in use of a resource, with a label that names it."""
+        """Return the usage of a resource, with a label that names the resource."""
         selector = self(f"theeye_host_{resource}_usage_ratio")
         return f'label_replace({selector}, "resource", "{RESOURCES[resource]}", "", "")'
 
     def usages(self) -> str:
-        """Return what is in use of every resource of every host."""
+        """Return the usage of every resource of every host."""
         return either(*map(self.usage, RESOURCES))
 
     def pressure(self) -> str:
-        """Return usage as a share of the limit that TheEye has for it, for every resource of every host."""
+        """Return usage as a share of the limit in TheEye, for every resource of every host."""
         return either(
             *(
                 f"{self.usage(resource)} / on ({MONITOR}) group_left () "
@@ -142,8 +175,13 @@ class Scope:
             )
         )
 
+    def hosts_with_usage(self) -> str:
+        """Return the number of hosts with statistics."""
+        group = f"group by ({TARGET}, organization, hostname) ({self('theeye_host_cpu_usage_ratio')})"
+        return per_organization(group)
+
     def hosts_above_a_limit(self) -> str:
-        """Return the number of hosts of which anything is above its limit; 0 if there are hosts and none is."""
+        """Return the number of hosts with a resource above its limit; 0 if there are hosts, but none is above."""
         of_host = f"group by ({TARGET}, organization, hostname)"
         above = " or ".join(
             f"{of_host} ({self(f'theeye_host_{resource}_usage_ratio')} > on ({MONITOR}) group_left () "
@@ -151,8 +189,7 @@ class Scope:
             + ")"
             for resource in RESOURCES
         )
-        known = per_organization(self("theeye_host_cpu_usage_ratio"))
-        return f"({per_organization(above)} or 0 * {known})"
+        return f"({per_organization(above)} or 0 * {self.hosts_with_usage()})"
 
     # Tasks and jobs.
 
@@ -162,28 +199,28 @@ class Scope:
         return f"sum{group} (increase({self('theeye_job_runs_total', *matchers)}[{window}]))"
 
     def runs_per_minute(self, metric: str = "theeye_job_runs_total", *, by: str = "outcome") -> str:
-        """Return how many runs end in a minute; what does not happen has no series, and no line."""
+        """Return the number of runs that end per minute; an outcome without runs has no series and no line."""
         return f"60 * sum by ({by}) (rate({self(metric)}[$__rate_interval])) > 0"
 
     def success_rate(self, window: str, *, by: str = "") -> str:
-        """Return the share of runs that succeeded, of those that were not canceled."""
+        """Return the share of successful runs among those that were not canceled."""
         succeeded = self.runs(window, 'outcome="success"', by=by)
         judged = self.runs(window, 'outcome!="canceled"', by=by)
         return f"{succeeded} / ({judged} > 0)"
 
     def mean(self, histogram: str, window: str, *, by: str = "") -> str:
-        """Return the mean of what a histogram observed in a window; a task without runs in it has none."""
+        """Return the mean of a histogram's observations in a time range; a task without runs has none."""
         group = f" by ({by})" if by else ""
         total = f"sum{group} (rate({self(f'{histogram}_sum')}[{window}]))"
         return f"{total} / (sum{group} (rate({self(f'{histogram}_count')}[{window}])) > 0)"
 
     def quantile(self, quantile: str, histogram: str) -> str:
-        """Return a quantile of what a histogram observed."""
+        """Return a quantile of a histogram's observations."""
         buckets = f"rate({self(f'{histogram}_bucket')}[$__rate_interval])"
         return f"histogram_quantile({quantile}, sum by (le) ({buckets}))"
 
     def waiting(self, window: str, by: str = "") -> str:
-        """Return the mean time between creation and start: turnaround less run time, of tasks that have both."""
+        """Return the mean time between creation and start: turnaround minus run time, for tasks with both."""
         group = f" by ({by})" if by else ""
         timed = f"(rate({self('theeye_job_duration_seconds_count')}[{window}]) > 0)"
 
@@ -196,18 +233,15 @@ class Scope:
         return f"clamp_min({turnaround} - {run_time}, 0)"
 
     def open_for(self) -> str:
-        """Return the age of each task's oldest open job, unless all of its open jobs wait for somebody's approval."""
-        age = f"(time() - {self('theeye_task_oldest_open_job_timestamp_seconds')})"
-        held = self("theeye_task_jobs", 'lifecycle="onhold"')
-        on_hold = f"sum by ({TASK}) ({held})"
-        any_open = f"sum by ({TASK}) ({self('theeye_task_jobs')})"
-        return f"({age} unless on ({TASK}) ({on_hold} == {any_open} > 0))"
+        """Return the age of each task's oldest open job that does not wait for an approval."""
+        oldest = self("theeye_task_oldest_open_job_timestamp_seconds", 'lifecycle!="onhold"')
+        return f"(time() - min without (lifecycle) ({oldest}))"
 
-    def overdue(self, *, as_bool: bool = False) -> str:
-        """Return the tasks whose oldest job is open for longer than TheEye lets one run, with TheEye's own minute."""
+    def stuck(self, *, as_bool: bool = False) -> str:
+        """Return the tasks whose oldest job has been open for longer than the timeout plus TheEye's own minute."""
         operator = "> bool" if as_bool else ">"
         return f"{self.open_for()} {operator} on ({TASK}) ({self('theeye_task_timeout_seconds')} + 60)"
 
     def age(self, timestamps: str, *matchers: str) -> str:
-        """Return how long ago something was."""
+        """Return the time since something happened."""
         return f"(time() - {self(timestamps, *matchers)})"

@@ -1,4 +1,4 @@
-"""What the page of all tasks and that of one show alike: how runs end, how long they take and wait."""
+"""Panels that the dashboards of all tasks and of one task share: how runs end, how long they take and wait."""
 
 from typing import Final
 
@@ -15,25 +15,31 @@ NO_RUNS: Final = "No run ended in this time range"
 HISTOGRAM_POINTS: Final = 150
 
 _DURATION: Final = "theeye_job_duration_seconds"
-_QUANTILES: Final = {"0.5": "median", "0.95": "95 % took at most", "0.99": "99 % took at most"}
+_QUANTILES: Final = {"0.5": "median", "0.95": "p95", "0.99": "p99"}
+"""Of a hundred runs, 95 took at most p95."""
 
 Link = tuple[str, str]
 
 
-def quantiles(scope: Scope, histogram: str, *, exemplars: bool = False) -> list[Query]:
-    """Return what half, and nearly all, of the runs took at most."""
+def quantiles(scope: Scope, histogram: str, what: str, *, exemplars: bool = False) -> list[Query]:
+    """Return the median and high quantiles of a histogram of times; `what` names these times."""
     return [
-        Query(scope.quantile(quantile, histogram), legend, exemplars=exemplars and quantile == "0.95", interval="2m")
-        for quantile, legend in _QUANTILES.items()
+        Query(
+            scope.quantile(quantile, histogram),
+            f"{name} {what}",
+            exemplars=exemplars and quantile == "0.95",
+            interval="2m",
+        )
+        for quantile, name in _QUANTILES.items()
     ]
 
 
 def success_rate(scope: Scope, link: Link, *, width: int) -> stat.Panel:
-    """Return the share of good ends in the time range as a number."""
+    """Return the success rate in the time range as a number."""
     return number(
         Panel(
             title="Success rate",
-            description="Share of the runs in the time range that succeeded; canceled ones do not count.",
+            description="Share of the runs in the time range that succeeded; canceled runs are not counted.",
             queries=[Query(scope.success_rate("$__range"))],
             width=width,
             height=4,
@@ -47,11 +53,11 @@ def success_rate(scope: Scope, link: Link, *, width: int) -> stat.Panel:
 
 
 def all_run_times(scope: Scope, link: Link, *, height: int) -> heatmap.Panel:
-    """Return how many runs took how long."""
+    """Return the number of runs by duration."""
     return bucket_heatmap(
         Panel(
             title="Run time, all runs",
-            description="How many runs took how long: darker is more.",
+            description="Number of runs by duration: darker means more.",
             queries=[Query(f"sum by (le) (increase({scope(f'{_DURATION}_bucket')}[$__rate_interval]))", "{{le}}")],
             width=12,
             height=height,
@@ -66,9 +72,9 @@ def turnaround(scope: Scope, link: Link, *, single_runs: bool = False) -> timese
     """Return the quantiles of the time from creation to end."""
     return panels.timeseries(
         Panel(
-            title="Time from creation to end" + (", with single runs" if single_runs else ""),
-            description="Turnaround: waiting for the bot included; repeats of a job are left out.",
-            queries=quantiles(scope, "theeye_job_turnaround_seconds", exemplars=single_runs),
+            title="Turnaround" + (", with single runs" if single_runs else ""),
+            description="Time from creation to end, including waiting for the bot; only the first run of each job.",
+            queries=quantiles(scope, "theeye_job_turnaround_seconds", "turnaround", exemplars=single_runs),
             width=12,
             unit="s",
             points=HISTOGRAM_POINTS,
@@ -79,7 +85,7 @@ def turnaround(scope: Scope, link: Link, *, single_runs: bool = False) -> timese
 
 
 def waiting(scope: Scope, link: Link, description: str) -> timeseries.Panel:
-    """Return the mean times in the queue and of running."""
+    """Return the mean waiting time and the mean run time."""
     return panels.timeseries(
         Panel(
             title="Waiting and running, on average",

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from grafana_foundation_sdk.builders import common, table
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
 
-from theeye_dashboards.panels import Panel, Steps, link_of, target
-from theeye_dashboards.variables import DATA_SOURCE, link_to
+from theeye_dashboards.panels import Panel, Steps, empty_text, link_of, target
+from theeye_dashboards.queries import Scope, either
+from theeye_dashboards.variables import DATA_SOURCE, THEEYE, link_to
 
 __all__ = ["HOST", "ORGANIZATION", "SEVERITY", "TASK", "Column", "rows", "words"]
 
@@ -27,6 +28,7 @@ class Column:
         steps: values from which another colour holds.
         gauge: drawn as a bar, up to this value.
         link: where a click leads.
+        own: the page of TheEye itself to which another click leads.
     """
 
     name: str
@@ -38,12 +40,13 @@ class Column:
     steps: Steps | None = None
     gauge: float | None = None
     link: str = ""
+    own: str = ""
 
     def properties(self) -> list[DynamicConfigValue]:
-        """Return what makes a column look like this."""
+        """Return the properties of a field for this column."""
         if not self.title:
             return [DynamicConfigValue("custom.hidden", value=True)]
-        made: dict[str, object] = {"displayName": self.title}
+        made: dict[str, Any] = {"displayName": self.title}
         if self.unit:
             made["unit"] = self.unit
         if self.decimals is not None:
@@ -64,13 +67,24 @@ class Column:
             made["custom.cellOptions"] = {"type": "color-text"}
         if self.gauge is not None:
             made |= {"min": 0, "max": self.gauge, "custom.cellOptions": {"type": "gauge", "mode": "basic"}}
-        if self.link:
-            made["links"] = [{"title": f"Show {self.title.lower()}", "url": self.link}]
+        if self.name.startswith("Value"):
+            missing = {"type": "special", "options": {"match": "nan", "result": {"text": "", "index": 9}}}
+            made["mappings"] = [*made.get("mappings", ()), missing]
+        if self.link or self.own:
+            made["links"] = self._links()
         return [DynamicConfigValue(name, value) for name, value in made.items()]
+
+    def _links(self) -> list[dict[str, Any]]:
+        links: list[dict[str, Any]] = []
+        if self.link:
+            links.append({"title": f"Show {self.title.lower()}", "url": self.link})
+        if self.own:
+            links.append({"title": "Open in TheEye", "url": THEEYE + self.own, "targetBlank": True})
+        return links
 
 
 def words(by_value: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return colours for values that are shown as they are."""
+    """Return colours for values that are shown unchanged."""
     return {value: (value, colour) for value, colour in by_value.items()}
 
 
@@ -92,6 +106,7 @@ TASK: Final = Column(
         organization="${__data.fields.organization:percentencode}",
         task="${__data.fields.task_id:percentencode}",
     ),
+    own="/admin/task",
 )
 SEVERITY: Final = Column(
     name="severity",
@@ -110,6 +125,11 @@ def rows(panel: Panel, columns: Sequence[Column], *, sort: Sequence[tuple[str, b
         sort: titles of columns, the most important first, and whether the largest comes first.
     """
     transformations = []
+    if panel.needs:
+        label = next(c.name for c in columns if c.title and c.width is None and not c.name.startswith("Value"))
+        first, *others = panel.queries
+        missing = Scope().missing(panel.needs, label)
+        panel = replace(panel, queries=[replace(first, expression=either(first.expression, missing)), *others])
     if len(panel.queries) > 1:
         transformations.append(DataTransformerConfig(id_val="merge", options={}))
         # When all expressions but the first find nothing, Grafana calls its values as if it were the only one.
@@ -139,7 +159,7 @@ def rows(panel: Panel, columns: Sequence[Column], *, sort: Sequence[tuple[str, b
         .targets([target(replace(query, instant=True), index, table=True) for index, query in enumerate(panel.queries)])
         .span(panel.width)
         .height(panel.height)
-        .no_value(panel.empty)
+        .no_value(panel.empty if panel.needs else empty_text(panel))
         .links(link_of(panel))
         .transformations(transformations)
         .filterable(False)

@@ -1,4 +1,4 @@
-"""One task: how its runs end, how long they take, and which runs those were."""
+"""One task: how its runs end, how long they take, and which jobs these were."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ __all__ = ["task_page"]
 
 _SCOPE: Final = Scope(('task_id="$task"',))
 _JOBS: Final = (link_to("theeye-jobs"), "Jobs and tasks")
-_NEVER: Final = "Not known: TheEye has no such run any more"
+_NEVER: Final = "Not known: TheEye has deleted the successful runs"
 _CODES: Final = {name: index for index, name in enumerate(OUTCOMES)}
 
 
@@ -35,7 +35,7 @@ def task_page() -> dashboard.Dashboard:
     built = page(
         "TheEye / Task",
         "theeye-task",
-        "One task: how its runs end, how long they take and wait, and, as exemplars, the ids of single runs.",
+        "One task: how its runs end, how long they take and wait, and the job ids of single runs as exemplars.",
     ).with_variable(task(multi=False))
     for big in _numbers():
         built = built.with_panel(big)
@@ -45,7 +45,7 @@ def task_page() -> dashboard.Dashboard:
     built = built.with_row(dashboard.Row("How long runs take and wait"))
     for timing in _timings():
         built = built.with_panel(timing)
-    return built.with_row(dashboard.Row("What TheEye knows of the task")).with_panel(_properties())
+    return built.with_row(dashboard.Row("Properties of the task")).with_panel(_properties())
 
 
 def _numbers() -> list[stat.Panel]:
@@ -69,7 +69,7 @@ def _numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Last outcome",
-                description="How the run that finished last ended.",
+                description="Outcome of the last finished run.",
                 queries=[Query(f"max by (outcome) ({last}) == 1", "{{outcome}}")],
                 width=3,
                 height=4,
@@ -88,20 +88,20 @@ def _numbers() -> list[stat.Panel]:
         ),
         one(
             "Since success",
-            "Time since the last successful run finished, of those that TheEye still had.",
+            "Time since the last successful run that TheEye still had.",
             _SCOPE.age("theeye_job_last_success_timestamp_seconds"),
             _NEVER,
         ),
         one(
-            "Last run took",
-            "Pure run time of the run that finished last.",
+            "Last run time",
+            "Run time of the last finished run, without waiting.",
             _SCOPE("theeye_job_last_duration_seconds"),
             "Not known for this run",
         ),
         success_rate(_SCOPE, _JOBS, width=3),
         one(
             "Open jobs",
-            "Jobs of the task that wait or run now.",
+            "Jobs of the task that are waiting or running now.",
             f"sum by (job, instance) ({_SCOPE('theeye_task_jobs')}) "
             f"or 0 * sum by (job, instance) ({_SCOPE('theeye_task_timeout_seconds')})",
             "No such task now",
@@ -110,19 +110,19 @@ def _numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Oldest open job",
-                description="Age of the oldest open job, orange above the default timeout of 10 minutes.",
+                description="Age of the oldest open job; orange above the default timeout of 10 minutes.",
                 queries=[Query(f"max({_SCOPE.age('theeye_task_oldest_open_job_timestamp_seconds')})")],
                 width=3,
                 height=4,
                 unit="s",
-                empty="None is open",
+                empty="No open job",
                 link=_JOBS,
                 steps=((None, "green"), (660, "orange")),
             )
         ),
         one(
             "Due in",
-            "Time until the next run by schedule; below zero TheEye's scheduler is late.",
+            "Time until the next scheduled run; if negative, TheEye's scheduler is late.",
             f"{_SCOPE('theeye_task_schedule_next_run_timestamp_seconds')} - time()",
             "No schedule",
         ),
@@ -141,7 +141,7 @@ def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
         timeline(
             Panel(
                 title="Outcome of the last run",
-                description="How the run that had finished last at that time ended.",
+                description="Outcome of the last finished run at that time.",
                 queries=[Query(f"max({coded})", "outcome")],
                 width=24,
                 height=4,
@@ -154,7 +154,7 @@ def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
         timeseries(
             Panel(
                 title="Runs per hour, by outcome",
-                description="Finished runs, each counted once, over at least 8 minutes at a time.",
+                description="Finished runs, each counted once, over at least 8 minutes.",
                 queries=[Query(f"60 * {_SCOPE.runs_per_minute()}", "{{outcome}}", interval="2m")],
                 width=12,
                 empty=NO_RUNS,
@@ -166,9 +166,9 @@ def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
         ),
         timeseries(
             Panel(
-                title="Jobs created, runs counted, runs never seen, per hour",
-                description="Jobs that TheEye says it has created, runs that the exporter counted, and its estimate of "
-                "those that TheEye deleted before it could.",
+                title="Created jobs, counted runs and unseen runs per hour",
+                description="Jobs that TheEye created (its own count), runs that the exporter counted, and a lower "
+                "bound of the runs that TheEye deleted before that.",
                 queries=[
                     Query(f"3600 * sum(rate({executions}[$__rate_interval]))", "created", interval="2m"),
                     Query(
@@ -178,7 +178,7 @@ def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
                     ),
                     Query(
                         f"3600 * sum(rate({_SCOPE('theeye_task_unseen_runs_total')}[$__rate_interval]))",
-                        "never seen",
+                        "unseen",
                         interval="2m",
                     ),
                 ],
@@ -186,7 +186,7 @@ def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
                 empty="No such task in this time range",
                 link=_JOBS,
                 points=100,
-                overrides=colours({"created": "blue", "counted": "green", "never seen": "orange"}),
+                overrides=colours({"created": "blue", "counted": "green", "unseen": "orange"}),
             ),
         ),
     ]
@@ -198,11 +198,12 @@ def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
         timeseries(
             Panel(
                 title="Run time, with single runs",
-                description="Pure run time. The points are exemplars: single runs, with their job_id. Exemplars need "
-                "Prometheus with --enable-feature=exemplar-storage. Dashed is the timeout, where "
-                "runs come near it.",
+                description="Run time without waiting. The points are exemplars: single runs, with their job_id. "
+                "Exemplars need "
+                "Prometheus with --enable-feature=exemplar-storage. The dashed line is the timeout, shown if runs come "
+                "near it.",
                 queries=[
-                    *quantiles(_SCOPE, duration, exemplars=True),
+                    *quantiles(_SCOPE, duration, "run time", exemplars=True),
                     Query(
                         f"max({_SCOPE('theeye_task_timeout_seconds')}) < 4 * {_SCOPE.quantile('0.99', duration)}",
                         "timeout",
@@ -223,7 +224,8 @@ def _timings() -> list[timeseries_builders.Panel | heatmap.Panel]:
         waiting(
             _SCOPE,
             _JOBS,
-            "Waiting is the mean turnaround less the mean run time: time in the queue, and on the way to TheEye and back.",
+            "Waiting is the mean turnaround minus the mean run time: time in the queue, and on the way to TheEye and "
+            "back.",
         ),
     ]
 
@@ -233,7 +235,7 @@ def _properties() -> table.Panel:
     return rows(
         Panel(
             title="Properties",
-            description="What TheEye says of the task.",
+            description="The task's properties in TheEye.",
             queries=[
                 Query(f"max by ({labels}) ({_SCOPE('theeye_task_info')})"),
                 Query(f"max by (organization, task, task_id, hostname) ({_SCOPE('theeye_task_timeout_seconds')})"),

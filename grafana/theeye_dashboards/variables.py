@@ -13,15 +13,17 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-__all__ = ["DATA_SOURCE", "TAG", "common_variables", "hostname", "link_to", "page_links", "task"]
+__all__ = ["DATA_SOURCE", "TAG", "THEEYE", "canary", "common_variables", "hostname", "link_to", "page_links", "task"]
 
 TAG: Final = "theeye"
+THEEYE: Final = "${theeye:raw}"
+"""Address of TheEye's own pages."""
 DATA_SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 _QUOTABLE: Final = r'/^[^"\\\n]*$/'
 """Names that Grafana of any age can put between double quotes; all others are still among All."""
 
-_KEPT: Final = ("datasource", "job", "instance", "organization")
+_KEPT: Final = ("datasource", "job", "instance", "organization", "theeye")
 
 
 def _query(name: str, label: str, query: str, description: str) -> dashboard.QueryVariable:
@@ -41,10 +43,15 @@ def _with_all(variable: dashboard.QueryVariable, all_value: str) -> dashboard.Qu
     return variable.multi(True).include_all(True).all_value(all_value).current(everything)
 
 
-def common_variables(builder: dashboard.Dashboard) -> dashboard.Dashboard:
-    """Add what every dashboard has: data source, exporter and organisation."""
+def common_variables(builder: dashboard.Dashboard, objects: str) -> dashboard.Dashboard:
+    """Add the variables that every dashboard has: data source, exporter, organisation, and TheEye's own pages.
+
+    Args:
+        builder: the dashboard.
+        objects: the metric whose organisations can be chosen.
+    """
     of_exporter = 'theeye_exporter_build_info{job=~"$job"}'
-    of_target = 'theeye_up{job=~"$job", instance=~"$instance"}'
+    of_target = f'{objects}{{job=~"$job", instance=~"$instance"}}'
     return (
         builder.with_variable(
             dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"),
@@ -67,16 +74,22 @@ def common_variables(builder: dashboard.Dashboard) -> dashboard.Dashboard:
                     "organization",
                     "Organisation",
                     f"label_values({of_target}, organization)",
-                    "Organisation at TheEye.",
+                    "Organisation in TheEye.",
                 ).regex(_QUOTABLE),
                 ".*",
             )
+        )
+        .with_variable(
+            dashboard.TextBoxVariable("theeye")
+            .label("TheEye's address")
+            .description("Address of TheEye's own pages, for links to them.")
+            .default_value("https://app.theeye.io")
         )
     )
 
 
 def hostname(metric: str) -> dashboard.QueryVariable:
-    """Return the variable of hosts, as a metric has them."""
+    """Return the variable for hosts, with the values of a metric's label."""
     of_organization = f'{metric}{{job=~"$job", instance=~"$instance", organization=~"$organization"}}'
     return _with_all(
         _query("hostname", "Host", f"label_values({of_organization}, hostname)", "Host, by its name.").regex(_QUOTABLE),
@@ -84,8 +97,15 @@ def hostname(metric: str) -> dashboard.QueryVariable:
     )
 
 
+def canary() -> dashboard.QueryVariable:
+    """Return the variable for canaries."""
+    known = 'theeye_canary_interval_seconds{job=~"$job", instance=~"$instance", organization=~"$organization"}'
+    variable = _query("canary", "Canary", f"label_values({known}, canary)", "Canary, by its name.")
+    return _with_all(variable.regex(_QUOTABLE), ".*")
+
+
 def task(*, multi: bool, matchers: str = "") -> dashboard.QueryVariable:
-    """Return the variable of tasks: shown by name and host, chosen by id.
+    """Return the variable for tasks: shown by name and host, selected by id.
 
     Names repeat and may hold anything, quotes too; ids are unique and harmless in a query.
     """
@@ -102,7 +122,7 @@ def task(*, multi: bool, matchers: str = "") -> dashboard.QueryVariable:
 
 
 def page_links() -> list[Builder[DashboardLink]]:
-    """Return the links to all of the dashboards, which keep variables and time."""
+    """Return the links to all dashboards, which keep variables and time range, and to TheEye's own pages."""
     return [
         dashboard.DashboardLink("TheEye")
         .type(DashboardLinkType.DASHBOARDS)
@@ -113,12 +133,19 @@ def page_links() -> list[Builder[DashboardLink]]:
         .as_dropdown(False)
         .target_blank(False)
         .include_vars(True)
-        .keep_time(True)
+        .keep_time(True),
+        dashboard.DashboardLink("TheEye's own pages")
+        .type(DashboardLinkType.LINK)
+        .icon("external link")
+        .tooltip("")
+        .url(f"{THEEYE}/dashboard")
+        .tags([])
+        .target_blank(True),
     ]
 
 
 def link_to(uid: str, **chosen: str) -> str:
-    """Return the address of a dashboard, with time and variables kept and some chosen.
+    """Return the address of a dashboard that keeps the time range and the variables, and sets some of them.
 
     Args:
         uid: the dashboard.

@@ -1,4 +1,4 @@
-"""Pictures of the dashboards without a Grafana: the same JSON and a real Prometheus, drawn simply.
+"""Draws pictures of the dashboards without Grafana, from the same JSON and a real Prometheus.
 
 What is drawn shows the questions and the answers, and not how Grafana looks to the pixel.
 """

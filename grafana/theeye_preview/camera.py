@@ -1,4 +1,4 @@
-"""Pictures of pages, by Chromium."""
+"""Takes pictures of pages with Chromium."""
 
 import shutil
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-b
 
 
 def take_pictures(pages: Mapping[Path, str]) -> None:
-    """Write a picture of each page, 1 280 pixels wide and as high as it is."""
+    """Write a picture of each page, 1 280 pixels wide and as high as the page."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*_FLAGS])
         for path, page in pages.items():

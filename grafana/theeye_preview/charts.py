@@ -9,7 +9,7 @@ from textwrap import shorten
 from typing import Any, Final
 
 from theeye_preview.data import Line
-from theeye_preview.looks import PALETTE, colour, field_settings, shown
+from theeye_preview.grafana_style import PALETTE, colour, field_settings, shown
 from theeye_preview.variables import TimeRange
 
 __all__ = ["heatmap", "line_colours", "timeline", "timeseries"]
@@ -31,7 +31,7 @@ _BLUES: Final = ("#0b2239", "#10375c", "#15538a", "#1f74bd", "#3f97dc", "#75b9ee
 
 
 class _Frame:
-    """Where times and values are in a picture."""
+    """The area of times and values in a picture."""
 
     def __init__(self, width: int, height: int, times: TimeRange, top: float, left: int = _LEFT) -> None:
         self.left, self.right, self.floor = left, width - _RIGHT, height - _BOTTOM
@@ -58,14 +58,20 @@ class _Frame:
         return "".join(parts)
 
     def values(self, settings: JSON) -> str:
-        parts = []
-        for tick in range(_TICKS + 1):
-            value = self.top * tick / _TICKS
+        parts: list[str] = []
+        ticks = min(_TICKS, int(self.top)) if _is_whole(settings) else _TICKS
+        for tick in range(ticks + 1):
+            value = self.top * tick / ticks
+            label = escape(shown(float(value), settings)[0])
             y = self.y(value)
             parts.append(f'<line x1="{self.left}" x2="{self.right}" y1="{y:.1f}" y2="{y:.1f}" stroke="{_GRID}"/>')
-            label = escape(shown(float(value), settings)[0])
             parts.append(f'<text x="{self.left - 6}" y="{y + 4:.1f}" text-anchor="end" {_TEXT}>{label}</text>')
         return "".join(parts)
+
+
+def _is_whole(settings: JSON) -> bool:
+    """Return whether an axis counts things: between two whole numbers is no tick."""
+    return settings.get("decimals") == 0 and settings.get("unit") == "short"
 
 
 def _svg(width: int, height: int, body: str) -> str:
@@ -91,6 +97,8 @@ def timeseries(panel: JSON, lines: Sequence[Line], times: TimeRange, width: int,
     highest = max((v for points, _ in drawn for _, v in points if math.isfinite(v)), default=0.0)
     softest = max(highest, defaults.get("custom.axisSoftMax") or 0)
     top = defaults.get("max") or _round_up(softest, defaults.get("unit", ""))
+    if _is_whole(defaults):
+        top = math.ceil(top) if top <= _TICKS else math.ceil(top / _TICKS) * _TICKS
     frame = _Frame(width, height, times, top)
     parts = [frame.hours(), frame.values(defaults)]
     for line, paint, (points, floor) in zip(lines, line_colours(panel, lines), drawn, strict=True):
@@ -153,7 +161,7 @@ def _round_up(value: float, unit: str) -> float:
 
 
 def heatmap(panel: JSON, lines: Sequence[Line], times: TimeRange, width: int, height: int) -> str:
-    """Return cells, darker or lighter by the number in each bucket; the expression's buckets are cumulative."""
+    """Return cells that are darker for higher numbers; the expression's buckets are cumulative."""
     buckets = sorted(((float(line.labels["le"]), dict(line.points)) for line in lines), key=lambda bucket: bucket[0])
     moments = sorted({at for _, points in buckets for at in points})
     cells: list[tuple[int, float, float]] = []

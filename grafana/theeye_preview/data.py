@@ -1,4 +1,4 @@
-"""What panels show: answers of Prometheus, as lines or as rows of a table."""
+"""The data of panels: results of Prometheus, as lines or as rows of a table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ JSON = dict[str, Any]
 
 
 class Prometheus:
-    """A Prometheus to ask.
+    """A Prometheus to query.
 
     Args:
         url: its address.
@@ -28,7 +28,7 @@ class Prometheus:
         self._session = requests.Session()
 
     def ask(self, path: str, **parameters: object) -> Any:
-        """Return the data of an answer.
+        """Return the data of a response.
 
         Raises:
             ValueError: Prometheus says that the question is wrong.
@@ -39,17 +39,27 @@ class Prometheus:
         return answer["data"]
 
     def target(self, dashboard: JSON, panel: JSON, target: JSON, chosen: Chosen) -> list[JSON]:
-        """Return the series that an expression of a panel finds."""
+        """Return the series that an expression of a panel returns."""
+        return list(self._answer(dashboard, panel, target, chosen)["result"])
+
+    def samples(self, dashboard: JSON, panel: JSON, target: JSON, chosen: Chosen) -> int:
+        """Return the number of samples that Prometheus loads for an expression of a panel."""
+        stats = self._answer(dashboard, panel, target, chosen, stats="all")["stats"]
+        return int(stats["samples"]["totalQueryableSamples"])
+
+    def _answer(self, dashboard: JSON, panel: JSON, target: JSON, chosen: Chosen, **more: str) -> JSON:
         points = panel.get("maxDataPoints", _DEFAULT_POINTS)
         least = target.get("interval", "")
         expression = interpolate(target["expr"], dashboard, chosen, points=points, least=least)
         time = chosen.time
         if target.get("instant"):
-            return list(self.ask("query", query=expression, time=time.end)["result"])
+            instant: JSON = self.ask("query", query=expression, time=time.end, **more)
+            return instant
         step = time.step(points, least)
         # Points lie on whole steps, as Grafana aligns them.
         start, end = time.start // step * step, time.end // step * step
-        return list(self.ask("query_range", query=expression, start=start, end=end, step=step)["result"])
+        ranged: JSON = self.ask("query_range", query=expression, start=start, end=end, step=step, **more)
+        return ranged
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from theeye_preview import charts
 from theeye_preview.data import Line, Prometheus, Table, lines_of, table_of
-from theeye_preview.looks import colour, field_settings, level, shown
+from theeye_preview.grafana_style import colour, field_settings, level, shown
 from theeye_preview.variables import Chosen
 
 __all__ = ["WIDTH", "render"]

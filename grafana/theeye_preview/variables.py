@@ -1,4 +1,4 @@
-"""Variables, put into expressions as Grafana does."""
+"""Replaces variables in expressions, as Grafana does."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,13 +28,13 @@ class TimeRange:
         return max(rounded, self.least(least))
 
     def least(self, least: str) -> float:
-        """Return the least seconds between two points."""
+        """Return the minimum number of seconds between two points."""
         return duration(least) if least else self.scrape_interval
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is chosen in a dashboard.
+    """The selected values in a dashboard.
 
     Attributes:
         time: the time range.

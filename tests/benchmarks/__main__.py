@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import ledger
+from benchmarks import gentle, ledger, organizations, worst
 from benchmarks.machine import describe
 from benchmarks.measure import Plan, Series, measure
 from benchmarks.programs import find_tools, pin_generator
@@ -19,7 +19,19 @@ from benchmarks.rows import LEDGER
 _DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "performance.md"
 _FULL: Final = Plan()
 _QUICK: Final = Plan(
-    sizes=(100, 1_000), rounds=1, seconds=1.0, states=2, polls=3, baseline_scrapes=1, rates=(50.0, 20.0), least=5
+    sizes=(100, 1_000),
+    rounds=1,
+    seconds=1.0,
+    states=2,
+    polls=3,
+    baseline_scrapes=1,
+    rates=(50.0, 20.0),
+    least=5,
+    attack_seconds=1,
+    gentle_sizes=(100,),
+    gentle_seconds=120.0,
+    organizations=(1, 5),
+    organizations_seconds=3.0,
 )
 
 
@@ -54,12 +66,26 @@ def main() -> None:
         for where in LEDGER:
             tell(size, f"ledger {where}")
             measured[size][f"ledger/{where}"] = ledger.costs(size, in_file=where == "in a file")
-        if flags.json:
-            flags.json.write_text(json.dumps(as_data(measured), indent=1))
+        if size == plan.sizes[-1]:
+            tell(size, "hostile servers")
+            with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+                peak = worst.peak(Path(folder), plan.attack_seconds)
+            for series in measured.values():
+                series["hostile/peak"] = [peak]
+    tell(plan.gentle_sizes[-1], "what polls cost TheEye")
+    spared = gentle.as_markdown(plan.gentle_seconds, plan.gentle_sizes)
+    seen = {
+        count: organizations.measure(count, plan.organizations_seconds, partial(tell, count))
+        for count in plan.organizations
+    }
+    many = organizations.as_markdown(seen)
+    if flags.json:
+        flags.json.write_text(json.dumps(as_data(measured), indent=1))
     print("\n".join(f"{name}: {text}" for name, text in about), end="\n\n")
-    print(as_text(measured))
+    print(as_text(measured), spared, many, sep="\n\n")
     if plan is _FULL:
-        put_into(_DOCUMENT, ["\n".join(f"- {name}: {text}" for name, text in about), as_markdown(measured)])
+        described = "\n".join(f"- {name}: {text}" for name, text in about)
+        put_into(_DOCUMENT, [described, as_markdown(measured), spared, many])
 
 
 if __name__ == "__main__":

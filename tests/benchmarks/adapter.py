@@ -1,4 +1,4 @@
-"""All that the benchmarks know of the exporter's inside. Whatever is rebuilt there, only this module has to follow.
+"""The only module of the benchmarks that uses the exporter's internals.
 
 - `python -m benchmarks.adapter serve URL PORT` is the exporter, polling without a pause.
 - `python -m benchmarks.adapter polls URL POLLS` prints the CPU time of polls by part, as JSON.
@@ -14,16 +14,18 @@ from typing import Any, Final
 
 import msgspec
 
-from theeye_exporter.assembly import Exporter
-from theeye_exporter.collectors.monitors import MonitorsCollector
-from theeye_exporter.collectors.reports import Reports
-from theeye_exporter.commands.serve import favour_scrapes, serve
-from theeye_exporter.config import CollectorSettings, OrganizationSettings, Settings
+from contexts import every_collector
+from theeye_exporter.collectors.monitors import KIND, MonitorsCollector
+from theeye_exporter.collectors.registry import COLLECTORS
+from theeye_exporter.collectors.settings import CollectorSettings
+from theeye_exporter.commands.serve import serve
+from theeye_exporter.config import LimitsSettings, LogSettings, OrganizationSettings, Settings, WebSettings
 from theeye_exporter.config.addresses import parse_listen_address
-from theeye_exporter.config.settings import CollectorsSettings, JobsSettings, LogSettings, WebSettings
 from theeye_exporter.exposition import render
-from theeye_exporter.logs import configure_logging
-from theeye_exporter.theeye.client import TheEyeClient
+from theeye_exporter.machine import favour_scrapes
+from theeye_exporter.observability.logs import configure_logging
+from theeye_exporter.polling.exporter import Exporter
+from theeye_exporter.theeye import client
 from theeye_exporter.theeye.models import Junk, Monitor, MonitorSettings
 from theeye_exporter.theeye.transport import Answer, Transport
 
@@ -39,9 +41,8 @@ _WARM_UP: Final = 2
 
 _STAGES: Final[tuple[tuple[str, object, str], ...]] = (
     ("http", Transport, "get"),
-    ("decode", TheEyeClient, "monitors"),
+    ("decode", client, "decode_list"),
     ("collect", MonitorsCollector, "collect"),
-    ("collect", Reports, "take"),
     ("compress", render, "deflate"),
 )
 """Public functions at the borders of the parts of a poll; what a poll does outside of all of them is rendering,
@@ -49,43 +50,40 @@ publishing and bookkeeping."""
 
 
 def configuration(url: str, port: int) -> dict[str, Any]:
-    """Return the configuration file of an exporter that polls monitors at the start and then hardly ever."""
+    """Return the configuration file of an exporter that polls monitors at the start and then hardly ever again."""
     return {
         "organizations": [{"name": ORGANIZATION, "token": "any", "url": url, "timeout": f"{TIMEOUT:.0f}s"}],
         "collectors": {"monitors": {"interval": "1h"}} | {name: {"enabled": False} for name in _OTHERS},
         "web": {"listen_address": f"127.0.0.1:{port}"},
+        "limits": {"max_response_bytes": "512MiB"},  # for the largest fleet
     }
 
 
-_OTHERS: Final = ("tasks", "workflows", "jobs")
+_OTHERS: Final = tuple(kind.name for kind in COLLECTORS if kind is not KIND)
 
 
 class _WholeMonitor(Monitor, gc=False):
-    """A monitor with all that is shown of it decoded; the exporter leaves the settings until they change."""
+    """A monitor whose shown fields are all decoded; the exporter decodes settings only when they change."""
 
     monitor: MonitorSettings | Junk = None  # type: ignore[assignment]
 
 
 def _settings(url: str, port: int, interval: float) -> Settings:
-    off = CollectorSettings(enabled=False, interval=_SELDOM)
-    collectors = CollectorsSettings(
-        monitors=CollectorSettings(interval=interval, max_age=_SELDOM),
-        tasks=off,
-        workflows=off,
-        jobs=JobsSettings(enabled=False, interval=_SELDOM),
-    )
+    off = every_collector(enabled=False, interval=_SELDOM)
+    collectors = off.model_copy(update={KIND.name: CollectorSettings(interval=interval, max_age=_SELDOM)})
     organization = OrganizationSettings.model_validate(
         {"name": ORGANIZATION, "token": "any", "url": url, "timeout": TIMEOUT, "collectors": collectors}
     )
     return Settings(
         organizations=(organization,),
-        web=WebSettings(listen_addresses=(parse_listen_address(f"127.0.0.1:{port}"),)),
+        web=WebSettings(listen_address=(parse_listen_address(f"127.0.0.1:{port}"),)),
         log=LogSettings(level="error"),
+        limits=LimitsSettings(max_response_bytes=512 * 2**20),
     )
 
 
 class _Stopwatch:
-    """CPU time of the process in nested functions, each without what it calls among them."""
+    """CPU time of the process in nested functions, each without the functions that it calls."""
 
     def __init__(self) -> None:
         self.spent: defaultdict[str, float] = defaultdict(float)
@@ -107,7 +105,7 @@ class _Stopwatch:
 
 
 def polls(url: str, count: int) -> dict[str, list[float]]:
-    """Poll a TheEye so many times and return, for each poll, the CPU seconds of its parts.
+    """Poll a TheEye this many times and return, for each poll, the CPU seconds of its parts.
 
     The keys are the stages, `render` for the rest of a poll, `total` for all but `http`, and `msgspec`: decoding the
     same bytes to the same structs and nothing else; and `plain`: decoding all of them, to Python's own types.
@@ -134,9 +132,8 @@ def polls(url: str, count: int) -> dict[str, list[float]]:
         started = time.process_time()
         runner.run()
         whole = time.process_time() - started
-        listed = max(bodies, key=len)
         started = time.process_time()
-        structs = decoder.decode(listed)
+        structs = [monitor for body in bodies for monitor in decoder.decode(body)]
         alone = time.process_time() - started
         if not structs:
             raise RuntimeError("TheEye listed no monitors")
@@ -144,7 +141,7 @@ def polls(url: str, count: int) -> dict[str, list[float]]:
             raise RuntimeError(f"a poll does not pass these borders any more: {', '.join(idle)}; correct _STAGES")
         del structs
         started = time.process_time()
-        everything = msgspec.json.decode(listed)
+        everything = [msgspec.json.decode(body) for body in bodies]
         plain = time.process_time() - started
         del everything
         if number < _WARM_UP:

@@ -1,4 +1,4 @@
-"""What everybody would write: a custom collector of prometheus_client behind its own web server.
+"""The usual implementation: a custom collector of prometheus_client behind its own web server.
 
     python -m benchmarks.baseline PORT EXPOSITION
 

@@ -1,4 +1,4 @@
-"""Bodies of scrapes, and what is in them."""
+"""Bodies of scrapes, and their samples."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ _LABEL: Final = re.compile(rb'\w+="(?:[^"\\]|\\.)*"')
 
 
 def body_of(url: str, encoding: str) -> bytes:
-    """Scrape once and return the body as it came: compressed if the encoding is gzip."""
+    """Scrape once and return the body as received: compressed if the encoding is gzip."""
     body = bytearray()
     with Scraper(url, compressed=encoding == "gzip") as scraper:
         scraper.scrape(body.extend)
@@ -25,7 +25,7 @@ def count(exposition: bytes) -> int:
 
 
 def samples(exposition: bytes) -> dict[tuple[bytes, ...], float]:
-    """Return the samples about monitors, in whatever order their labels stand and however their values are written."""
+    """Return the samples about monitors; the order of labels and the format of values do not matter."""
     prefixes = tuple(prefix.encode() for prefix in PREFIXES)
     lines = (line.rpartition(b" ") for line in exposition.splitlines() if line.startswith(prefixes))
     return {(series.partition(b"{")[0], *sorted(_LABEL.findall(series))): float(value) for series, _, value in lines}

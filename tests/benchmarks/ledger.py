@@ -1,4 +1,4 @@
-"""The ledger's cost of a poll as history grows.
+"""Measures a poll of the ledger for growing numbers of known jobs.
 
 A poll brings 20 newly finished jobs with their results; the history is what TheEye kept and the ledger therefore
 knows.
@@ -8,10 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from theeye_exporter.ledger.book import Book
-from theeye_exporter.ledger.cycle import Poll
 from theeye_exporter.ledger.records import Bounds
+from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.ledger.storage import Storage
+from theeye_exporter.ledger.update import Poll
 from theeye_exporter.theeye.models import Job, JobResult, Times
 
 __all__ = ["costs"]
@@ -23,7 +23,7 @@ BOUNDS = Bounds((1.0, 60.0), (60.0, 600.0), (60.0,))
 
 
 def finished(number: int) -> Job:
-    """Return a job as the list has it."""
+    """Return a finished job as in a list."""
     minute, second = divmod(number, 60)
     hour, minute = divmod(minute, 60)
     day, hour = divmod(hour, 24)
@@ -39,13 +39,13 @@ def finished(number: int) -> Job:
     )
 
 
-def poll(book: Book, first: int, count: int, *, complete: bool = False) -> None:
-    """Let the book take a poll over that brings `count` jobs."""
+def poll(ledger: RunLedger, first: int, count: int, *, complete: bool = False) -> None:
+    """Pass a poll with `count` finished jobs to the ledger."""
     jobs = [finished(number) for number in range(first, first + count)]
-    cycle = book.cycle(Poll(changed=jobs, open_jobs=(), date=None, complete=complete))
+    cycle = ledger.prepare(Poll(changed=jobs, open_jobs=(), date=None, complete=complete))
     for job_id in cycle.wanted()[:200]:
         cycle.take_result(job_id, result_of(job_id))
-    book.commit(cycle)
+    ledger.commit(cycle)
 
 
 def result_of(job_id: str) -> Job:
@@ -56,17 +56,17 @@ def result_of(job_id: str) -> Job:
 
 
 def costs(history: int, *, in_file: bool) -> list[float]:
-    """Return the CPU time of polls, in milliseconds, with a history of so many jobs."""
+    """Return the CPU time of polls, in milliseconds, with this many known jobs."""
     with tempfile.TemporaryDirectory() as folder:
         storage = Storage(Path(folder) / "state") if in_file else None
-        book = Book("demo", storage, BOUNDS)
-        poll(book, 0, history, complete=True)
-        while book.backlog:
-            poll(book, 0, 0)
+        ledger = RunLedger("demo", storage, BOUNDS)
+        poll(ledger, 0, history, complete=True)
+        while ledger.backlog:
+            poll(ledger, 0, 0)
         times = []
         for number in range(POLLS):
             started = time.process_time()
-            poll(book, history + number * FINISHED_PER_POLL, FINISHED_PER_POLL)
+            poll(ledger, history + number * FINISHED_PER_POLL, FINISHED_PER_POLL)
             times.append((time.process_time() - started) * 1e3)
         if storage is not None:
             storage.close()

@@ -1,4 +1,4 @@
-"""Scrapers: wrk, which asks again as soon as it has an answer, and one that asks at fixed times."""
+"""Scrapers: wrk, which sends the next request after each response, and one with a fixed rate."""
 
 import json
 import socket
@@ -24,7 +24,7 @@ _OK: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a scraper saw. Times are in milliseconds.
+    """The measurements of a scraper. Times are in milliseconds.
 
     Attributes:
         requests: complete answers.
@@ -42,7 +42,7 @@ class Load:
 
 
 def without_pause(wrk: str, url: str, *, connections: int, seconds: float, headers: Sequence[str], size: int) -> Load:
-    """Let wrk ask over and over; fails if an answer was no whole 200.
+    """Run wrk; fail if a response is incomplete or not 200.
 
     Args:
         wrk: the program.
@@ -63,7 +63,7 @@ def without_pause(wrk: str, url: str, *, connections: int, seconds: float, heade
 
 
 def heads(url: str, *, seconds: float) -> int:
-    """Ask for the head of an answer over and over, on one connection; returns how often. Fails if one is no 200."""
+    """Send HEAD requests without pause on one connection; return their number. Fail if a response is not 200."""
     parts = urlsplit(url)
     asked, until = 0, time.monotonic() + seconds
     with closing(HTTPConnection(parts.netloc, timeout=_PATIENCE)) as connection:
@@ -101,7 +101,7 @@ class Scraper:
             self._connection = None
 
     def scrape(self, take: Callable[[memoryview], object] = lambda _: None) -> int:
-        """Ask, hand the body to `take` piece by piece, and return its size; fails if it is no whole 200."""
+        """Scrape, pass the body to `take` in pieces, and return its size; fail if it is not a complete 200."""
         if self._connection is None:
             self._connection = socket.create_connection(self._address, timeout=_PATIENCE)
         self._connection.sendall(self._request)
@@ -130,7 +130,7 @@ class Scraper:
 
 
 def at_fixed_times(url: str, *, rate: float, seconds: float, compressed: bool) -> Load:
-    """Ask so many times a second, one after the other.
+    """Send this many requests per second, one after the other.
 
     The latency counts from the time at which the request was due: when one answer takes long, the wait of those
     that had to queue behind it counts too.

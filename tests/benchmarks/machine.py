@@ -1,4 +1,4 @@
-"""What the figures were measured on, and with which versions."""
+"""Describes the machine and the versions of a benchmark."""
 
 import os
 import platform
@@ -21,15 +21,15 @@ _ROOT: Final = Path(__file__).parents[2]
 
 
 def describe(tools: dict[str, str]) -> list[tuple[str, str]]:
-    """Return what there is to know, as names and texts."""
+    """Return the properties of the machine as names and texts."""
     return [
         ("date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("commit", _commit()),
         ("CPU", f"{_cpu()}, {os.cpu_count()} cores"),
         ("memory", f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"),
         ("kernel", f"{platform.system()} {platform.release()}"),
-        ("load of the machine before", " ".join(f"{load:.2f}" for load in os.getloadavg())),
-        ("pinned", f"what is measured to core {CORES[0]}, everything else to core {CORES[1]}"),
+        ("load of the machine before the run", " ".join(f"{load:.2f}" for load in os.getloadavg())),
+        ("pinned", f"the measured program to core {CORES[0]}, everything else to core {CORES[1]}"),
         ("Python", f"{platform.python_implementation()} {platform.python_version()}"),
         ("libraries", ", ".join(_versions())),
         ("tools", f"nginx {_said(tools['nginx'], '-v')}, wrk {_said(tools['wrk'], '-v')}"),

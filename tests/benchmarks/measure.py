@@ -45,7 +45,7 @@ _LONGEST: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How thorough.
+    """The extent of a benchmark.
 
     Attributes:
         sizes: monitors of the fleets.
@@ -57,6 +57,11 @@ class Plan:
         large: monitors.
         rates: scrapes per second while polls run, by encoding, at 1 000 monitors; larger fleets are asked less often.
         least: scrapes at fixed times in each repeat, at least.
+        attack_seconds: how long each attack on the memory lasts.
+        gentle_sizes: monitors, and tasks, of the organisations whose polls are simulated.
+        gentle_seconds: virtual time for which they are.
+        organizations: numbers of organisations of one exporter.
+        organizations_seconds: how long it is observed at rest, and as long with silent servers.
     """
 
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000)
@@ -68,18 +73,23 @@ class Plan:
     large: int = 100_000
     rates: tuple[float, float] = (100.0, 20.0)
     least: int = 20
+    attack_seconds: float = 20.0
+    gentle_sizes: tuple[int, ...] = (1_000, 10_000)
+    gentle_seconds: float = 1_500.0
+    organizations: tuple[int, ...] = (1, 10, 100, 500)
+    organizations_seconds: float = 60.0
 
     def halved(self, count: int, monitors: int) -> int:
-        """Return how often something is done that takes long with large fleets."""
+        """Return the number of repeats; half as many for large numbers of monitors."""
         return count if monitors < self.large else max(1, count // 2)
 
     def rate(self, encoding: str, monitors: int) -> float:
-        """Return how many scrapes per second are asked for while polls run; far fewer than could be answered."""
+        """Return the number of scrapes per second while polls run; far fewer than the exporter can serve."""
         return self.rates[ENCODINGS.index(encoding)] / max(1.0, math.sqrt(monitors / 1000))
 
 
 class _Bench:
-    """One size's measurements, as they come in."""
+    """The measurements for one number of monitors."""
 
     def __init__(self, plan: Plan, monitors: int, folder: Path, tools: dict[str, str]) -> None:
         self.plan = plan
@@ -101,7 +111,8 @@ class _Bench:
     def load(self, key: str, url: str, pid: int, connections: int) -> None:
         """Let wrk ask a server, and take note of the CPU time that the server spent.
 
-        If there are too few answers to speak of percentiles, wrk asks again and for twice as long.
+        If there are too few answers to speak of percentiles, or less CPU time than the kernel's clock can tell, wrk asks
+        again and for twice as long.
         """
         encoding, seconds = key.split("/")[1], self.plan.seconds
         # The exporter's own metrics differ by some bytes from scrape to scrape.
@@ -111,7 +122,8 @@ class _Bench:
             before = usage(pid)
             seen = ask(seconds=seconds, headers=_HEADERS[encoding])
             spent = usage(pid) - before
-            if seen.requests >= _FEWEST * connections or (seen.requests and seconds >= _LONGEST):
+            enough = seen.requests >= _FEWEST * connections and spent.user > 0
+            if enough or (seen.requests and seconds >= _LONGEST):
                 break
             if seconds >= _LONGEST:
                 raise RuntimeError(f"{url} does not answer within {seconds} s")
@@ -122,7 +134,7 @@ class _Bench:
 
     @contextmanager
     def theeye(self, recorded: Path, states: int) -> Iterator[str]:
-        """Run a TheEye whose list of monitors takes turns among the states."""
+        """Run a TheEye whose list of monitors alternates between the states."""
         port = free_port()
         with running(python("benchmarks.replay", port, recorded, states), self.folder / "theeye.log"):
             url = f"http://127.0.0.1:{port}"
@@ -276,7 +288,7 @@ def _polls(theeye: str) -> int:
 
 
 def _await(url: str) -> None:
-    """Wait until a URL answers 200; looks often, since start-up is measured with it."""
+    """Wait until a URL returns 200; poll often, because this also measures the start-up time."""
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         try:

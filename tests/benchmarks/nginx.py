@@ -1,4 +1,4 @@
-"""nginx serving what the exporter served, as files."""
+"""Runs nginx, which serves the exporter's responses as files."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The programs of a benchmark: started on a core of their own, and what they used."""
+"""Runs the programs of a benchmark on a core of their own, and measures their resources."""
 
 import os
 import re
@@ -62,19 +62,19 @@ def python(module: str, *arguments: object) -> list[str]:
 
 
 def pin_generator() -> None:
-    """Keep this process, and what it starts without `pinned`, away from what is measured."""
+    """Move this process, and its unpinned children, away from the core of the measured program."""
     os.sched_setaffinity(0, {CORES[1]})
 
 
 @contextmanager
 def pinned(command: Sequence[str | Path], log: Path) -> Iterator[int]:
-    """Run a program on the core of what is measured until the block ends; yields its process id."""
+    """Run a program on the core for measurements until the block ends; yields its process id."""
     with running(["taskset", "--cpu-list", str(CORES[0]), *command], log) as process:
         yield process.pid
 
 
 def usage(pid: int) -> Usage:
-    """Return what a process used so far."""
+    """Return the CPU time that a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return Usage(int(fields[11]) * _TICK, int(fields[12]) * _TICK)
 

@@ -1,4 +1,4 @@
-"""What TheEye says, recorded: answers of the simulated TheEye to the list of monitors, a minute apart each.
+"""Records responses of the simulated TheEye to the list of monitors, one minute apart.
 
 The simulated TheEye runs in a process of its own and is asked over HTTP:
 
@@ -66,7 +66,7 @@ def _frozen_theeye(monitors: int) -> Iterator[SimulatedTheEye]:
 
 
 def main(monitors: int, states: int, folder: Path) -> None:
-    """Record so many states of a fleet of so many monitors."""
+    """Record this many states of this many monitors."""
     dates = []
     with _frozen_theeye(monitors) as theeye:
         route = f"{theeye.url}/{theeye.settings.organization}/resource"

@@ -77,7 +77,7 @@ def as_data(measured: Mapping[int, Series]) -> list[dict[str, Any]]:
 
 
 def put_into(document: Path, paragraphs: Sequence[str]) -> None:
-    """Replace what stands between the marks of a document; everything else is written by hand and stays."""
+    """Replace the text between the marks of a document; the rest stays."""
     text = document.read_text()
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)

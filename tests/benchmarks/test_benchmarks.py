@@ -1,4 +1,4 @@
-"""The benchmarks run, and say what they saw. No figure is judged: that is what the table is for."""
+"""Tests that the benchmarks run and fill the table. The tests do not judge the figures."""
 
 import json
 import math

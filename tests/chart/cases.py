@@ -1,8 +1,11 @@
-"""Values as people would give them, from the least to everything at once."""
+"""Example values, from the minimum to everything at once, and those that the chart has for each way of installing it."""
 
+from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["CASES", "SECRETS"]
+import yaml
+
+__all__ = ["CASES", "INSTALLED", "SECRETS"]
 
 TOKEN: Final = "canary-token-0123456789"
 PASSWORD_HASH: Final = "$2y$10$canary0123456789abcdeeghijklmnopqrstuvwxyz0123456789A"
@@ -39,11 +42,20 @@ EVERYTHING: Final[dict[str, Any]] = {
     },
     "shards": 3,
     "persistence": {"enabled": True, "storageClass": "fast", "size": "5Gi", "annotations": {"backup": "daily"}},
-    "image": {"repository": "registry.example.com/theeye-exporter", "digest": "sha256:" + "0123456789abcdef" * 4},
+    "image": {
+        "registry": "registry.example.com",
+        "repository": "theeye-exporter",
+        "digest": "sha256:" + "0123456789abcdef" * 4,
+    },
     "imagePullSecrets": [{"name": "registry"}],
     "commonLabels": {"team": "platform"},
     "commonAnnotations": {"contact": "platform@example.com"},
-    "service": {"ipFamilyPolicy": "PreferDualStack", "annotations": {"a": "b"}, "labels": {"c": "d"}},
+    "service": {
+        "ipFamilyPolicy": "PreferDualStack",
+        "ipFamilies": ["IPv6", "IPv4"],
+        "annotations": {"a": "b"},
+        "labels": {"c": "d"},
+    },
     "web": {
         "config": {**TLS, "basic_auth_users": {"prometheus": PASSWORD_HASH}},
         "tlsSecret": "theeye-exporter-tls",
@@ -56,12 +68,15 @@ EVERYTHING: Final[dict[str, Any]] = {
         "scrapeTimeout": "20s",
         "tlsConfig": {"ca": {"secret": {"name": "theeye-exporter-tls", "key": "ca.crt"}}, "serverName": "exporter"},
         "basicAuth": BASIC,
+        "params": {"exclude[]": ["webhooks"]},
+        "honorLabels": True,
         "relabelings": [{"targetLabel": "cluster", "replacement": "eu"}],
         "metricRelabelings": [{"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.*"}],
         "extraSpec": {"sampleLimit": 2000000},
     },
-    "prometheusRule": {"enabled": True, "labels": {"release": "kube-prometheus-stack"}},
+    "prometheusRule": {"enabled": True, "namespace": "monitoring", "labels": {"release": "kube-prometheus-stack"}},
     "dashboards": {"enabled": True},
+    "resources": {"limits": {"memory": "12Gi"}},
     "networkPolicy": {"enabled": True},
     "podDisruptionBudget": {"enabled": True},
     "serviceAccount": {"annotations": {"e": "f"}},
@@ -89,8 +104,30 @@ EVERYTHING: Final[dict[str, Any]] = {
     ],
 }
 
+INSTALLED: Final[dict[str, dict[str, Any]]] = {
+    path.name.removesuffix("-values.yaml"): yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted((Path(__file__).parents[2] / "helm/theeye-exporter/ci").glob("*-values.yaml"))
+}
+"""The values for each way of installing."""
+
 CASES: Final[dict[str, dict[str, Any]]] = {
+    **{f"installed: {way}": values for way, values in INSTALLED.items()},
     "existing_secret": {"organizations": [ACME]},
+    "by_name": {
+        "organizations": {
+            "acme": {"existingSecret": {"name": "theeye-acme"}},
+            "Größe & Söhne: #1": {"token": TOKEN, "url": "http://theeye.factory.example.com:8080"},
+            "gone": None,
+        },
+        "networkPolicy": {"enabled": True},
+    },
+    "organization_files": {"organizationFiles": {"existingSecret": "customers"}, "networkPolicy": {"enabled": True}},
+    "some_in_files": {
+        "organizations": [ACME],
+        "organizationFiles": {"existingSecret": "customers"},
+        "config": {"organization_files": "/vault/secrets/*.yaml"},
+        "shards": 2,
+    },
     "inline_token": {"organizations": [{"name": "acme", "token": TOKEN}]},
     "token_file": {"organizations": [{"name": "acme", "token_file": "/vault/secrets/theeye"}]},
     "demo": {"demo": {"enabled": True, "monitors": 1000}, "networkPolicy": {"enabled": True}},
@@ -121,6 +158,12 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "openshift": {
         "organizations": [ACME],
         "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+    },
+    "config_file": {
+        "configFile": {"existingSecret": {"name": "theeye-config", "key": "theeye.yml"}},
+        "networkPolicy": {"enabled": True},
+        "serviceMonitor": {"enabled": True},
+        "shards": 2,
     },
     "everything": EVERYTHING,
 }

@@ -48,7 +48,7 @@ def dashboard(title: str) -> str:
 
 
 def copy_chart(folder: Path, files: dict[str, str], metadata: dict[str, str] | None = None) -> Path:
-    """Return a copy with these files instead of those of grafana/, and with other lines in Chart.yaml."""
+    """Return a copy of the chart with these files instead of those of grafana/, and with other lines in Chart.yaml."""
     chart = folder / CHART.name
     shutil.copytree(CHART, chart, ignore=shutil.ignore_patterns("alerts", "dashboards"))
     for name, text in files.items():

@@ -1,4 +1,4 @@
-"""Helm, and what it makes of each case."""
+"""Helm, and the rendered release of each case."""
 
 import pytest
 
@@ -15,11 +15,11 @@ def helm(request: pytest.FixtureRequest) -> Helm:
 
 @pytest.fixture(scope="session")
 def newest_helm() -> Helm:
-    """Helm where its version does not matter."""
+    """The newest Helm, for tests in which the version does not matter."""
     return Helm(require_helm(max(HELMS)))
 
 
 @pytest.fixture(scope="session", params=CASES)
 def release(newest_helm: Helm, request: pytest.FixtureRequest) -> Release:
-    """What Helm makes of each case in turn; every version makes the same, as one test says."""
+    """The rendered release of each case; another test checks that every version renders the same."""
     return newest_helm.template(CASES[request.param])

@@ -48,7 +48,7 @@ HELMS: Final = {
 
 
 def require_helm(major: int) -> Path:
-    """Return the path of a binary; without it the test is skipped, or fails where `CI` is set."""
+    """Return the path of a binary; without it, skip the test, or fail if `CI` is set."""
     try:
         return _fetched(HELMS[major])
     except (OSError, subprocess.CalledProcessError) as error:

@@ -22,7 +22,7 @@ _PROFILES: Final = {"RuntimeDefault", "Localhost"}
 
 
 def violations(spec: dict[str, Any]) -> list[str]:
-    """Return what of a pod's spec the standard forbids; empty: a namespace that enforces it takes the pod."""
+    """Return the violations of the standard in a pod's spec; a namespace with the standard accepts a pod without any."""
     return [*_of_pod(spec), *(found for container in _containers(spec) for found in _of_container(container, spec))]
 
 
@@ -67,7 +67,7 @@ def _of_container(container: dict[str, Any], spec: dict[str, Any]) -> Iterator[s
 
 
 def _of_options(context: dict[str, Any], where: str) -> Iterator[str]:
-    """Yield what is forbidden in the security contexts of pods and of containers alike."""
+    """Yield the violations in a security context of a pod or a container."""
     if context.get("runAsUser") == 0:
         yield f"{where}: runAsUser"
     if context.get("windowsOptions", {}).get("hostProcess"):

@@ -1,4 +1,4 @@
-"""What Helm makes of the chart and of values."""
+"""Renders the chart with values."""
 
 import json
 import os
@@ -15,6 +15,7 @@ import yaml
 __all__ = ["CHART", "Helm", "Release"]
 
 CHART: Final = Path(__file__).parents[2] / "helm/theeye-exporter"
+COMPONENT: Final = {"app.kubernetes.io/component": "exporter"}
 _SECONDS: Final = 60
 
 
@@ -26,7 +27,7 @@ class Release:
 
     @cached_property
     def objects(self) -> list[dict[str, Any]]:
-        """Every object, as Kubernetes would get it."""
+        """Every object as Helm would send it to Kubernetes."""
         return [document for document in yaml.safe_load_all(self.text) if document is not None]
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
@@ -39,7 +40,9 @@ class Release:
 
     @property
     def workload(self) -> dict[str, Any]:
-        (found,) = self.of_kind("Deployment") + self.of_kind("StatefulSet")
+        """What runs the exporter, and not what starts canaries beside it."""
+        workloads = self.of_kind("Deployment") + self.of_kind("StatefulSet")
+        (found,) = (item for item in workloads if COMPONENT.items() <= item["spec"]["selector"]["matchLabels"].items())
         return found
 
     @property
@@ -66,7 +69,7 @@ class Release:
 
     @property
     def file(self) -> str:
-        """The exporter's configuration file."""
+        """The exporter's configuration file, if the release has one."""
         (text,) = self.one("ConfigMap", self.workload["metadata"]["name"])["data"].values()
         return str(text)
 
@@ -90,20 +93,20 @@ class Helm:
         return _template(self, command, json.dumps(values))
 
     def refusal(self, values: Mapping[str, Any], *flags: str) -> str:
-        """Return what Helm says about values that it refuses."""
+        """Return Helm's error message for invalid values."""
         done = self.run("template", "acme", str(CHART), *flags, values=json.dumps(values))
         assert done.returncode != 0
         return done.stderr
 
     def notes(self, values: Mapping[str, Any]) -> str:
-        """Return what is printed after an installation, by a Helm that needs no cluster to tell: 4 and above."""
+        """Return the NOTES; needs Helm 4 or later, which renders them without a cluster."""
         command = ("install", "acme", str(CHART), "--namespace=monitoring", "--dry-run=client")
         done = self.run(*command, values=json.dumps(values))
         assert done.returncode == 0, done.stderr
         return done.stdout.partition("\nNOTES:\n")[2]
 
     def run(self, *arguments: str, values: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command with values on its standard input, and nothing of this machine's own configuration."""
+        """Run a command with values on standard input, and without this machine's configuration."""
         with tempfile.TemporaryDirectory() as home:
             return subprocess.run(
                 [self.binary, *arguments, *(["--values=-"] if values is not None else [])],

@@ -1,4 +1,4 @@
-"""The exporter itself takes every file and every argument that the chart gives it."""
+"""Tests that the exporter accepts every file and argument that the chart passes."""
 
 import argparse
 import base64
@@ -14,7 +14,7 @@ from chart.cases import ACME, CASES, TLS
 from chart.releases import Helm, Release
 from theeye_exporter.cli import main
 from theeye_exporter.config import Settings, add_flags, load
-from theeye_exporter.theeye.transport import token_from_file
+from theeye_exporter.theeye.tokens import token_from_file
 from tools import require_tool
 
 FOLDERS = ("/etc/theeye-exporter", "/var/lib/theeye-exporter", "/vault/secrets")
@@ -27,7 +27,7 @@ def known_flags() -> argparse.ArgumentParser:
 
 
 def start(release: Release, root: Path, index: int = 0) -> Settings:
-    """Load the configuration as a pod would, with what is mounted there below a folder of this machine."""
+    """Load the configuration as in a pod; the mounted files are below a folder."""
     for folder in FOLDERS:
         (root / folder[1:]).mkdir(parents=True, exist_ok=True)
     (root / "vault/secrets/theeye").write_text("of-the-vault")
@@ -35,10 +35,21 @@ def start(release: Release, root: Path, index: int = 0) -> Settings:
     tokens.mkdir(exist_ok=True)
     for path in mounted_tokens(release):
         (tokens / path).write_text(f"of-{path}")
+    if "organizations" in release.volumes:
+        (root / "etc/theeye-exporter/organizations").mkdir()
+        (root / "etc/theeye-exporter/organizations/one.yaml").write_text("name: in a file\ntoken_file: one.token\n")
+        (root / "etc/theeye-exporter/organizations/one.token").write_text("of-one")
     put_web_files(release, root)
-    configuration = root / "etc/theeye-exporter/config/theeye-exporter.yml"
-    configuration.parent.mkdir(exist_ok=True)
-    configuration.write_text(below(release.file, root), encoding="utf-8")
+    config = root / "etc/theeye-exporter/config"
+    config.mkdir(exist_ok=True)
+    if "secret" in release.volumes["config"]:
+        key = next(
+            argument.rpartition("/")[2] for argument in release.container["args"] if "--config.file=" in argument
+        )
+        (config / key).write_text("organizations: [{name: in a Secret, token_file: token}]\n")
+        (config / "token").write_text("of-the-secret")
+    else:
+        (config / "theeye-exporter.yml").write_text(below(release.file, root), encoding="utf-8")
 
     arguments = [below(argument, root).replace("$(POD_INDEX)", str(index)) for argument in release.container["args"]]
     environ = {}
@@ -49,7 +60,7 @@ def start(release: Release, root: Path, index: int = 0) -> Settings:
 
 
 def put_web_files(release: Release, root: Path) -> None:
-    """Put what the web server reads where it is mounted: the Secret of the release, or else one of the user's."""
+    """Write the files of the web server to their mount path: from the Secret of the release, or from the user's Secret."""
     if "web" not in release.volumes:
         return
     name = release.volumes["web"]["secret"]["secretName"]
@@ -81,10 +92,55 @@ def mounted_tokens(release: Release) -> Iterator[str]:
 def test_the_exporter_takes_the_configuration(release: Release, tmp_path: Path) -> None:
     settings = start(release, tmp_path)
 
-    assert settings.web.listen_addresses[0].port == release.container["ports"][0]["containerPort"]
+    assert settings.web.listen_address[0].port == release.container["ports"][0]["containerPort"]
     for organization in settings.organizations:
         if organization.token_file:
             assert token_from_file(organization.token_file)()
+
+
+def test_organisations_by_name_are_as_in_a_list_and_none_are_removed(newest_helm: Helm, tmp_path: Path) -> None:
+    release = newest_helm.template(CASES["by_name"])
+    settings = start(release, tmp_path)
+    assert [o.name for o in settings.organizations] == ["Größe & Söhne: #1", "acme"]
+    assert settings.organizations[0].url == "http://theeye.factory.example.com:8080"
+    assert yaml.safe_load(release.file)["organizations"][1].keys() == {"name", "token_file"}
+
+
+def test_values_files_with_organisations_by_name_merge(newest_helm: Helm, tmp_path: Path) -> None:
+    for number, name in enumerate(("acme", "beta")):
+        values = {"organizations": {name: {"existingSecret": {"name": f"theeye-{name}"}}}}
+        (tmp_path / f"{number}.yaml").write_text(yaml.safe_dump(values))
+    merged = newest_helm.template({}, *(f"--values={tmp_path}/{number}.yaml" for number in range(2)))
+    assert [o["name"] for o in yaml.safe_load(merged.file)["organizations"]] == ["acme", "beta"]
+
+
+def test_a_secret_with_organisation_files_is_mounted_as_a_folder(newest_helm: Helm, tmp_path: Path) -> None:
+    release = newest_helm.template(CASES["organization_files"])
+    assert release.volumes["organizations"]["secret"]["secretName"] == "customers"
+    (mount,) = [mount for mount in release.container["volumeMounts"] if mount["name"] == "organizations"]
+    assert mount == {"name": "organizations", "mountPath": "/etc/theeye-exporter/organizations", "readOnly": True}
+    (organization,) = start(release, tmp_path).organizations
+    assert (organization.name, token_from_file(organization.token_file or Path())()) == ("in a file", "of-one")
+    both = newest_helm.template(CASES["some_in_files"])
+    assert yaml.safe_load(both.file)["organization_files"] == [
+        "/vault/secrets/*.yaml",
+        "/etc/theeye-exporter/organizations/*.yaml",
+        "/etc/theeye-exporter/organizations/*.yml",
+    ]
+
+
+def test_a_secret_can_be_the_whole_configuration(newest_helm: Helm, tmp_path: Path) -> None:
+    release = newest_helm.template(CASES["config_file"])
+    assert release.of_kind("ConfigMap") == []
+    assert release.volumes["config"]["secret"]["secretName"] == "theeye-config"
+    assert "checksum/config" not in release.template["metadata"]["annotations"]
+    pods = []
+    for index in range(2):
+        (tmp_path / str(index)).mkdir()
+        settings = start(release, tmp_path / str(index), index)
+        assert settings.web.telemetry_path == "/metrics"
+        pods += [(o.name, token_from_file(o.token_file or Path())()) for o in settings.organizations]
+    assert pods == [("in a Secret", "of-the-secret")]
 
 
 def test_everything_said_arrives(newest_helm: Helm, tmp_path: Path) -> None:

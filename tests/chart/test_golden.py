@@ -1,4 +1,4 @@
-"""Whole releases as text, for reviewers to read what a change of the chart changes.
+"""Compares whole releases with text files, so that reviewers see the effect of a change.
 
 `UPDATE_GOLDEN=1 make test ARGS=tests/chart/test_golden.py` writes them anew.
 """

@@ -1,4 +1,4 @@
-"""The script that `helm test` runs, against exporters and what takes their place."""
+"""Tests the script of `helm test` with exporters and fake servers."""
 
 import runpy
 import sys

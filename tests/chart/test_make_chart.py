@@ -1,4 +1,4 @@
-"""What is generated of the chart is made from its sources, and drift is noticed."""
+"""Tests that generated files of the chart match their sources, and that differences are found."""
 
 import shutil
 from collections.abc import Iterator
@@ -109,6 +109,7 @@ def test_what_is_gone_is_removed(root: Path) -> None:
     [
         ("Chart.yaml", "version: 0", "version: 1"),
         ("Chart.yaml", 'appVersion: "0', 'appVersion: "1'),
+        ("Chart.yaml", "theeye-exporter:0", "theeye-exporter:1"),
         ("values.yaml", "# -- Tag; empty", "# -- Tag. Empty"),
         ("README.md", "| `shards` |", "| `shard` |"),
         ("values.schema.json", '"minimum": 1024', '"minimum": 1'),

@@ -1,4 +1,4 @@
-"""Prometheus finds the exporter and its rules, and Grafana its dashboards."""
+"""Tests that Prometheus finds the exporter and the rules, and Grafana the dashboards."""
 
 import json
 import subprocess
@@ -85,9 +85,26 @@ def test_prometheus_asks_as_the_exporter_serves(newest_helm: Helm) -> None:
     assert (endpoint["interval"], endpoint["scrapeTimeout"]) == ("30s", "20s")
     assert endpoint["tlsConfig"]["serverName"] == "exporter"
     assert endpoint["basicAuth"] == BASIC
+    assert (endpoint["params"], endpoint["honorLabels"]) == ({"exclude[]": ["webhooks"]}, True)
     _, endpoint = monitor_of(newest_helm.template(CASES["pod_monitor"]))
     assert (endpoint["scheme"], endpoint["path"]) == ("http", "/metrics")
-    assert not {"interval", "scrapeTimeout", "tlsConfig", "basicAuth"} & endpoint.keys()
+    assert not {"interval", "scrapeTimeout", "tlsConfig", "basicAuth", "params", "honorLabels"} & endpoint.keys()
+
+
+@pytest.mark.parametrize("kind", ["serviceMonitor", "podMonitor"])
+def test_something_else_can_end_tls(newest_helm: Helm, kind: str) -> None:
+    in_front = {"enabled": True, "scheme": "https", "tlsConfig": {"insecureSkipVerify": True}}
+    release = newest_helm.template(ONE | {kind: in_front})
+    _, endpoint = monitor_of(release)
+    assert endpoint["scheme"] == "https"
+    assert release.container["readinessProbe"]["httpGet"]["scheme"] == "HTTP"
+    _, endpoint = monitor_of(newest_helm.template(CASES["tls"] | {kind: {"enabled": True, "scheme": "http"}}))
+    assert endpoint["scheme"] == "http"
+
+
+def test_rules_can_be_in_another_namespace(newest_helm: Helm) -> None:
+    release = newest_helm.template(ONE | {"prometheusRule": {"enabled": True, "namespace": "rules"}})
+    assert release.one("PrometheusRule")["metadata"]["namespace"] == "rules"
 
 
 def test_rules_arrive_as_they_are(helm: Helm, chart: Path) -> None:
@@ -100,7 +117,30 @@ def test_committed_rules_arrive_as_they_are(newest_helm: Helm) -> None:
     files = sorted((CHART / "files/alerts").glob("*.yml"))
     assert files
     groups = [group for path in files for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]]
-    assert newest_helm.template(ALL).one("PrometheusRule")["spec"]["groups"] == groups
+    values = ONE | {"prometheusRule": {"enabled": True, "grafanaUrl": "http://localhost:3000"}}
+    assert newest_helm.template(values).one("PrometheusRule")["spec"]["groups"] == groups
+
+
+def alerts_of(helm: Helm, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the committed alerts by name, as the chart sets them up."""
+    release = helm.template(ONE | {"prometheusRule": {"enabled": True} | values})
+    groups = release.one("PrometheusRule")["spec"]["groups"]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
+
+
+def test_alerts_lead_to_pages_of_your_own(newest_helm: Helm) -> None:
+    own = {"grafanaUrl": "https://grafana.example.org/g/", "runbookUrl": "https://wiki.example.org/theeye"}
+    annotations = alerts_of(newest_helm, own)["TheEyeUpstreamDown"]["annotations"]
+    assert annotations["runbook_url"] == "https://wiki.example.org/theeye#theeyeupstreamdown"
+    assert annotations["dashboard_url"].startswith("https://grafana.example.org/g/d/theeye-exporter?var-organization=")
+    annotations = alerts_of(newest_helm, {})["TheEyeUpstreamDown"]["annotations"]
+    assert annotations["runbook_url"].startswith("https://github.com/theeye-io/theeye-exporter/")
+    assert "dashboard_url" not in annotations
+
+
+def test_optional_alerts_have_to_be_named(newest_helm: Helm) -> None:
+    assert "TheEyeJobOnHold" not in alerts_of(newest_helm, {})
+    assert "TheEyeJobOnHold" in alerts_of(newest_helm, {"optionalAlerts": ["TheEyeJobOnHold"]})
 
 
 def test_promtool_takes_the_rules(newest_helm: Helm, chart: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Who may talk to the exporter, and to whom it may talk."""
+"""Tests which connections the NetworkPolicy allows."""
 
 from typing import Any
 
@@ -52,6 +52,15 @@ def test_prometheus_can_be_narrowed_down(newest_helm: Helm) -> None:
         "namespaceSelector": namespace,
         "podSelector": pods | {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
     } in (spec["ingress"][0]["from"])
+
+
+def test_the_ports_of_proxies_are_open_too(newest_helm: Helm) -> None:
+    values = {
+        "organizations": [ACME, ACME | {"name": "own", "proxy_url": "https://proxy.example.com"}],
+        "config": {"theeye": {"url": "http://theeye", "proxy_url": "http://user:pass%2Fword@proxy.example.com:3128"}},
+    }
+    ports = policy(newest_helm, values)["egress"][1]["ports"]
+    assert [port["port"] for port in ports] == [80, 3128, 443]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is printed after an installation says what to do next, and is right in every mode."""
+"""Tests that the NOTES are correct for every case and say what to do next."""
 
 import re
 import shlex
@@ -65,10 +65,18 @@ def test_they_show_how_to_scrape(newest_helm: Helm) -> None:
 
 
 def test_they_know_who_scrapes(newest_helm: Helm) -> None:
-    assert "The PodMonitor tells Prometheus to scrape it. It has no labels" in notes(newest_helm, "pod_monitor")
+    assert "The PodMonitor tells Prometheus to scrape the exporter. It has no additional labels" in notes(
+        newest_helm, "pod_monitor"
+    )
     text = notes(newest_helm, "everything")
-    assert "The ServiceMonitor tells Prometheus to scrape it.\n" in text
+    assert "The ServiceMonitor tells Prometheus to scrape the exporter.\n" in text
     assert "scrape_configs" not in text
+
+
+def test_they_say_that_the_organisations_are_in_a_file(newest_helm: Helm) -> None:
+    text = notes(newest_helm, "config_file")
+    assert text.startswith("theeye-exporter watches the organisations of the configuration file with 2 shards.\n")
+    assert "There are more shards" not in text
 
 
 def test_they_warn(newest_helm: Helm) -> None:

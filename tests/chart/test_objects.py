@@ -1,7 +1,8 @@
-"""Whatever the values, Kubernetes would take the objects, and they fit together."""
+"""Tests that Kubernetes accepts the objects for all values, and that they refer to each other correctly."""
 
 import re
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 from cloudcoil.models.prometheus_operator import v1 as operator
@@ -60,8 +61,11 @@ def test_every_object_has_the_usual_labels_and_its_namespace(release: Release) -
             assert metadata["labels"]["helm.sh/chart"] == "theeye-exporter-0.1.0"
 
 
-def test_selectors_select_the_exporter_and_not_the_test(release: Release) -> None:
-    exporter = release.template["metadata"]["labels"]
+def test_selectors_select_the_pods_of_one_workload_and_not_the_test(release: Release) -> None:
+    pods = [
+        workload["spec"]["template"]["metadata"]["labels"]
+        for workload in release.of_kind("Deployment") + release.of_kind("StatefulSet")
+    ]
     test = release.one("Pod")["metadata"]["labels"]
     selectors = [release.workload["spec"]["selector"]["matchLabels"]]
     selectors += [service["spec"]["selector"] for service in release.of_kind("Service")]
@@ -69,7 +73,7 @@ def test_selectors_select_the_exporter_and_not_the_test(release: Release) -> Non
     selectors += [item["spec"]["selector"]["matchLabels"] for item in release.of_kind("PodDisruptionBudget")]
     selectors += [item["spec"]["selector"]["matchLabels"] for item in release.of_kind("PodMonitor")]
     for selector in selectors:
-        assert selected_by(selector, exporter)
+        assert sum(selected_by(selector, labels) for labels in pods) == 1
         assert not selected_by(selector, test)
 
 
@@ -89,7 +93,8 @@ def test_what_is_mounted_is_there(release: Release) -> None:
 def test_what_is_needed_is_made(release: Release) -> None:
     """Objects refer to objects of the release, or to what the values name."""
     made = {(item["kind"], item["metadata"]["name"]) for item in release.objects}
-    assert ("ConfigMap", release.volumes["config"]["configMap"]["name"]) in made
+    config = release.volumes["config"]
+    assert "secret" in config or ("ConfigMap", config["configMap"]["name"]) in made
     account = release.template["spec"]["serviceAccountName"]
     assert ("ServiceAccount", account) in made or account == "default"
     if release.workload["kind"] == "StatefulSet":
@@ -130,5 +135,33 @@ def test_probes_can_be_left_out(newest_helm: Helm) -> None:
     ],
 )
 def test_image_by_tag_or_digest(newest_helm: Helm, image: dict[str, str], expected: str) -> None:
-    release = newest_helm.template(CASES["existing_secret"] | {"image": image})
-    assert {container["image"] for spec in release.pod_specs for container in spec["containers"]} == {expected}
+    assert images_of(newest_helm.template(CASES["existing_secret"] | {"image": image})) == {expected}
+
+
+def images_of(release: Release) -> set[str]:
+    return {container["image"] for spec in release.pod_specs for container in spec["containers"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"global": {"imageRegistry": "mirror.example.com:5000"}},
+            "mirror.example.com:5000/theeye-io/theeye-exporter:0.1.0",
+        ),
+        ({"image": {"registry": "mirror.example.com"}}, "mirror.example.com/theeye-io/theeye-exporter:0.1.0"),
+        ({"image": {"registry": "", "repository": "mirror.example.com/eye"}}, "mirror.example.com/eye:0.1.0"),
+    ],
+)
+def test_image_from_another_registry(helm: Helm, values: dict[str, Any], expected: str) -> None:
+    assert images_of(helm.template(CASES["existing_secret"] | values)) == {expected}
+
+
+def test_services_have_the_wanted_address_families(newest_helm: Helm) -> None:
+    for service in newest_helm.template(CASES["everything"]).of_kind("Service"):
+        assert (service["spec"]["ipFamilyPolicy"], service["spec"]["ipFamilies"]) == (
+            "PreferDualStack",
+            ["IPv6", "IPv4"],
+        )
+    for service in newest_helm.template(CASES["shards"]).of_kind("Service"):
+        assert not {"ipFamilyPolicy", "ipFamilies"} & service["spec"].keys()

@@ -1,4 +1,4 @@
-"""Values that cannot work are refused, with a message that says which and why."""
+"""Tests that invalid values are rejected with a message that names them and the reason."""
 
 from typing import Any
 
@@ -29,6 +29,7 @@ TYPES: dict[str, tuple[dict[str, Any], str]] = {
     "text for a number": ({"shards": "two"}, "'/shards': got string, want integer"),
     "too few": ({"shards": 0}, "'/shards': minimum: got 0, want 1"),
     "number for a text": ({"organizations": [{"name": 7}]}, "'/organizations/0/name': got number, want string"),
+    "name twice": ({"organizations": {"a": {"name": "b"}}}, "additional properties 'name' not allowed"),
     "no name": ({"organizations": [{"token": "x"}]}, "missing property 'name'"),
     "Secret without a name": ({"organizations": [{"name": "a", "existingSecret": {}}]}, "missing property 'name'"),
     "no digest": ({"image": {"digest": "latest"}}, "'/image/digest': 'latest' does not match pattern"),
@@ -37,8 +38,8 @@ TYPES: dict[str, tuple[dict[str, Any], str]] = {
     "a label that is no text": ({"commonLabels": {"a": 1}}, "'/commonLabels/a': got number, want string"),
 }
 COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
-    "demo and organisations": (ONE | {"demo": {"enabled": True}}, "demo.enabled watches a simulated TheEye alone"),
-    "demo and shards": ({"demo": {"enabled": True}, "shards": 2}, "demo.enabled is one pod without state"),
+    "demo and organisations": (ONE | {"demo": {"enabled": True}}, "demo.enabled watches only a simulated TheEye"),
+    "demo and shards": ({"demo": {"enabled": True}, "shards": 2}, "demo.enabled supports only one pod without state"),
     "no token": (
         {"organizations": [{"name": "acme"}]},
         "organizations[0] (acme): give exactly one of existingSecret, token_file and token (given: none)",
@@ -47,9 +48,45 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"organizations": [ACME, {"name": "b", "token": "x", "token_file": "/y"}]},
         "organizations[1] (b): give exactly one of existingSecret, token_file and token (given: token_file, token)",
     ),
+    "no token by name": (
+        {"organizations": {"acme": {"timeout": "5s"}}},
+        "organizations.acme: give exactly one of existingSecret, token_file and token (given: none)",
+    ),
+    "demo and organisation files": (
+        {"demo": {"enabled": True}, "organizationFiles": {"existingSecret": "x"}},
+        "demo.enabled watches only a simulated TheEye",
+    ),
     "same name": (
         {"organizations": [ACME, ACME]},
-        "organizations[1] (acme): there is another organisation of this name",
+        "organizations[1] (acme): another organisation has this name",
+    ),
+    "configuration twice": (
+        ONE | {"configFile": {"existingSecret": {"name": "x"}}},
+        "configFile.existingSecret.name is the whole configuration",
+    ),
+    "demo and configuration file": (
+        {"demo": {"enabled": True}, "configFile": {"existingSecret": {"name": "x"}}},
+        "demo.enabled watches only a simulated TheEye",
+    ),
+    "registry twice": (
+        ONE | {"image": {"repository": "registry.example.com/theeye-exporter"}},
+        "set image.registry to registry.example.com",
+    ),
+    "answers larger than the memory": (
+        ONE | {"config": {"limits": {"max_response_bytes": 2**29}}, "resources": {"limits": {"memory": "512Mi"}}},
+        "config.limits.max_response_bytes: 536870912 needs nine times as much memory: set resources.limits.memory to 6144Mi",
+    ),
+    "unknown alert": (
+        ONE | {"prometheusRule": {"disabledAlerts": ["TheEyeDiskFiling", "TheEyeDiskFilling"]}},
+        "prometheusRule.disabledAlerts: there is no such alert: TheEyeDiskFiling; there are TheEye",
+    ),
+    "unknown optional alert": (
+        ONE | {"prometheusRule": {"optionalAlerts": ["TheEyeDiskFilling"]}},
+        "prometheusRule.optionalAlerts: there is no such alert: TheEyeDiskFilling; there are TheEyeJobOnHold",
+    ),
+    "unverified in front": (
+        ONE | {"serviceMonitor": {"enabled": True, "scheme": "https"}},
+        "set serviceMonitor.tlsConfig, so that it can verify",
     ),
     "one claim": (ONE | {"shards": 2, "persistence": {"enabled": True, "existingClaim": "x"}}, "needs its own"),
     "claim of nobody": (ONE | {"persistence": {"existingClaim": "x"}}, "but persistence.enabled is false"),
@@ -58,20 +95,20 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
         ONE | {"extraEnv": [{"name": "THEEYE_TOKEN", "value": TOKEN}]},
         "extraEnv: THEEYE_TOKEN would show",
     ),
-    "scraped twice": (ONE | MONITOR | {"podMonitor": {"enabled": True}}, "everything would be scraped twice"),
+    "scraped twice": (ONE | MONITOR | {"podMonitor": {"enabled": True}}, "Prometheus would scrape everything twice"),
     "unverified": (
         ONE | MONITOR | {"web": {"config": TLS}},
-        "serviceMonitor.tlsConfig has to say how Prometheus verifies",
+        "set serviceMonitor.tlsConfig, so that it can verify",
     ),
     "no user": (
         ONE | {"podMonitor": {"enabled": True}, "web": {"existingSecret": EXISTING}},
-        "podMonitor.basicAuth has to say where user and password are",
+        "set podMonitor.basicAuth to the user and the password",
     ),
     "no certificate": (
         ONE
         | {"serviceMonitor": {"enabled": True, "tlsConfig": {"insecureSkipVerify": True}}}
         | {"web": {"config": {"tls_server_config": {"client_auth_type": "RequireAndVerifyClientCert"}}}},
-        "serviceMonitor.tlsConfig has to name one",
+        "set one in serviceMonitor.tlsConfig",
     ),
 }
 
@@ -109,7 +146,7 @@ def test_the_way_that_is_shown_works(helm: Helm) -> None:
     helm.template({}, "--set", "demo.enabled=true")
 
 
-def test_all_mistakes_are_told_at_once(helm: Helm) -> None:
+def test_all_mistakes_are_reported_at_once(helm: Helm) -> None:
     refusal = helm.refusal(
         {"organizations": [{"name": "acme"}, {"name": "acme"}], "persistence": {"existingClaim": "x"}}
     )

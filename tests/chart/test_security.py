@@ -1,4 +1,4 @@
-"""Pods pass the strictest standard, and secrets are in Secrets alone."""
+"""Tests that pods meet the strictest standard, and that secrets are only in Secrets."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""What cannot be changed in a cluster stays the same, and releases stay apart."""
+"""Tests that immutable fields do not change, and that releases do not interfere."""
 
 from pathlib import Path
 from typing import Any

@@ -1,20 +1,21 @@
-"""Monitor in, expected lines out."""
+"""Tests the lines for given monitors."""
 
 import json
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Final
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contexts import context_of
 from samples import lines, render
 from theeye_exporter.collectors.base import server_time
-from theeye_exporter.collectors.monitors import MonitorsCollector
-from theeye_exporter.theeye import decode
+from theeye_exporter.collectors.monitors import KIND, MonitorsCollector
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.decode import Reader, Reading, read_list
+from theeye_exporter.theeye.decode import Listing, decode_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.models import Monitor
 
@@ -22,26 +23,41 @@ NOW = 1795352944.0  # 2026-11-22T13:09:04Z
 FRESH = "2026-11-22T13:09:00.500Z"
 
 
-R = TypeVar("R", bound=Reader)
-
+TOTALS: Final = ("theeye_monitors{", "theeye_hosts{")
 DECODER: Final = msgspec.json.Decoder(list[Monitor])
 
 
 class FakeTheEye(TheEyeClient):
     """Lists what it is given."""
 
-    def __init__(self, *objects: dict[str, Any], date: float | None = NOW) -> None:
-        self.body = json.dumps(objects).encode()
+    def __init__(self, *objects: dict[str, Any], date: float | None = NOW, parts: Sequence[int] = ()) -> None:
+        """`parts` are the positions at which the list is cut into several."""
+        self.lists = [objects[first:until] for first, until in pairwise([0, *parts, len(objects)])]
         self.date = date
+        self.known: Sequence[str] = ()
 
-    def monitors(self, start: Callable[[], R]) -> Reading[R]:
-        reader, skipped = read_list(self.body, DECODER, start, lambda monitors: [one.flat() for one in monitors])
-        return Reading(reader, skipped, self.date)
+    def monitors(self, known: Sequence[str] = ()) -> Iterator[Listing[Monitor]]:
+        self.known = known
+        for objects in self.lists:
+            body = json.dumps(objects).encode()
+            items, skipped = decode_list(body, DECODER, lambda monitors: [one.flat() for one in monitors])
+            yield Listing(items, skipped, self.date)
 
 
 def collect(*objects: dict[str, Any], **settings: Any) -> tuple[list[str], dict[str, int]]:
-    collection = MonitorsCollector("demo", **settings).collect(FakeTheEye(*objects), NOW)
-    return lines(collection.samples), dict(collection.dropped)
+    """Return the lines of single monitors, and the dropped values."""
+    collection = MonitorsCollector(context_of(KIND, **settings)).collect(FakeTheEye(*objects), NOW)
+    return [line for line in lines(collection.samples) if not line.startswith(TOTALS)], dict(collection.dropped)
+
+
+def totals(*objects: dict[str, Any]) -> dict[str, int]:
+    """Return the totals that are not 0, by state and severity or by state alone."""
+    samples = MonitorsCollector(context_of(KIND)).collect(FakeTheEye(*objects), NOW).samples
+    found = [line for line in lines(samples) if line.startswith(TOTALS) and not line.endswith(" 0")]
+    values = {line.partition(",")[2].partition("}")[0]: int(line.rpartition(" ")[2]) for line in found}
+    return {
+        key.replace('state="', "").replace('severity="', "").replace('"', ""): value for key, value in values.items()
+    }
 
 
 def monitor(kind: str, data: Any = None, **fields: Any) -> dict[str, Any]:
@@ -79,6 +95,7 @@ def test_a_whole_monitor() -> None:
             enable=True,
             alerts=False,
             fails_count=2,
+            host_id="h1",
             recovery_count=7,
             failure_severity="HIGH",
             last_check=FRESH,
@@ -88,7 +105,7 @@ def test_a_whole_monitor() -> None:
     assert found == [
         f"theeye_monitor_consecutive_failures{{{LABELS}}} 2",
         f"theeye_monitor_enabled{{{LABELS}}} 1",
-        f'theeye_monitor_info{{{LABELS},monitor_type="script",severity="HIGH",tags="db,prod",alerts="false"}} 1',
+        f'theeye_monitor_info{{{LABELS},monitor_type="script",severity="HIGH",tags="db,prod",alerts="false",host_id="h1"}} 1',
         f"theeye_monitor_interval_seconds{{{LABELS}}} 15.0",
         f"theeye_monitor_last_check_timestamp_seconds{{{LABELS}}} 1795352940.5",
         f"theeye_monitor_last_update_timestamp_seconds{{{LABELS}}} 1795352940.5",
@@ -107,7 +124,7 @@ def test_a_bare_monitor_has_only_what_is_known() -> None:
     found, dropped = collect({"id": "6b", "monitor": None})
     labels = 'organization="demo",monitor_id="6b",monitor="",hostname=""'
     assert found == [
-        f'theeye_monitor_info{{{labels},monitor_type="",severity="",tags="",alerts=""}} 1',
+        f'theeye_monitor_info{{{labels},monitor_type="",severity="",tags="",alerts="",host_id=""}} 1',
         f'theeye_monitor_state{{{labels},state="failure"}} 0',
         f'theeye_monitor_state{{{labels},state="normal"}} 0',
         f'theeye_monitor_state{{{labels},state="unknown"}} 1',
@@ -117,7 +134,7 @@ def test_a_bare_monitor_has_only_what_is_known() -> None:
 
 
 def test_tags_can_be_left_out() -> None:
-    found, _ = collect(monitor("host", monitor={"tags": ["a"]}), with_tags=False)
+    found, _ = collect(monitor("host", monitor={"tags": ["a"]}), tags=False)
     assert [line for line in found if 'tags="' in line] == [line for line in found if 'tags=""' in line]
 
 
@@ -243,23 +260,21 @@ def test_one_wrong_clock_decides_nothing(now: float, date: float | None, newest:
     assert server_time(now, date, newest) == judged
 
 
-def test_an_empty_list_is_doubted_twice_and_then_believed() -> None:
-    collector, theeye = MonitorsCollector("demo"), FakeTheEye(monitor("host"))
-    assert collector.collect(theeye, NOW).objects == 1
-    empty = FakeTheEye()
+def test_parts_make_the_whole_list_and_an_empty_part_is_rejected_like_an_empty_list() -> None:
+    fleet = [monitor("host") | {"id": f"{number:024x}"} for number in range(4)]
+    collector = MonitorsCollector(context_of(KIND))
+    whole = lines(collector.collect(FakeTheEye(*fleet), NOW).samples)
+    theeye = FakeTheEye(*fleet, parts=[1, 3])
+    assert lines(collector.collect(theeye, NOW).samples) == whole
+    assert list(theeye.known) == [one["id"] for one in fleet]
+    hidden_error = FakeTheEye(*fleet[:2], parts=[2])
     for _ in range(2):
         with pytest.raises(UpstreamError) as caught:
-            collector.collect(empty, NOW)
+            collector.collect(hidden_error, NOW)
         assert caught.value.reason is Reason.EMPTY_LIST
-    assert collector.collect(empty, NOW).objects == 0
-    assert collector.collect(empty, NOW).objects == 0
-    assert collector.collect(theeye, NOW).objects == 1
-    with pytest.raises(UpstreamError):
-        collector.collect(empty, NOW)
-
-
-def test_an_empty_list_at_the_start_is_believed() -> None:
-    assert MonitorsCollector("demo").collect(FakeTheEye(), NOW).objects == 0
+    assert collector.collect(hidden_error, NOW).objects == 2
+    assert list(hidden_error.known) == [one["id"] for one in fleet]
+    assert collector.collect(FakeTheEye(*fleet), NOW).objects == 4
 
 
 @given(
@@ -276,7 +291,7 @@ def test_no_field_of_any_kind_breaks_a_collection(fields: dict[str, Any]) -> Non
 
 @given(st.permutations(range(6)), st.permutations(range(6)))
 def test_what_is_shown_has_one_order_whatever_theeyes_is(first: list[int], second: list[int]) -> None:
-    collector = MonitorsCollector("demo")
+    collector = MonitorsCollector(context_of(KIND))
     objects = [
         monitor(kind, data, name=f"m{number}", fails_count=number, last_check=FRESH) | {"id": f"{number:024x}"}
         for number, (kind, data) in enumerate(
@@ -290,7 +305,7 @@ def test_what_is_shown_has_one_order_whatever_theeyes_is(first: list[int], secon
             ]
         )
     ]
-    expected = render(MonitorsCollector("demo").collect(FakeTheEye(*objects), NOW).samples)
+    expected = render(MonitorsCollector(context_of(KIND)).collect(FakeTheEye(*objects), NOW).samples)
     for order in (first, second):
         shown = render(collector.collect(FakeTheEye(*(objects[number] for number in order)), NOW).samples)
         assert {family: shown[family].text() for family in shown} == {
@@ -322,12 +337,9 @@ EDITS: list[dict[str, Any]] = [
 ]
 
 
-@given(
-    st.lists(st.lists(st.tuples(st.integers(0, 6), st.integers(0, len(EDITS))), max_size=8), max_size=6),
-    st.integers(1, 4),
-)
-def test_a_poll_after_others_shows_what_a_first_one_would(polls: list[list[tuple[int, int]]], batch: int) -> None:
-    collector = MonitorsCollector("demo")
+@given(st.lists(st.lists(st.tuples(st.integers(0, 6), st.integers(0, len(EDITS))), max_size=8), max_size=6))
+def test_a_poll_after_others_shows_what_a_first_one_would(polls: list[list[tuple[int, int]]]) -> None:
+    collector = MonitorsCollector(context_of(KIND))
     for poll in polls:
         # Each monitor as it was, or with one of the edits; some come, some go, they change places, or come twice.
         listed = [
@@ -335,11 +347,50 @@ def test_a_poll_after_others_shows_what_a_first_one_would(polls: list[list[tuple
             for number, edit in ((number, {} if not edit else EDITS[edit - 1]) for number, edit in poll)
         ]
         theeye = FakeTheEye(*listed, {"id": "always"})
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(decode, "_PIECE", batch)
-            kept = collector.collect(theeye, NOW)
-        anew = MonitorsCollector("demo").collect(theeye, NOW)
+        kept = collector.collect(theeye, NOW)
+        anew = MonitorsCollector(context_of(KIND)).collect(theeye, NOW)
         assert lines(kept.samples) == lines(anew.samples)
         assert kept.dropped == anew.dropped
         assert kept.skipped == anew.skipped
         assert kept.objects == anew.objects == len({number for number, _ in poll}) + 1
+
+
+def test_monitors_are_counted_by_state_and_severity_and_hosts_by_state() -> None:
+    fleet = [
+        monitor("host", id="1"),
+        monitor("host", id="2", state="updates_stopped", failure_severity="HIGH"),
+        monitor("host", id="3", state="updates_stopped", enable=False, failure_severity="HIGH"),
+        monitor("host", id="4", state="failure", failure_severity="CRITICAL"),
+        monitor("host", id="5", state="melted", failure_severity="CRITICAL"),
+        monitor("script", id="6", state="failure", failure_severity="HIGH"),
+        monitor("script", id="7", state="failure", failure_severity="HIGH"),
+        monitor("script", id="8", failure_severity="LOW", enable="no"),
+        monitor("script", id="9", failure_severity=["HIGH"]),
+    ]
+    assert totals(*fleet) == {
+        "normal,other": 2,
+        "normal,LOW": 1,
+        "updates_stopped,HIGH": 1,
+        "disabled,HIGH": 1,
+        "failure,CRITICAL": 1,
+        "failure,HIGH": 2,
+        "unknown,CRITICAL": 1,
+        "up": 2,
+        "silent": 1,
+        "disabled": 1,
+    }
+
+
+def test_totals_of_no_monitors_are_zero() -> None:
+    samples = MonitorsCollector(context_of(KIND)).collect(FakeTheEye(), NOW).samples
+    found = lines(samples)
+    assert len([line for line in found if line.startswith("theeye_monitors{")]) == 5 * 3
+    assert len([line for line in found if line.startswith("theeye_hosts{")]) == 3
+    assert {line.rpartition(" ")[2] for line in found} == {"0"}
+
+
+def test_another_host_is_an_edit_of_a_monitor() -> None:
+    collector = MonitorsCollector(context_of(KIND))
+    for host in ("h1", "h2"):
+        samples = collector.collect(FakeTheEye(monitor("script", host_id=host)), NOW).samples
+        assert [line for line in lines(samples) if f'host_id="{host}"' in line]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from theeye_exporter.config import ConfigError, Settings, add_flags, load
+from theeye_exporter.config import ConfigError, Kept, Settings, add_flags, load
 
 __all__ = ["CANARY", "configure", "problems_of"]
 
@@ -15,7 +15,11 @@ CANARY = "canary-0123456789abcdef"
 
 
 def configure(
-    *flags: str, file: Path | None = None, text: str | None = None, environ: Mapping[str, str] | None = None
+    *flags: str,
+    file: Path | None = None,
+    text: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    kept: Kept | None = None,
 ) -> Settings:
     """Load what the command line and the environment say; ``text`` is written to ``file`` first."""
     if text is not None:
@@ -24,7 +28,7 @@ def configure(
     parser = argparse.ArgumentParser()
     add_flags(parser)
     arguments = flags if file is None else (f"--config.file={file}", *flags)
-    return load(parser.parse_args(arguments), environ or {})
+    return load(parser.parse_args(arguments), environ or {}, kept)
 
 
 def problems_of(

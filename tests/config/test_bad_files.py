@@ -1,4 +1,4 @@
-"""Each file in ``bad/`` shows one mistake, and begins with what the user is told about it."""
+"""Each file in ``bad/`` contains one mistake, and starts with the expected message (FOLDER is the file's folder)."""
 
 from pathlib import Path
 
@@ -12,9 +12,13 @@ ENVIRON = {"THEEYE_ORGANIZATION_NAME": "environment", "THEEYE_TOKEN": CANARY}
 
 
 @pytest.mark.parametrize("file", BAD_FILES, ids=lambda file: file.stem)
-def test_mistake_is_told_with_line_key_and_remedy(file: Path) -> None:
+def test_mistake_is_reported_with_line_key_and_remedy(file: Path) -> None:
     lines = file.read_text(encoding="utf-8").splitlines()
-    expected = [line.removeprefix("# expect: ") for line in lines if line.startswith("# expect: ")]
+    expected = [
+        line.removeprefix("# expect: ").replace("FOLDER", str(file.parent))
+        for line in lines
+        if line.startswith("# expect: ")
+    ]
 
     problems = problems_of(file=file, environ=ENVIRON)
 

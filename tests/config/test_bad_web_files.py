@@ -1,4 +1,4 @@
-"""Each file in ``bad_web/`` shows one mistake, and begins with what the user is told about it."""
+"""Each file in ``bad_web/`` contains one mistake, and starts with the expected message (FOLDER is the file's folder)."""
 
 import shutil
 from pathlib import Path
@@ -36,9 +36,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("file", BAD_FILES, ids=lambda file: file.stem)
-def test_mistake_is_told_with_line_key_and_remedy(file: Path, folder: Path) -> None:
+def test_mistake_is_reported_with_line_key_and_remedy(file: Path, folder: Path) -> None:
     lines = file.read_text(encoding="utf-8").splitlines()
-    expected = [line.removeprefix("# expect: ") for line in lines if line.startswith("# expect: ")]
+    expected = [
+        line.removeprefix("# expect: ").replace("FOLDER", str(folder))
+        for line in lines
+        if line.startswith("# expect: ")
+    ]
     copy = folder / file.name
     shutil.copy(file, copy)
 

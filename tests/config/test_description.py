@@ -1,17 +1,34 @@
 """The effective configuration as people see it."""
 
+import re
 from pathlib import Path
 
 from config.configurations import CANARY, configure
+from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.config import describe
 
 EFFECTIVE = """\
+theeye:
+  url: https://supervisor.theeye.io
+  auth: header
+  timeout: 2s500ms
+  tls_config:
+    insecure_skip_verify: false
+  proxy_url: http://<redacted>@proxy.example.com:3128
+  proxy_from_environment: true
+  follow_redirects: true
 organizations:
 - name: 'yes'
   token: <redacted>
   url: https://supervisor.theeye.io
   auth: header
   timeout: 2s500ms
+  tls_config:
+    insecure_skip_verify: false
+  proxy_url: http://<redacted>@proxy.example.com:3128
+  no_proxy: '*'
+  proxy_from_environment: true
+  follow_redirects: true
   collectors:
     monitors:
       enabled: true
@@ -21,6 +38,11 @@ organizations:
       enabled: false
       interval: 1m
       max_age: 5m
+      full_list_interval: 10m
+    workflows:
+      enabled: true
+      interval: 1m
+      max_age: 5m
     jobs:
       enabled: true
       interval: 15s
@@ -28,13 +50,29 @@ organizations:
       max_details_per_cycle: 200
       detail_concurrency: 4
       full_list_interval: 1h
-    workflows:
-      enabled: true
-      interval: 1m
-      max_age: 5m
+collectors:
+  monitors:
+    enabled: true
+    interval: 30s
+    max_age: 2m30s
+  tasks:
+    enabled: false
+    interval: 1m
+    max_age: 5m
+    full_list_interval: 10m
+  workflows:
+    enabled: true
+    interval: 1m
+    max_age: 5m
+  jobs:
+    enabled: true
+    interval: 15s
+    max_age: 1m15s
+    max_details_per_cycle: 200
+    detail_concurrency: 4
+    full_list_interval: 1h
 web:
-  listen_address:
-  - :9855
+  listen_address: [':9855']
   telemetry_path: /metrics
   enable_lifecycle: false
 log:
@@ -56,7 +94,7 @@ histograms:
     buckets: [500ms, 1m30s]
 limits:
   max_series_per_family: 1000000
-  max_response_bytes: 512MiB
+  max_response_bytes: 64MiB
 labels:
   tags: true
 """
@@ -64,12 +102,17 @@ labels:
 
 def test_description_is_complete_and_without_secrets(tmp_path: Path) -> None:
     text = f"""\
-theeye: {{timeout: 2500ms}}
-organizations: [{{name: yes, token: {CANARY}}}]
+theeye: {{timeout: 2500ms, proxy_url: "http://user:{CANARY}@proxy.example.com:3128/"}}
+organizations: [{{name: yes, token: {CANARY}, no_proxy: "*"}}]
 histograms: {{workflow_turnaround: {{enabled: false, buckets: [500ms, 90s]}}}}
 """
     settings = configure("--log.level=debug", "--no-collector.tasks", file=tmp_path / "exporter.yml", text=text)
-    assert describe(settings) == EFFECTIVE
+    text = describe(settings)
+    # Of the collectors, these four will do.
+    others = "|".join(kind.name for kind in COLLECTORS if f" {kind.name}:" not in EFFECTIVE)
+    found, count = re.subn(rf"^( +)(?:{others}):\n(?:\1  .*\n)+", "", text, flags=re.MULTILINE)
+    assert found == EFFECTIVE
+    assert count == 2 * (len(COLLECTORS) - 4)
 
 
 def test_description_loads_to_the_same_settings(tmp_path: Path) -> None:
@@ -80,7 +123,8 @@ def test_description_loads_to_the_same_settings(tmp_path: Path) -> None:
     buckets = ", ".join(f"{minutes}m10s500ms" for minutes in range(50))
     text = f"""\
 organizations:
-  - {{name: "007 \U0001f600", token_file: {token_file}, url: "http://[::1]:1/x", auth: query}}
+  - {{name: "007 \U0001f600", token_file: {token_file}, url: "http://[::1]:1/x", auth: query, tls_config: {{server_name: a.example}},
+     proxy_url: "https://proxy.example.com", no_proxy: "a.example,10.0.0.0/8", follow_redirects: false}}
 web: {{listen_address: ["[::1]:1", ":2"], telemetry_path: /x, enable_lifecycle: true}}
 shard: {{index: 1, count: 2}}
 collectors: {{jobs: {{full_list_interval: 90m}}, workflows: {{enabled: false}}}}

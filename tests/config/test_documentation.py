@@ -7,28 +7,33 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
 from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 from config.configurations import configure
+from documents import code_blocks, document
 from theeye_exporter.config import (
     CollectorsSettings,
     HistogramSettings,
     LabelsSettings,
     LimitsSettings,
     LogSettings,
+    OrganizationSettings,
+    Settings,
     WebSettings,
     add_flags,
-    parse_duration,
+    add_variables,
 )
 from theeye_exporter.config.problems import Report
-from theeye_exporter.config.schema import FileSettings
+from theeye_exporter.config.schema import section_of
 from theeye_exporter.config.web_file import RateLimit, read_web_file
 from theeye_exporter.config.web_schema import WebFileSchema
+from theeye_exporter.values.settings import Setting, model_in, setting_of, settings_in
 from web.certificates import Authority
 
-DOCS = Path(__file__).parents[2] / "docs"
-REFERENCE = (DOCS / "configuration.md").read_text(encoding="utf-8")
-WEB_REFERENCE = (DOCS / "web-config.md").read_text(encoding="utf-8")
+REFERENCE = document("docs/configuration.md")
+WEB_REFERENCE = document("docs/web-config.md")
 
 
 def keys_of(section: type[BaseModel]) -> Iterator[str]:
@@ -45,15 +50,22 @@ def keys_within(annotation: object) -> Iterator[str]:
 
 
 def test_example_loads_and_shows_the_defaults(tmp_path: Path) -> None:
-    (example,) = re.findall("```yaml\n(.*?)```", REFERENCE, re.DOTALL)
+    (example,) = code_blocks(REFERENCE, "yaml")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets/demo").write_text("token", encoding="utf-8")
+    certificate, key = Authority(tmp_path).server
+    certificate.rename(tmp_path / "exporter.pem")
+    key.rename(tmp_path / "exporter.key")
 
     settings = configure(file=tmp_path / "config.yml", text=example)
 
     demo, factory = settings.organizations
     assert (demo.name, demo.token, demo.token_file) == ("demo", None, tmp_path / "secrets/demo")
     assert (demo.url, demo.auth, demo.timeout) == ("https://supervisor.theeye.io", "header", 10.0)
+    files = [tmp_path / name for name in ("ca.pem", "exporter.pem", "exporter.key")]
+    assert [demo.tls_config.ca_file, demo.tls_config.cert_file, demo.tls_config.key_file] == files
+    assert demo.proxy_url == SecretStr("http://user:password@proxy.example.com:3128")
+    assert (factory.no_proxy, factory.follow_redirects) == (".factory.example.com", True)
     assert demo.collectors == CollectorsSettings()
     assert (factory.name, factory.token) == ("factory", SecretStr("3f1c8a90-replace-me"))
     assert (factory.url, factory.auth, factory.timeout) == ("https://theeye.factory.example.com", "query", 30.0)
@@ -69,13 +81,7 @@ def test_example_loads_and_shows_the_defaults(tmp_path: Path) -> None:
     assert settings.labels == LabelsSettings()
 
 
-def test_default_buckets_are_those_described() -> None:
-    row = next(line for line in REFERENCE.splitlines() if line.startswith("| `buckets` |"))
-    described = re.findall("`([^`]+)`", row.split("|")[2])
-    assert tuple(map(parse_duration, described)) == HistogramSettings().buckets
-
-
-@pytest.mark.parametrize("key", sorted(set(keys_of(FileSettings))))
+@pytest.mark.parametrize("key", sorted(set(keys_of(section_of(Settings)))))
 def test_every_key_is_described(key: str) -> None:
     assert f"`{key}`" in REFERENCE
 
@@ -86,7 +92,7 @@ def test_every_key_of_web_configuration_files_is_described(key: str) -> None:
 
 
 def test_example_of_a_web_configuration_file_works_and_has_every_key(tmp_path: Path) -> None:
-    example, _ = re.findall("```yaml\n(.*?)```", WEB_REFERENCE, re.DOTALL)
+    example, _ = code_blocks(WEB_REFERENCE, "yaml")
     authority = Authority(tmp_path)
     certificate, key = authority.server
     certificate.rename(tmp_path / "server.crt")
@@ -108,3 +114,67 @@ def test_exactly_the_flags_that_exist_are_described() -> None:
     add_flags(parser)
     described = set(re.findall(r"`(--[a-z]+[a-z.-]*\.[a-z-]+)`", REFERENCE))
     assert described == set(parser._option_string_actions)
+
+
+@pytest.mark.parametrize(
+    ("place", "setting"),
+    dict([*settings_in(Settings), *settings_in(OrganizationSettings)]).items(),
+    ids=lambda value: ".".join(value) if isinstance(value, tuple) else "",
+)
+def test_documentation_of_a_setting_fits_help_and_tables(place: tuple[str, ...], setting: Setting) -> None:
+    assert setting.doc[0].islower() or setting.doc.split()[0].isupper(), place
+    assert not setting.doc.endswith((".", ";"))
+    assert "\n" not in setting.doc
+    assert "{" not in setting.doc + setting.flag
+    if setting.flag:
+        assert len(setting.doc) <= 80
+        assert setting.flag.startswith("--")
+
+
+def test_flags_and_variables_are_unique() -> None:
+    flags = [setting.flag for _, setting in settings_in(Settings) if setting.flag]
+    variables = [setting.variable for _, setting in settings_in(OrganizationSettings) if setting.variable]
+    assert len(set(flags)) == len(flags) > 10
+    assert len(set(variables)) == len(variables) == 4
+
+
+def test_help_says_what_a_flag_does_what_it_accepts_and_its_default() -> None:
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    add_variables(parser)
+    told = " ".join(parser.format_help().split())
+    for expected in (
+        "--shard.count NUMBER total number of shards (1 to 1000; default 1)",
+        "--log.level LEVEL lowest level that is logged (debug, info, warn or error; default info)",
+        "[::1]:9855; may be repeated; default :9855)",
+        "--collector.jobs, --no-collector.jobs use the collector jobs (default true)",
+        "--web.enable-lifecycle, --no-web.enable-lifecycle reload on POST to /-/reload (default false)",
+        "--state.file FILE file that keeps counters across restarts --shard.index",
+        "THEEYE_TOKEN_FILE file that holds the token THEEYE_SUPERVISOR_URL",
+    ):
+        assert expected in told
+
+
+def fields_of(model: type[BaseModel], *within: str) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    for key, field in model.model_fields.items():
+        yield (*within, key), field
+        section = model_in(field.annotation)
+        if section is not None:
+            yield from fields_of(section, *within, key)
+
+
+def test_every_field_can_be_set_or_is_a_section() -> None:
+    """A kind in place of a setting, for one, would make a key that nobody can write."""
+    others = [place for place, field in fields_of(Settings) if not (setting_of(field) or model_in(field.annotation))]
+    assert others == [("elsewhere",), ("problems",)]
+
+
+@pytest.mark.parametrize("place", [place for place, setting in settings_in(Settings) if setting.in_file], ids=".".join)
+def test_the_example_has_every_key(place: tuple[str, ...]) -> None:
+    (example,) = code_blocks(REFERENCE, "yaml")
+    section = yaml.safe_load(example)
+    if place[:2] == ("histograms", "workflow_turnaround"):
+        place = ("histograms", "job_duration", place[-1])  # it has the same keys
+    for key in place[:-1]:
+        section = section[key]
+    assert place[-1] in section

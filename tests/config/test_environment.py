@@ -1,4 +1,4 @@
-"""The environment: two variables are enough, and what is almost right is explained."""
+"""Tests the environment: two variables are enough, and near misses are explained."""
 
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def test_name_without_token_is_fine_where_the_file_has_one(file: Path) -> None:
         ),
         (
             {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN_FILE": CANARY},
-            "environment: THEEYE_TOKEN_FILE: no such file",
+            f"environment: THEEYE_TOKEN_FILE: no such file: {Path.cwd()}/canary-<redacted>",
         ),
         (
             {"THEEYE_ORGANIZATION_NAME": "a/b", "THEEYE_TOKEN": CANARY},
@@ -134,7 +134,7 @@ def test_name_without_token_is_fine_where_the_file_has_one(file: Path) -> None:
         ),
         (
             {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN": f"Bearer {CANARY}"},
-            "environment: THEEYE_TOKEN: the token has blanks or line breaks inside",
+            "environment: THEEYE_TOKEN: the token contains spaces or line breaks",
         ),
         (
             {
@@ -173,3 +173,11 @@ def test_organization_of_the_file_without_token_points_at_the_misspelt_variable(
 def test_unreadable_file_does_not_make_the_environment_wrong(file: Path) -> None:
     """Whose token it is stands in the file, perhaps."""
     assert problems_of(file=file, text="", environ={"THEEYE_TOKEN": CANARY}) == ["1: the file is empty"]
+
+
+def test_a_variable_in_the_environment_is_told_what_to_write_there() -> None:
+    (problem,) = problems_of(environ={"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN": "${X}"})
+    assert problem == (
+        "environment: THEEYE_TOKEN: variables are not expanded; "
+        "use token_file, or set THEEYE_TOKEN in the environment to the token itself"
+    )

@@ -1,4 +1,4 @@
-"""The command line: what is wrong there comes together with everything else."""
+"""Tests the command line: its mistakes are reported together with all others."""
 
 import argparse
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_flags_may_be_absent_from_the_namespace() -> None:
     ],
 )
 def test_listen_addresses(text: str, address: ListenAddress) -> None:
-    assert configure("--web.listen-address", text, environ=ENVIRON).web.listen_addresses == (address,)
+    assert configure("--web.listen-address", text, environ=ENVIRON).web.listen_address == (address,)
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,20 @@ def test_listen_addresses(text: str, address: ListenAddress) -> None:
         ),
         ("--state.file=", "--state.file: expected the path of a file, got empty text"),
         ("--state.file=a\tb", "--state.file: expected the path of a file, without control characters"),
-        ("--config.file=/nonexistent.yml", "--config.file: /nonexistent.yml: no such file"),
-        ("--config.file=/", "--config.file: /: is a folder, not a file"),
+        ("--config.file=/nonexistent.yml", "--config.file: no such file: /nonexistent.yml"),
+        ("--config.file=/", "--config.file: is a folder, not a file: /"),
+        ("--config.file=", "--config.file: expected the path of a file, got empty text"),
     ],
 )
 def test_mistakes(flag: str, problem: str) -> None:
     assert problems_of(flag, environ=ENVIRON) == [f"command line: {problem}"]
+
+
+def test_a_configuration_file_that_is_no_path_does_not_make_the_environment_wrong() -> None:
+    """Whose token it is stands in the file, perhaps."""
+    assert problems_of("--config.file=${CONFIG}", environ={"THEEYE_TOKEN": "token"}) == [
+        "command line: --config.file: expected the path of a file, got a variable, and variables are not expanded"
+    ]
 
 
 def test_mistakes_of_file_environment_and_command_line_come_together(tmp_path: Path) -> None:
@@ -83,6 +91,6 @@ def test_mistakes_of_file_environment_and_command_line_come_together(tmp_path: P
     ) == [
         "1: log.level: expected one of debug, info, warn, error, got y",
         "2: labels.tags: expected true or false, got z",
-        "environment: THEEYE_TOKEN: the token has blanks or line breaks inside",
+        "environment: THEEYE_TOKEN: the token contains spaces or line breaks",
         "command line: --log.level: expected one of debug, info, warn, error, got x",
     ]

@@ -1,4 +1,4 @@
-"""Which value wins: defaults < file < environment < flags, and an organization's own over what all share."""
+"""Tests which value wins: defaults < file < environment < flags, and an organisation's own over the general ones."""
 
 from pathlib import Path
 
@@ -94,9 +94,9 @@ labels: {{tags: false}}
     of_file = configure(file=file, text=text)
     of_flags = configure(*flags, file=file, text=text)
 
-    assert of_file.web.listen_addresses == (ListenAddress("127.0.0.1", 1),)
+    assert of_file.web.listen_address == (ListenAddress("127.0.0.1", 1),)
     assert (of_file.web.telemetry_path, of_file.log.level, of_file.log.format) == ("/file", "debug", "json")
-    assert of_flags.web.listen_addresses == (ListenAddress("", 2), ListenAddress("::1", 3))
+    assert of_flags.web.listen_address == (ListenAddress("", 2), ListenAddress("::1", 3))
     assert (of_flags.web.telemetry_path, of_flags.log.level, of_flags.log.format) == ("/flag", "error", "logfmt")
     assert (of_file.limits.max_series_per_family, of_flags.limits.max_series_per_family) == (5, 7)
     assert of_flags.limits.max_response_bytes == 1024
@@ -111,7 +111,7 @@ labels: {{tags: false}}
 
 def test_list_of_listen_addresses(file: Path) -> None:
     text = 'organizations: [{name: a, token: b}]\nweb: {listen_address: [":9855", "localhost:9856", "[::]:9857"]}\n'
-    assert configure(file=file, text=text).web.listen_addresses == (
+    assert configure(file=file, text=text).web.listen_address == (
         ListenAddress("", 9855),
         ListenAddress("localhost", 9856),
         ListenAddress("::", 9857),

@@ -1,4 +1,4 @@
-"""Tokens never leave, whatever somebody does to the file."""
+"""Tests that tokens are never shown, whatever the file contains."""
 
 import traceback
 from collections.abc import Mapping
@@ -16,6 +16,8 @@ theeye:
   url: https://supervisor.theeye.io
   auth: header
   timeout: 10s
+  proxy_url: "http://exporter:{CANARY}@127.0.0.1:3128"
+  follow_redirects: true
 organizations:
   - name: demo
     token: {CANARY}

@@ -1,18 +1,14 @@
-"""The settings themselves: defaults, and what they cannot be."""
+"""Tests the settings: their defaults and their invalid values."""
 
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from theeye_exporter.config import (
-    CollectorSettings,
-    CollectorsSettings,
-    JobsSettings,
-    ListenAddress,
-    OrganizationSettings,
-    Settings,
-)
+from theeye_exporter.collectors.jobs import JobsSettings
+from theeye_exporter.collectors.settings import CollectorSettings
+from theeye_exporter.collectors.tasks.collector import TasksSettings
+from theeye_exporter.config import CollectorsSettings, ListenAddress, OrganizationSettings, Settings
 
 SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MINUTES = (60.0, 120.0, 300.0, 600.0, 1800.0)
@@ -24,11 +20,11 @@ def test_defaults() -> None:
     settings = Settings(organizations=())
     organization = OrganizationSettings(name="demo", token=SecretStr("token"))
 
-    assert settings.web.listen_addresses == (ListenAddress("", 9855),)
+    assert settings.web.listen_address == (ListenAddress("", 9855),)
     assert settings.web.telemetry_path == "/metrics"
     assert (settings.log.level, settings.log.format) == ("info", "logfmt")
     assert settings.limits.max_series_per_family == 1_000_000
-    assert settings.limits.max_response_bytes == 536_870_912
+    assert settings.limits.max_response_bytes == 67_108_864
     assert settings.labels.tags is True
     assert settings.config_file is None
     assert settings.state.file is None
@@ -39,7 +35,7 @@ def test_defaults() -> None:
     assert (organization.auth, organization.timeout) == ("header", 10.0)
     assert organization.collectors == CollectorsSettings(
         monitors=CollectorSettings(enabled=True, interval=30.0, max_age=150.0),
-        tasks=CollectorSettings(enabled=True, interval=60.0, max_age=300.0),
+        tasks=TasksSettings(enabled=True, interval=60.0, max_age=300.0, full_list_interval=600.0),
         jobs=JobsSettings(
             enabled=True,
             interval=15.0,

@@ -1,5 +1,7 @@
-"""Organisations shared out among processes: each is one's, and a further process moves as few as can be."""
+"""Tests the division of organisations between processes: each has one shard, and a new shard moves as few as possible."""
 
+from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -41,9 +43,27 @@ def test_shards_get_equal_parts(count: int) -> None:
     assert min(parts) > 0.5 * len(names) / count
 
 
-def test_the_shard_is_the_same_for_ever() -> None:
+def test_the_shard_of_an_organization_never_changes() -> None:
     """The processes of one deployment may be of several versions and on several machines."""
     assert [shard_of(name, 5) for name in ("demo", "factory", "ñandú", "007", "a b")] == [1, 3, 0, 0, 3]
+
+
+def test_fifty_thousand_organizations_in_a_hundred_shards() -> None:
+    """The division is the same for ever and even, and a further shard takes about 1/101 of all, and moves no other."""
+    names = [f"customer-{number:05}" for number in range(50_000)]
+
+    before = [shard_of(name, 100) for name in names]
+    after = [shard_of(name, 101) for name in names]
+
+    assert sha256(bytes(before)).hexdigest() == "47b78f1a2c694d0e88d18902f42811e5400308774da7c257cd060ca619185eca"
+    sizes = Counter(before).values()
+    assert (len(sizes), min(sizes), max(sizes)) == (100, 439, 558)
+    moved = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert len(moved) == 508  # 50 000 / 101 is 495
+    assert {new for _, new in moved} == {100}
+    # Every shard gives some, and none gives many.
+    given_up = Counter(old for old, _ in moved)
+    assert (len(given_up), max(given_up.values())) == (100, 12)
 
 
 @settings(max_examples=25)
@@ -76,7 +96,7 @@ def test_flags_win_over_the_file(file: Path) -> None:
     assert configure("--shard.index=0", file=file, text=text).shard == ShardSettings(index=0, count=2)
 
 
-def test_every_shard_tells_the_problems_of_all_organizations(file: Path) -> None:
+def test_every_shard_reports_the_problems_of_all_organizations(file: Path) -> None:
     text = listed("a", "b") + "  - {name: c}\n"
     for index in range(3):
         assert problems_of(f"--shard.index={index}", "--shard.count=3", file=file, text=text) == [
@@ -87,14 +107,14 @@ def test_every_shard_tells_the_problems_of_all_organizations(file: Path) -> None
 @pytest.mark.parametrize(
     ("flags", "problems"),
     [
-        (["--shard.index=3", "--shard.count=3"], ["--shard.index: shard 3 of 3: shards are counted from 0"]),
+        (["--shard.index=3", "--shard.count=3"], ["--shard.index: shard 3 of 3: shards are numbered from 0"]),
         (
             ["--shard.index=1"],
-            ["--shard.index: shard 1 of 1: shards are counted from 0; shard.count says how many there are"],
+            ["--shard.index: shard 1 of 1: shards are numbered from 0; shard.count is the total number"],
         ),
         (
             ["--shard.index=$(POD_INDEX)", "--shard.count=3"],
-            ["--shard.index: expected a whole number from 0 to 999, got $(POD_INDEX)"],
+            ["--shard.index: expected a whole number from 0 to 999, got a variable, and variables are not expanded"],
         ),
         (["--shard.index=-1", "--shard.count=3"], ["--shard.index: expected a whole number from 0 to 999, got -1"]),
         (["--shard.index=1", "--shard.count=0"], ["--shard.count: expected a whole number from 1 to 1000, got 0"]),
@@ -108,5 +128,5 @@ def test_mistakes(flags: list[str], problems: list[str], file: Path) -> None:
 def test_a_count_below_the_index_of_the_file(file: Path) -> None:
     text = listed("a") + "shard: {index: 2}\n"
     assert problems_of("--shard.count=2", file=file, text=text) == [
-        "3: shard.index: shard 2 of 2: shards are counted from 0"
+        "3: shard.index: shard 2 of 2: shards are numbered from 0"
     ]

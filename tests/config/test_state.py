@@ -1,4 +1,4 @@
-"""Where the state is kept, and where it cannot be."""
+"""Tests valid and invalid paths of the state file."""
 
 from pathlib import Path
 
@@ -63,16 +63,17 @@ def test_flag_does_not_make_up_for_what_is_no_path(file: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        ("", "is a folder, not a file"),
-        ("missing/state", "the folder it should be in does not exist"),
-        ("exporter.yml/state", "the folder it should be in is a file"),
-        ("x" * 1000, "cannot be read (File name too long)"),
+        ("", "is a folder, not a file: FOLDER"),
+        ("missing/state", "no such folder: FOLDER/missing"),
+        ("exporter.yml/state", "a part of the path is a file, not a folder: FOLDER/exporter.yml/state"),
+        ("x" * 1000, "FOLDER/<redacted> cannot be read (File name too long)"),
     ],
     ids=["folder", "no folder", "file as folder", "long"],
 )
 def test_flag_where_no_file_can_be(tmp_path: Path, path: str, problem: str) -> None:
     (tmp_path / "exporter.yml").touch()
-    assert problems_of(f"--state.file={tmp_path / path}", environ=ENVIRON) == [f"command line: --state.file: {problem}"]
+    (told,) = problems_of(f"--state.file={tmp_path / path}", environ=ENVIRON)
+    assert told.replace(str(tmp_path), "FOLDER") == f"command line: --state.file: {problem}"
 
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,5 +82,5 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "stat", refuse)
     assert problems_of(f"--state.file={tmp_path}/state", environ=ENVIRON) == [
-        "command line: --state.file: no permission to read it"
+        f"command line: --state.file: no permission to read {tmp_path}/state"
     ]

@@ -42,9 +42,10 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "open", refuse)
     file = tmp_path / "exporter.yml"
-    assert problems_of(file=file, environ=ENVIRON) == [f"command line: --config.file: {file}: no permission to read it"]
+    assert problems_of(file=file, environ=ENVIRON) == [f"command line: --config.file: no permission to read {file}"]
 
 
 def test_name_of_the_file_cannot_break_the_line(tmp_path: Path) -> None:
-    file = tmp_path / "a\nb.yml"
-    assert problems_of(file=file, text="", environ=ENVIRON) == [f"{tmp_path}/a?b.yml:1: the file is empty"]
+    assert problems_of(file=tmp_path / "a\nb.yml", text="", environ=ENVIRON) == [
+        "command line: --config.file: expected the path of a file, without control characters"
+    ]

@@ -1,4 +1,4 @@
-"""Web configuration files that are right, and what becomes of them."""
+"""Tests valid web configuration files and their effect."""
 
 import ssl
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from theeye_exporter.config.problems import Report
-from theeye_exporter.config.web_file import Fingerprint, RateLimit, WebFile, fingerprint, read_web_file
+from theeye_exporter.config.web_file import RateLimit, WebFile, read_web_file
+from theeye_exporter.theeye.fingerprints import Fingerprint, fingerprint
 from web.certificates import Authority
 
 HASH = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
@@ -89,7 +90,7 @@ def test_certificates_may_stand_in_the_file(folder: Path) -> None:
     assert len(context.get_ca_certs()) == 1
 
 
-def test_comments_around_certificates_are_passed_over(folder: Path) -> None:
+def test_comments_around_certificates_are_ignored(folder: Path) -> None:
     commented = folder / "commented.pem"
     commented.write_text("Zertifizierungsstelle für Prüfungen\n" + (folder / "ca.pem").read_text() + "\n# ende\n")
 
@@ -139,14 +140,14 @@ def test_whose_order_of_ciphers_counts(text: str, preferred: bool, folder: Path)
     assert bool(context.options & ssl.OP_CIPHER_SERVER_PREFERENCE) is preferred
 
 
-def test_what_works_otherwise_than_in_go_is_told(folder: Path) -> None:
+def test_differences_from_go_are_reported(folder: Path) -> None:
     curves = read(folder, TLS + "  curve_preferences: [CurveP384, X25519]\n")
     clients = read(folder, TLS + "  client_auth_type: RequestClientCert\n")
     clear = read(folder, f"basic_auth_users: {{alice: {HASH}}}\n")
 
     assert curves.remarks == ("of curve_preferences only CurveP384 is used",)
     assert clients.remarks == (
-        "client_auth_type RequestClientCert is as NoClientCert: a certificate that nobody verifies is not asked for",
+        "client_auth_type RequestClientCert works like NoClientCert: certificates are requested only to verify them",
     )
     assert clear.remarks == ("passwords travel in the clear: there are basic_auth_users, but no tls_server_config",)
     assert read(folder, TLS + "  curve_preferences: [X25519]\n").remarks == ()

@@ -1,4 +1,4 @@
-"""A simulated TheEye whose time stands still until a test moves it."""
+"""A simulated TheEye whose clock moves only when a test moves it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -75,13 +75,13 @@ def start(clock: Clock) -> Iterator[Start]:
 
 @pytest.fixture
 def living(start: Start) -> Client:
-    """A world that lives as the clock goes."""
+    """A world that changes as its clock moves."""
     return start()
 
 
 @pytest.fixture
 def frozen(start: Start) -> Client:
-    """A world in which nothing happens by itself."""
+    """A world in which nothing happens without the test."""
     return start(frozen=True)
 
 

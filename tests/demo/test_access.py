@@ -1,4 +1,4 @@
-"""Tokens and organisations: who gets in, and what the others are told."""
+"""Tests tokens and organisations: which requests are accepted, and the errors for others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +46,9 @@ def test_a_bad_token(living: Client, recorded: Callable[[str], Any]) -> None:
     assert "stolen" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/{}/job", "/{}/resource", "/indicator?customer={}", "/usage/counters?customer={}"])
+@pytest.mark.parametrize(
+    "path", ["/{}/job", "/{}/resource", "/{}/webhook", "/indicator?customer={}", "/usage/counters?customer={}"]
+)
 def test_organisations_are_checked(living: Client, recorded: Callable[[str], Any], path: str) -> None:
     assert living.get(path.format("demo")).status_code == 200
     unknown = living.get(path.format("other"))
@@ -68,4 +70,4 @@ def test_a_bad_token_is_found_before_a_wrong_organisation(living: Client) -> Non
 
 def test_a_missing_route_is_found_before_a_bad_token(living: Client) -> None:
     assert living.get("/demo/monitor", token="stolen").status_code == 404
-    assert living.session.post(f"{living.theeye.url}/demo/job", timeout=30).status_code == 405
+    assert living.session.put(f"{living.theeye.url}/demo/job", timeout=30).status_code == 405

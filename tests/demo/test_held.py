@@ -1,6 +1,7 @@
-"""Faults of what TheEye watches: monitors that fail and bots that are silent, as long as they are told to."""
+"""Tests the faults of monitors and bots: they last as long as they are active."""
 
 from collections import Counter
+from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
@@ -95,3 +96,59 @@ def test_they_are_read(text: str, fault: Fault) -> None:
 def test_they_are_not_about_requests(text: str) -> None:
     with pytest.raises(ValueError, match="not about requests"):
         parse_fault(text)
+
+
+def schedules(client: Client) -> dict[str, dict[str, object]]:
+    return {task["name"]: task["schedules"][0] for task in client.json("/demo/task") if task["schedules"]}
+
+
+def executions(client: Client) -> dict[str, int]:
+    return {task["name"]: task["execution_count"] for task in client.json("/demo/task")}
+
+
+def test_a_missed_trigger_moves_the_schedule_on_and_creates_no_job(calm: Client, clock: Clock) -> None:
+    name, before = next(iter(schedules(calm).items()))
+    put(calm, f"trigger-missed={name}")
+    counted = executions(calm)[name]
+    clock.now += 7200
+    assert schedules(calm)[name]["lastRunAt"] != before["lastRunAt"]
+    assert executions(calm)[name] == counted
+    put(calm)
+    clock.now += 7200
+    assert executions(calm)[name] > counted
+
+
+@pytest.mark.parametrize("fault", ["schedule-failed", "schedule-disabled"])
+def test_a_schedule_that_does_not_run_keeps_its_next_run(fault: str, calm: Client, clock: Clock) -> None:
+    name, before = next(iter(schedules(calm).items()))
+    put(calm, f"{fault}={name}")
+    clock.now += 7200
+    after = schedules(calm)[name]
+    assert (after["nextRunAt"], after.get("lastRunAt")) == (before["nextRunAt"], before.get("lastRunAt"))
+    assert after["disabled"] is True
+    assert ("failedAt" in after) == (fault == "schedule-failed")
+    put(calm)
+    clock.now += 7200
+    assert schedules(calm)[name]["nextRunAt"] != before["nextRunAt"]
+
+
+def test_a_clock_that_is_ahead_is_right_again_when_the_fault_ends(calm: Client, clock: Clock) -> None:
+    def ahead() -> float:
+        date = parsedate_to_datetime(calm.get("/api/status", token=None).headers["Date"])
+        return round(date.timestamp() - clock.now)
+
+    assert abs(ahead()) <= 1
+    put(calm, "clock-ahead=2m")
+    assert abs(ahead() - 120) <= 1
+    put(calm)
+    assert abs(ahead()) <= 1
+    counted = sum(executions(calm).values())
+    clock.now += 7200
+    assert sum(executions(calm).values()) > counted
+
+
+def test_theeye_says_the_version_of_the_fault(calm: Client) -> None:
+    put(calm, "server-version=4.14.0")
+    assert calm.json("/api/status")["theeye_version"] == "4.14.0"
+    put(calm)
+    assert calm.json("/api/status")["theeye_version"] == "4.15.3"

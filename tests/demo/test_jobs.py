@@ -1,4 +1,4 @@
-"""Jobs as tests drive them: the server's rules, and the truth that is counted."""
+"""Tests jobs that a test controls: the server's rules, and the counted runs."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from demo.conftest import START, Client, Clock
 from theeye_exporter.demo import Tally
-from theeye_exporter.demo.basics import iso
+from theeye_exporter.demo.ids_and_time import iso
 from theeye_exporter.demo.tasks import Task
 
 Document = dict[str, Any]
@@ -168,7 +168,7 @@ def test_a_restart_keeps_id_and_creation_date(frozen: Client, clock: Clock) -> N
     }
 
 
-def test_an_edit_is_no_run(frozen: Client, clock: Clock) -> None:
+def test_an_edit_is_not_a_run(frozen: Client, clock: Clock) -> None:
     world, task = frozen.theeye.world, task_of(frozen)
     job_id = world.create_job(task.id).id
     world.finish_job(job_id)

@@ -1,4 +1,4 @@
-"""The world that lives by itself: the same for the same seed, lively, healthy, and true to its own books."""
+"""Tests a world that changes by itself: it is reproducible, active, mostly healthy, and consistent with its own counts."""
 
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -7,9 +7,18 @@ import pytest
 
 from demo.conftest import START, Client, Clock, Start
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, World
-from theeye_exporter.demo.basics import parse_time
+from theeye_exporter.demo.ids_and_time import parse_time
 
-LISTS = ("/demo/resource", "/demo/job", "/demo/task", "/job/running", "/workflows", "/demo/host", "/indicator")
+LISTS = (
+    "/demo/resource",
+    "/demo/job",
+    "/demo/task",
+    "/job/running",
+    "/workflows",
+    "/demo/host",
+    "/indicator",
+    "/demo/webhook",
+)
 
 
 def everything(client: Client) -> list[Any]:

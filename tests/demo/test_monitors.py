@@ -1,4 +1,4 @@
-"""Monitors: the rules by which states change, the shapes that are odd on purpose, and what tests can do to them."""
+"""Tests monitors: how states change, unusual forms, and the methods for tests."""
 
 from typing import Any
 

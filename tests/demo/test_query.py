@@ -1,4 +1,4 @@
-"""where, sort and limit, over HTTP and by themselves."""
+"""Tests where, sort and limit, with and without HTTP."""
 
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.conftest import Client
-from theeye_exporter.demo.basics import iso, parse_time
+from theeye_exporter.demo.ids_and_time import iso, parse_time
 from theeye_exporter.demo.query import BadQueryError, parse_query, read_selection, select
 
 

@@ -1,4 +1,4 @@
-"""Which paths there are, and what the server says where there are none."""
+"""Tests the paths, and the errors for unknown paths."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +23,7 @@ from demo.conftest import Client, Start
         "/demo/host",
         "/indicator",
         "/indicator?customer=demo",
+        "/demo/webhook",
     ],
 )
 def test_lists(living: Client, path: str) -> None:
@@ -66,13 +67,13 @@ def test_monitors_of_old_servers_are_elsewhere(start: Start) -> None:
     assert [old.get(path).status_code for path in ("/monitor", "/demo/resource")] == [404, 404]
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD"])
-def test_only_reading(living: Client, method: str) -> None:
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD"])
+def test_other_methods(living: Client, method: str) -> None:
     answer = living.session.request(
         method, f"{living.theeye.url}/demo/job", headers={"Authorization": "Bearer x"}, timeout=30
     )
     assert answer.status_code == 405
-    assert answer.headers["Allow"] == "GET"
+    assert answer.headers["Allow"] == "GET, POST"
     assert (answer.content == b"") == (method == "HEAD")
 
 
@@ -174,7 +175,7 @@ def test_an_agents_token_takes_jobs_off_the_queue(frozen: Client) -> None:
     assert frozen.get("/demo/job?hostname=nowhere", token=agent).status_code == 404
 
 
-def test_a_viewer_sees_nothing(living: Client) -> None:
+def test_a_viewer_sees_hosts_and_webhooks_and_nothing_else(living: Client) -> None:
     viewer = living.theeye.settings.viewer_token
     lists = (
         "/demo/resource",
@@ -182,10 +183,13 @@ def test_a_viewer_sees_nothing(living: Client) -> None:
         "/demo/job",
         "/demo/task",
         "/workflows",
+        "/indicator",
         "/job/running",
         "/job/running_count",
     )
     assert [living.json(path, token=viewer) for path in lists] == [[]] * len(lists)
+    for path in ("/demo/host", "/demo/webhook"):
+        assert living.json(path, token=viewer) == living.json(path) != []
     refused = living.get("/usage/counters", token=viewer)
     assert (refused.status_code, refused.json()) == (403, "forbidden")
 

@@ -145,9 +145,9 @@ def test_the_body_is_prepared_once_for_each_state_of_the_world(living: Client, c
     path = f"{living.theeye.url}/demo/resource"
     assert path
     living.json("/demo/resource")
-    before = living.theeye._api._bodies["monitors", "[]"][1]
+    before = living.theeye._api._reading._bodies["monitors", "[]"][1]
     living.json("/monitor?customer=demo")
-    assert living.theeye._api._bodies["monitors", "[]"][1] is before
+    assert living.theeye._api._reading._bodies["monitors", "[]"][1] is before
     clock.now += 60
     living.json("/demo/resource")
-    assert living.theeye._api._bodies["monitors", "[]"][1] is not before
+    assert living.theeye._api._reading._bodies["monitors", "[]"][1] is not before

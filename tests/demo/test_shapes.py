@@ -1,4 +1,4 @@
-"""The simulated answers have the fields and the JSON types of those a real server 4.15.3 gave."""
+"""Tests that simulated responses have the fields and JSON types of those of a real server 4.15.3."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -59,7 +59,7 @@ def assert_same_shape(
     key: Callable[[Document], str],
     optional: set[str] | None = None,
 ) -> set[str]:
-    """Every simulated document has a real one's fields and types; returns the keys that both have."""
+    """Check that every simulated document has the fields of a real one; return the keys that both have."""
     may_miss = optional or set()
     mine, theirs = shapes(simulated, key), shapes(real, key)
     both = set(mine) & set(theirs)
@@ -83,13 +83,13 @@ def by_class(document: Document) -> str:
 
 
 def plain(document: Document) -> bool:
-    """Not one of the deliberate oddities, which were not recorded."""
+    """Whether the object is not one of the unusual ones, which were not recorded."""
     return document["monitor"] is not None and "last_event" in document
 
 
 @pytest.fixture(scope="module")
 def watched() -> dict[str, list[Document]]:
-    """What a client sees in twenty minutes: every state of monitors and jobs."""
+    """The responses of twenty minutes: every state of monitors and jobs."""
     clock = Clock()
     seen: dict[str, list[Document]] = {"monitors": [], "jobs": [], "running": [], "details": []}
     with SimulatedTheEye(DemoSettings(monitors=120), clock) as theeye, requests.Session() as session:
@@ -240,6 +240,13 @@ def test_hosts(living: Client) -> None:
         [one for host in real for one in host["fingerprints"]],
         lambda _: "fingerprint",
     )
+
+
+def test_webhooks(living: Client) -> None:
+    real = json.loads((RECORDINGS / "supervisor-4.15.3-more" / "webhook_list.json").read_text())
+    mine = living.json("/demo/webhook")
+    assert_same_shape(mine, real, lambda _: "webhook")
+    assert {one["enable"] for one in mine} == {True, False}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What goes wrong in TheEye reaches the right person, alone, once, and is taken back when it is over."""
+"""Tests that each problem notifies the right person once, and that a "resolved" notification follows."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,15 +6,20 @@ from typing import Literal
 import pytest
 import requests
 
-from e2e_alerting import Stack, shortened, stack
+from e2e_alerting import Stack, played, shortened
 from e2e_prometheus import query
-from processes import eventually
 
 pytestmark = pytest.mark.e2e
 
 Alert = tuple[str, str, str]
 PATIENCE = 4
 """Evaluations during which nothing else may come."""
+STORM = tuple(
+    f"monitor-failing=*/{name}"
+    for name in ("Processes List", "service process", "* answers", "rows waiting", "configuration", "certificate check")
+)
+"""Every monitor that measures nothing. Those of disks fail with a full disk, which is another alert, and a true one, a
+quarter of a minute later: on a machine that takes so long it would come in between."""
 
 
 def test_only_durations_are_shortened() -> None:
@@ -30,7 +35,7 @@ def test_only_durations_are_shortened() -> None:
 
 def expect(running: Stack, status: Literal["firing", "resolved"], alerts: set[Alert], since: int) -> None:
     try:
-        eventually(lambda: running.alerts(status, since) >= alerts, status)
+        running.wait_for(lambda: running.alerts(status, since) >= alerts, status)
     except AssertionError:
         assert running.alerts(status, since) == alerts  # shows what came instead
         raise
@@ -38,7 +43,7 @@ def expect(running: Stack, status: Literal["firing", "resolved"], alerts: set[Al
 
 def settle(running: Stack) -> None:
     until = running.evaluations() + PATIENCE
-    eventually(lambda: running.evaluations() >= until, f"{PATIENCE} more evaluations")
+    running.wait_for(lambda: running.evaluations() >= until, f"{PATIENCE} more evaluations")
 
 
 def check_every_expression(running: Stack) -> None:
@@ -53,11 +58,12 @@ def check_every_expression(running: Stack) -> None:
 
 
 def test_each_fault_tells_the_right_person_and_nobody_else(tmp_path: Path) -> None:
-    monitor: Alert = ("page", "TheEyeMonitorFailing", "web-01/Processes List")  # CRITICAL in TheEye
+    monitor: Alert = ("page", "TheEyeCriticalMonitorFailing", "web-01/Processes List")  # CRITICAL in TheEye
     minor: Alert = ("ticket", "TheEyeMonitorFailing", "web-01/configuration")  # HIGH
-    host: Alert = ("page", "TheEyeHostSilent", "db-01")
+    host: Alert = ("page", "TheEyeCriticalHostSilent", "db-01")
     faults = ("monitor-failing=web-01/Processes List", "monitor-failing=web-01/configuration", "bot-silent=db-01")
-    with stack(tmp_path, monitors=60, tasks=20) as running:
+
+    def play(running: Stack) -> None:
         settle(running)
         check_every_expression(running)
         assert running.told == []  # all is well, and nobody is told anything
@@ -73,8 +79,8 @@ def test_each_fault_tells_the_right_person_and_nobody_else(tmp_path: Path) -> No
         down: Alert = ("page", "TheEyeUpstreamDown", "demo")
         running.break_it(*faults, "error=503")
         expect(running, "firing", {down}, before)
-        eventually(lambda: not running.firing("TheEyeMonitorFailing"), "the monitor's data are gone")
-        eventually(lambda: not running.firing("TheEyeHostSilent"), "the host's data are gone")
+        running.wait_for(lambda: not running.firing("TheEyeCriticalMonitorFailing"), "the monitor's data are gone")
+        running.wait_for(lambda: not running.firing("TheEyeCriticalHostSilent"), "the host's data are gone")
 
         # It is back, and takes the token no more.
         token: Alert = ("page", "TheEyeTokenRejected", "unauthorized")
@@ -84,7 +90,7 @@ def test_each_fault_tells_the_right_person_and_nobody_else(tmp_path: Path) -> No
         settle(running)
         running.break_it(*faults)
         expect(running, "resolved", {token}, before)
-        eventually(lambda: running.firing("TheEyeMonitorFailing"), "the monitor is seen failing again")
+        running.wait_for(lambda: running.firing("TheEyeCriticalMonitorFailing"), "the monitor is seen failing again")
         assert running.alerts("firing", before) - {monitor, minor, host} == {down, token}
         assert running.alerts("resolved", before) == {down, token}
         running.break_it()
@@ -99,21 +105,26 @@ def test_each_fault_tells_the_right_person_and_nobody_else(tmp_path: Path) -> No
         assert running.alerts("firing", before) == {exporter}
         assert running.alerts("firing") == running.alerts("resolved") == {monitor, minor, host, down, token, exporter}
 
+    played(play, tmp_path, monitors=60, tasks=20)
+
 
 def test_a_storm_is_a_handful_of_notifications(tmp_path: Path) -> None:
     many: Alert = ("page", "TheEyeManyMonitorsFailing", "demo")
-    host: Alert = ("page", "TheEyeHostSilent", "web-01")
-    with stack(tmp_path, monitors=1000, tasks=20) as running:
+    host: Alert = ("page", "TheEyeCriticalHostSilent", "web-01")
+
+    def play(running: Stack) -> None:
         settle(running)  # how many fail is not seen to rise before it was seen at all
         assert running.told == []
 
-        running.break_it("monitor-failing=*")
+        running.break_it(*STORM)
         expect(running, "firing", {many}, 0)
-        eventually(lambda: len(running.firing("TheEyeMonitorFailing")) > 600, "hundreds of alerts, all muted")
+        running.wait_for(
+            lambda: len(running.firing("TheEye(Critical|Minor)?MonitorFailing")) > 400, "hundreds of alerts, all muted"
+        )
         settle(running)
         assert [n.firing for n in running.told] == [{many}]
 
-        running.break_it("monitor-failing=*", "bot-silent=web-01")
+        running.break_it(*STORM, "bot-silent=web-01")
         expect(running, "firing", {host}, 1)
         settle(running)
         assert [n.firing for n in running.told] == [{many}, {host}]
@@ -121,9 +132,15 @@ def test_a_storm_is_a_handful_of_notifications(tmp_path: Path) -> None:
         hosts: Alert = ("page", "TheEyeManyHostsSilent", "demo")
         running.break_it("bot-silent=*")
         expect(running, "firing", {hosts}, 2)
-        eventually(lambda: len(running.firing("TheEyeHostSilent")) == 100, "a hundred alerts, all muted")
+        running.wait_for(
+            lambda: len(running.firing("TheEye(Critical)?HostSilent")) == 100, "a hundred alerts, all muted"
+        )
         settle(running)
         assert running.alerts("firing") == {many, host, hosts}
         # Three pages, and one message that the first of them is over.
-        eventually(lambda: running.alerts("resolved") == {many}, "the monitors do not fail any more, they are silent")
+        running.wait_for(
+            lambda: running.alerts("resolved") == {many}, "the monitors do not fail any more, they are silent"
+        )
         assert len(running.told) <= 4
+
+    played(play, tmp_path, monitors=1000, tasks=20)

@@ -1,4 +1,4 @@
-"""The dashboards beside a demo that runs: scraped as in production, staleness and exemplars included."""
+"""Runs the dashboards on a running demo, scraped as in production, with staleness and exemplars."""
 
 import time
 from pathlib import Path

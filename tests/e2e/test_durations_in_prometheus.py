@@ -1,4 +1,4 @@
-"""Durations of the simulated TheEye's jobs, as a real Prometheus computes them from the histograms."""
+"""Compares durations that a real Prometheus computes from the histograms with those of the simulated jobs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

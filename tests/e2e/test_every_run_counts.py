@@ -14,6 +14,7 @@ What TheEye's API leaves undecidable does not happen here (see `Generator`):
 - a clock that is set back and forth again before TheEye was asked once.
 """
 
+import os
 import random
 import signal
 import time
@@ -40,6 +41,12 @@ from theeye_exporter.demo.workflows import Workflow
 from theeye_exporter.demo.world import World
 
 pytestmark = pytest.mark.e2e
+
+PLAYS: Final = int(os.environ.get("RUN_PLAYS", "1"))
+KILLS: Final = int(os.environ.get("RUN_KILLS", "28"))
+"""Kills in each play."""
+SEED: Final = int(os.environ.get("RUN_SEED", "7"))
+RUNS_BEFORE_A_KILL: Final = 430
 
 Run = tuple[str, int]
 """A job's id and how many times it was started."""
@@ -94,7 +101,7 @@ class Clock:
 
 
 class Requests(deque[RequestRecord]):
-    """The log of requests, which also counts them and ends a fault before a certain one is answered."""
+    """The log of requests; it also counts them, and can end a fault before a certain request."""
 
     def __init__(self) -> None:
         super().__init__(maxlen=1)
@@ -118,7 +125,7 @@ class Requests(deque[RequestRecord]):
 
 @dataclass
 class Exporter:
-    """The exporter as it is seen from outside, over all its lives.
+    """The exporter as seen from outside, over all its restarts.
 
     Attributes:
         address: where it listens.
@@ -181,7 +188,7 @@ class Exporter:
 
 
 def values_of(text: str) -> Values:
-    """Return those samples of an OpenMetrics page that are looked at here."""
+    """Return the samples of an OpenMetrics page that this test uses."""
     wanted = (*COUNTERS, LAST_SUCCESS, "theeye_ledger_backlog_jobs")
     values: Values = {}
     for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
@@ -196,7 +203,7 @@ def values_of(text: str) -> Values:
 
 @dataclass
 class Unit:
-    """A task that the generator moves, and what it knows of its runs.
+    """A task that the generator controls, and the correct counts of its runs.
 
     `care` says what may happen to its jobs:
 
@@ -280,7 +287,7 @@ class Generator:
     # What is known by now.
 
     def look(self) -> None:
-        """Read the exporter's metrics, and find out which runs it knows; it must not know more than there are."""
+        """Read the exporter's metrics, and find out which runs it has counted; its counts must not be too high."""
         if not self._exporter.read():
             return
         truth = self.world.truth
@@ -307,7 +314,7 @@ class Generator:
     # What happens.
 
     def step(self) -> bool:
-        """Let something happen, if it may."""
+        """Perform one random event, if it is allowed."""
         chance = self._chance.random()
         if chance < 0.02:
             return self._update_agent()
@@ -450,7 +457,7 @@ class Generator:
     # Faults.
 
     def interfere(self) -> None:
-        """Set the clock, begin or end a fault, each when its time has come."""
+        """Set the clock, start or end a fault, each at its time."""
         now = time.monotonic()
         if now >= self._next_step and self._exporter.asked_until > self._stepped:
             self._set_clock()
@@ -481,7 +488,7 @@ class Generator:
 
 @dataclass
 class Play:
-    """What a test plays through."""
+    """The parameters of a test."""
 
     theeye: SimulatedTheEye
     generator: Generator
@@ -506,7 +513,7 @@ class Play:
         assert "Traceback" not in log.read_text()
 
     def happen(self, until: Callable[[], bool]) -> None:
-        """Let things happen until a condition holds."""
+        """Perform events until a condition is true."""
         looked, idle = time.monotonic(), 0
         deadline = looked + 120
         while not until():
@@ -520,7 +527,7 @@ class Play:
                 Event().wait(0.01)  # for the next poll, after which more may happen
 
     def happen_until_amid(self) -> None:
-        """Let things happen until the exporter is in the middle of something: a poll, its start, or a commit."""
+        """Perform events until the exporter is in the middle of a poll, a start or a commit."""
         until = time.monotonic() + 5
         if self.chance.random() < 0.4:
             for _ in range(self.chance.randrange(1, 5)):
@@ -569,7 +576,7 @@ def playing(settings: DemoSettings, folder: Path, seed: int) -> Iterator[Play]:
 
 
 def play_through(play: Play, *, runs: int, kills: int) -> None:
-    """Let so many runs end while the exporter is killed so often, and hold what it says against the truth."""
+    """Let runs end while the exporter is killed, and compare its counts with the correct ones."""
     generator, exporter = play.generator, play.exporter
     with play.life():
         # A poll in which nothing happens is the baseline, of jobs and of TheEye's own counts.
@@ -595,7 +602,7 @@ def play_through(play: Play, *, runs: int, kills: int) -> None:
 
 
 def compare(generator: Generator, exporter: Exporter) -> None:
-    """Hold everything that is counted against the truth."""
+    """Compare all counts with the correct ones."""
     truth = generator.world.truth
     tasks = {task_id: unit.care for task_id, unit in generator.units.items()}
     bursts = {task_id for task_id, care in tasks.items() if care == "burst"}
@@ -621,9 +628,14 @@ def compare(generator: Generator, exporter: Exporter) -> None:
             assert seen_seconds <= seconds + 1e-6, f"{care} task {task_id}"
 
 
-def test_every_run_counts_once_whatever_happens(tmp_path: Path) -> None:
-    with playing(DemoSettings(tasks=130, monitors=40), tmp_path, seed=7) as play:
-        play_through(play, runs=12_000, kills=28)
+@pytest.mark.parametrize("seed", range(SEED, SEED + PLAYS))
+def test_every_run_counts_once_whatever_happens(
+    seed: int, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    with playing(DemoSettings(tasks=130, monitors=40), tmp_path, seed=seed) as play:
+        play_through(play, runs=RUNS_BEFORE_A_KILL * KILLS, kills=KILLS)
+        for name, count in {"kill -9": play.kills, **play.generator.done}.items():
+            record_property(name, count)
 
 
 def test_every_run_counts_once_on_a_server_that_knows_no_filters(tmp_path: Path) -> None:

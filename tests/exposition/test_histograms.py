@@ -1,4 +1,4 @@
-"""Histograms as they are rendered, with the client library and promtool as judges."""
+"""Tests rendered histograms with the client library and promtool."""
 
 import math
 from itertools import pairwise
@@ -12,19 +12,20 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from samples import body, labels, parse, render
-from theeye_exporter.collectors.run_samples import add_counters
-from theeye_exporter.exposition.families import CATALOGUE, JOB_DURATION, JOB_TURNAROUND
+from theeye_exporter.collectors.jobs.families import JOB_DURATION, JOB_TURNAROUND
+from theeye_exporter.collectors.jobs.run_samples import add_counters
+from theeye_exporter.collectors.registry import CATALOGUE
 from theeye_exporter.exposition.family import MetricType
 from theeye_exporter.exposition.labels import format_labels
 from theeye_exporter.exposition.render import Format, Segment
 from theeye_exporter.exposition.samples import HistogramValue, Samples
 from theeye_exporter.exposition.snapshot import Publisher, Snapshot, SnapshotStore
-from theeye_exporter.ledger.records import Account, Bounds, Histogram, Owner, OwnerKind
+from theeye_exporter.ledger.records import Bounds, Histogram, RunKey, RunKind, RunTotals
 from theeye_exporter.theeye.lifecycle import Outcome
 from tools import check_metrics
 
 TEXT_FORMATS = [Format.TEXT_0_0_4, Format.TEXT_1_0_0]
-OWNER = Owner(OwnerKind.TASK, "t1")
+OWNER = RunKey(RunKind.TASK, "t1")
 VALUES = ("demo", "t1", 'say "hi"\\\n', "bot-1")
 LABELS = labels(organization="demo", task_id="t1", task='say "hi"\\\n', hostname="bot-1")
 BOUNDS = (0.5, 1.0, 2.5)
@@ -46,7 +47,7 @@ def observed(*values: float, upper: tuple[float, ...] = BOUNDS) -> Histogram:
 def samples_of(histogram: Histogram) -> Samples:
     """Return the samples of a task whose run times these are."""
     samples = Samples()
-    account = Account({Outcome.SUCCESS: 1}, duration=histogram)
+    account = RunTotals({Outcome.SUCCESS: 1}, duration=histogram)
     add_counters(
         samples, OWNER, format_labels(JOB_DURATION.labels, VALUES), account, Bounds(histogram.bounds, None, None)
     )
@@ -54,7 +55,7 @@ def samples_of(histogram: Histogram) -> Samples:
 
 
 def snapshot_of(samples: Samples) -> Snapshot:
-    store = SnapshotStore(lambda: 0.0)
+    store = SnapshotStore(CATALOGUE, lambda: 0.0)
     store.publish(Publisher("demo", "jobs"), render(samples), math.inf)
     return store.current()
 

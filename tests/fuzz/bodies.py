@@ -1,4 +1,4 @@
-"""Answers of TheEye as nobody should give them: recorded ones with something wrong in them."""
+"""Mutated responses of TheEye, made from recorded ones."""
 
 import json
 import re
@@ -9,26 +9,29 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from playback import T0
+from playback import MORE, T0
 
-__all__ = ["CANARY", "KINDS", "Body", "bodies", "recorded"]
+__all__ = ["CANARY", "KINDS", "TOKENS", "Body", "bodies", "recorded"]
 
 CANARY: Final = "canary-of-a-body"
 """Stands in names and wherever else a text may stand, and must not get into a log."""
 
-KINDS: Final = ("monitors", "tasks", "workflows", "jobs", "open_jobs", "details")
+KINDS: Final = ("monitors", "tasks", "workflows", "jobs", "open_jobs", "details", "hosts", "indicators", "webhooks")
 
 _FILES: Final = {
-    "monitors": "monitor.json",
-    "tasks": "task_list.json",
-    "workflows": "workflow_list.json",
-    "jobs": "job_list.json",
-    "open_jobs": "job_list_open.json",
-    "details": "job_6b02e788409f6d2a624a37f9.json",
+    "monitors": T0 / "monitor.json",
+    "tasks": T0 / "task_list.json",
+    "workflows": T0 / "workflow_list.json",
+    "jobs": T0 / "job_list.json",
+    "open_jobs": T0 / "job_list_open.json",
+    "details": T0 / "job_6b02e788409f6d2a624a37f9.json",
+    "hosts": T0 / "host_list.json",
+    "indicators": T0 / "indicator_list.json",
+    "webhooks": MORE / "webhook_list.json",
 }
 
 # What JSON text is put where a value stood; some of it is no JSON.
-_TOKENS: Final = (
+TOKENS: Final = (
     b"1e400",
     b"-1e400",
     b"-0",
@@ -124,7 +127,7 @@ _values: Final = st.recursive(
 
 # A token is put in when the document is text: until then, a string of its own stands for it.
 _MARK: Final = re.compile(rb'"@token (\d+)@"')
-_replacements: Final = _values | st.integers(0, len(_TOKENS) - 1).map("@token {}@".format)
+_replacements: Final = _values | st.integers(0, len(TOKENS) - 1).map("@token {}@".format)
 
 _operations: Final = st.sampled_from(
     ("replace", "replace", "replace", "drop", "double", "nest", "rename", "swap", "like", "key again")
@@ -143,7 +146,7 @@ _changes: Final = st.builds(_Change, _operations, st.integers(0, 10**6), _replac
 
 
 def _slots(value: Any) -> list[tuple[Any, Any]]:
-    """Return every place in a document: what holds it, and its key or position there."""
+    """Return every place in a document as its container and its key or index."""
     slots: list[tuple[Any, Any]] = []
     queue = [value]
     while queue:
@@ -189,12 +192,12 @@ def _apply(document: list[Any], change: _Change) -> None:  # noqa: C901 - a case
 
 def _text(document: Any, *, compact: bool) -> bytes:
     text = json.dumps(document, separators=(",", ":") if compact else None).encode().replace(b'"@key@', b'"')
-    return _MARK.sub(lambda mark: _TOKENS[int(mark[1])], text)
+    return _MARK.sub(lambda mark: TOKENS[int(mark[1])], text)
 
 
 def recorded(kind: str) -> Any:
     """Return a recorded answer of a kind."""
-    return json.loads((T0 / _FILES[kind]).read_text())
+    return json.loads(_FILES[kind].read_text())
 
 
 def _old_shape(monitors: list[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""An exporter that is polled by hand, by a TheEye whose answers a test makes up."""
+"""An exporter that a test polls, with responses that the test creates."""
 
 import io
 import math
@@ -13,17 +13,27 @@ from pydantic import SecretStr
 from fuzz.bodies import CANARY
 from playback import RECORDED_AT, T0, TOKEN, Asked, Reply, http_server
 from polls import poll
-from samples import Series, body, parse, shown
-from theeye_exporter.assembly import Exporter
+from samples import Series, body, labels, own, parse, shown
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.config import OrganizationSettings, Settings
 from theeye_exporter.exposition.render import Format
-from theeye_exporter.logs import configure_logging
+from theeye_exporter.observability.logs import configure_logging
+from theeye_exporter.polling.exporter import Exporter
 from theeye_exporter.theeye.errors import Reason
 
 __all__ = ["Polled", "TheEye", "theeye"]
 
 _OPEN_JOBS: Final = "where%5Blifecycle%5D"
+_KINDS: Final = {
+    "resource": "monitors",
+    "task": "tasks",
+    "workflows": "workflows",
+    "job": "jobs",
+    "host": "hosts",
+    "indicator": "indicators",
+    "webhook": "webhooks",
+}
+"""What TheEye lists, by the end of its path."""
 _INTERVAL: Final = 60.0
 
 
@@ -37,18 +47,14 @@ class TheEye:
 
     def __call__(self, asked: Asked) -> Reply:
         """Answer."""
-        if asked.path == "/demo/resource":
-            kind = "monitors"
-        elif asked.path == "/demo/task":
-            kind = "tasks"
-        elif asked.path == "/workflows":
-            kind = "workflows"
-        elif asked.path.startswith("/demo/job/"):
+        if asked.path == "/api/status":
+            return Reply(self.bodies.get("status", b"{}"), headers=self.headers)
+        if asked.path.startswith("/demo/job/"):
             kind = "details"
         elif _OPEN_JOBS in asked.query:
             kind = "open_jobs"
         else:
-            kind = "jobs"
+            kind = _KINDS.get(asked.path.rpartition("/")[2], "")
         return Reply(self.bodies.get(kind, b"[]"), headers=self.headers)
 
 
@@ -85,16 +91,22 @@ class Polled:
         return poll(self.exporter)
 
     def series(self) -> Series:
-        """Return what is exported, read by the client library's parsers, once it is found to be valid."""
+        """Return the exported series, read by the client library's parsers after validation."""
         snapshot = self.exporter.store.current()
-        found = shown(snapshot)
+        found = parse(body(snapshot, Format.OPENMETRICS_1_0_0))
         text = parse(body(snapshot, Format.TEXT_0_0_4), Format.TEXT_0_0_4)
         assert sorted(text.values()) == sorted(found.values())
         assert all(math.isfinite(value) for value in found.values())
         assert len(text) == snapshot.series
         for fmt in (Format.OPENMETRICS_1_0_0, Format.TEXT_0_0_4):
             parse(self.exporter.telemetry.exposition(fmt).decode(), fmt)
-        return found
+        return shown(snapshot)
+
+    def skipped(self, collector: str, reason: str) -> float:
+        """Return how many objects were left out for a reason."""
+        key = labels(organization="demo", collector=collector, reason=reason)
+        shown = own(self.exporter.store, self.exporter.telemetry)
+        return shown.get(("theeye_collector_skipped_objects_total", key), 0)
 
     @property
     def log(self) -> str:
@@ -107,6 +119,6 @@ class Polled:
         assert "Traceback" not in self.log
         assert TOKEN not in self.log
         # What a state or lifecycle is called is told, so that somebody can teach it to the exporter.
-        lines = [line for line in self.log.splitlines() if "outcome not understood" not in line]
+        lines = [line for line in self.log.splitlines() if "unknown outcome" not in line]
         assert not [line for line in lines if CANARY in line]
         assert not [line for line in lines if re.search(r'[{}\[\]<]|"id"', line.replace("[Errno", ""))]

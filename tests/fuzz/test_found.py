@@ -1,4 +1,4 @@
-"""Answers that once broke something."""
+"""Tests responses that once caused a bug."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whatever a client sends: never an error of ours, never a hang, and the next one is served."""
+"""Tests arbitrary requests: there is no internal error and no hang, and the next request is served."""
 
 import os
 import re
@@ -119,7 +119,8 @@ def test_no_request_is_an_error_of_ours(conversation: list[bytes], server: tuple
     if answer:
         status = re.match(rb"HTTP/1\.1 (\d{3}) ", answer)
         assert status is not None, answer[:200]
-        assert not re.search(rb"HTTP/1\.1 5(?!03 )\d\d ", answer)
+        # 503 above a limit, 505 for another version.
+        assert not re.search(rb"HTTP/1\.1 5(?!0[35] )\d\d ", answer)
     assert b"Traceback" not in answer
     assert get(server)[0].startswith(b"HTTP/1.1 200 ")
 

@@ -1,7 +1,8 @@
-"""Whatever TheEye answers: no bug, no secret in the log, a valid exposition, and nothing left over from before."""
+"""Tests arbitrary responses of TheEye: no bug, no secret in the log, a valid exposition, no old data."""
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -9,6 +10,9 @@ from hypothesis import strategies as st
 
 from fuzz.bodies import KINDS, Body, bodies
 from fuzz.polled import Polled, TheEye, theeye
+from samples import Series
+from theeye_exporter.collectors.base import CollectorKind
+from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.theeye.errors import Reason
 
 # What failed is to be seen, not that its example is large.
@@ -58,15 +62,16 @@ def test_what_is_shown_after_many_polls_is_what_a_first_one_shows(polls: list[di
     try:
         reasons, first = old.poll(texts(polls[-1])), fresh.poll(texts(polls[-1]))
         shown, expected = old.series(), fresh.series()
-        for collector, prefixes in (("monitors", ("theeye_monitor", "theeye_host")), ("tasks", ("theeye_task",))):
-            if reasons[collector] is None and first[collector] is None:
-                own = {sample for sample in shown.items() if is_of(sample[0][0], prefixes)}
-                assert own ^ {sample for sample in expected.items() if is_of(sample[0][0], prefixes)} == set()
+        for kind in (kind for kind in COLLECTORS if kind.enabled):
+            # What jobs show has a history.
+            if not kind.keeps_ledger and reasons[kind.name] is None and first[kind.name] is None:
+                assert of(kind, shown) ^ of(kind, expected) == set(), kind.name
     finally:
         old.close()
         fresh.close()
 
 
-def is_of(name: str, prefixes: tuple[str, ...]) -> bool:
-    by_jobs = ("theeye_task_jobs", "theeye_task_oldest_open_job", "theeye_task_unseen_runs")
-    return name.startswith(prefixes) and not name.startswith(by_jobs)
+def of(kind: CollectorKind[Any], shown: Series) -> set[Any]:
+    """Return the samples of a kind."""
+    names = {family.name for family in kind.families}
+    return {sample for sample in shown.items() if sample[0][0] in names}

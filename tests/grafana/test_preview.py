@@ -1,11 +1,13 @@
-"""Variables as Grafana puts them into expressions, and tables as its transformations make them."""
+"""Tests that variables and transformations work as in Grafana."""
 
+import re
 from typing import Any
 
 import pytest
 
 from dashboards import DASHBOARDS
-from theeye_preview.data import legend
+from theeye_preview.charts import timeseries
+from theeye_preview.data import Line, legend
 from theeye_preview.variables import Chosen, TimeRange, interpolate, options_of_query_result
 
 TIME = TimeRange(0, 6 * 3600, 30)
@@ -73,3 +75,13 @@ def test_tasks_are_chosen_by_id_whatever_their_names_hold() -> None:
 
 def test_a_legend_takes_labels() -> None:
     assert legend("{{hostname}} {{device}}", {"hostname": "web-1", "device": "sda"}) == "web-1 sda"
+
+
+def test_ticks_of_an_axis_have_different_labels() -> None:
+    panel = {"fieldConfig": {"defaults": {"decimals": 0, "unit": "short", "custom": {}}}}
+    for top in (1.0, 2.0, 3.0, 7.0):
+        lines = [Line("one", [(0, top), (60, top)], {})]
+        drawn = timeseries(panel, lines, TimeRange(0, 60, 30), 400, 200)
+        labels = re.findall(r'text-anchor="end"[^>]*>([^<]*)<', drawn)
+        assert len(labels) == len(set(labels)) > 1
+        assert [float(label) for label in labels] == [number * float(labels[1]) for number in range(len(labels))]

@@ -1,4 +1,4 @@
-"""The rules that dashboards keep: those of Grafana's own linter, and those of this project."""
+"""Tests the rules for dashboards: those of Grafana's linter, and those of this project."""
 
 import re
 from pathlib import Path
@@ -11,10 +11,11 @@ import pytest
 from dashboards import DASHBOARDS, FOLDER, Expression, expressions, panels
 from queries import catalogue, children, nodes, selectors
 from theeye_dashboards.catalogue import render
+from theeye_exporter.collectors.registry import CATALOGUE
 
 JSON = dict[str, Any]
 
-UIDS = {name: f"theeye-{name}" for name in ("overview", "hosts", "jobs", "task", "exporter")}
+UIDS = {name: f"theeye-{name}" for name in ("overview", "hosts", "jobs", "task", "indicators", "canaries", "exporter")}
 EVERY = expressions()
 OF_PANELS = [expression for expression in EVERY if expression.panel is not None]
 EVERY_PANEL = [
@@ -26,7 +27,10 @@ UNITS = set((Path(__file__).parent / "units.txt").read_text().split())
 PROMETHEUS_OWN = {
     name: ("gauge", frozenset[str]()) for name in ("up", "scrape_duration_seconds", "scrape_samples_scraped")
 }
-METRICS = {**PROMETHEUS_OWN, **catalogue()}
+ALERT_LABELS = frozenset({"alertname", "severity", "organization", "hostname"})
+ALERTS = {"ALERTS": ("gauge", ALERT_LABELS | {"alertstate"}), "ALERTS_FOR_STATE": ("gauge", ALERT_LABELS)}
+"""What Prometheus stores of alerts, with the labels of ours that dashboards use."""
+METRICS = {**PROMETHEUS_OWN, **ALERTS, **catalogue()}
 TARGET_LABELS = {"job", "instance"}
 
 every_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
@@ -82,8 +86,11 @@ def test_exporters_can_be_told_apart(name: str, variable: str, label: str) -> No
 @every_dashboard
 def test_variables_follow_the_time_range_and_offer_only_what_a_query_can_hold(name: str) -> None:
     for variable in DASHBOARDS[name]["templating"]["list"][1:]:
-        assert variable["refresh"] == 2, variable["name"]
         assert variable["description"], variable["name"]
+        if variable["type"] == "textbox":
+            assert (variable["name"], variable["query"]) == ("theeye", "https://app.theeye.io")
+            continue
+        assert variable["refresh"] == 2, variable["name"]
         if variable["name"] not in {"job", "instance"}:
             assert variable["regex"], variable["name"]
         if variable.get("includeAll"):
@@ -97,6 +104,7 @@ def test_every_variable_is_used(name: str) -> None:
     used = set()
     for panel in panels(dashboard):
         used |= {match for target in panel["targets"] for match in re.findall(r"\$(\w+)", target["expr"])}
+    used |= {match for link in dashboard["links"] for match in re.findall(r"\$\{(\w+):raw\}", link["url"])}
     assert {v["name"] for v in dashboard["templating"]["list"][1:]} <= used
 
 
@@ -170,8 +178,10 @@ def test_a_click_leads_to_the_detail_and_keeps_what_is_chosen(name: str, panel: 
         if prop["id"] == "links"
         for link in prop["value"]
     ]
+    own = [url for url in links if url.startswith("${theeye:raw}/")]
+    assert all(value.endswith(":percentencode}") for url in own for value in re.findall(r"\$\{__data[^}]*\}", url))
     by_uid = {dashboard["uid"]: dashboard for dashboard in DASHBOARDS.values()}
-    for url in links:
+    for url in set(links) - set(own):
         parts = urlsplit(url.replace("${__url_time_range}", "from=now"))
         target = by_uid[parts.path.removeprefix("/d/")]
         assert "${__url_time_range}" in url
@@ -180,7 +190,7 @@ def test_a_click_leads_to_the_detail_and_keeps_what_is_chosen(name: str, panel: 
         kept = set(re.findall(r"\$\{(\w+):queryparam\}", url))
         assert chosen | kept <= known, url
         assert kept <= {variable["name"] for variable in DASHBOARDS[name]["templating"]["list"]}
-        assert {"datasource", "job", "instance", "organization"} <= kept | chosen
+        assert {"datasource", "job", "instance", "organization", "theeye"} <= kept | chosen
         assert not kept & chosen
         # Names may hold anything, an ampersand too.
         assert all(value.endswith(":percentencode}") for _, value in parse_qsl(parts.query) if "__data" in value)
@@ -188,7 +198,8 @@ def test_a_click_leads_to_the_detail_and_keeps_what_is_chosen(name: str, panel: 
 
 @every_dashboard
 def test_the_pages_lead_to_each_other_with_variables_and_time(name: str) -> None:
-    (link,) = DASHBOARDS[name]["links"]
+    link, own = DASHBOARDS[name]["links"]
+    assert (own["type"], own["url"], own["targetBlank"]) == ("link", "${theeye:raw}/dashboard", True)
     assert (link["type"], link["tags"], link["includeVars"], link["keepTime"]) == ("dashboards", ["theeye"], True, True)
 
 
@@ -202,14 +213,26 @@ def test_an_expression_parses_and_asks_for_what_the_exporter_has(expression: Exp
         assert set(selector.matchers) <= labels | TARGET_LABELS, selector
 
 
+def test_what_theeye_calls_cache_is_called_swap_at_once() -> None:
+    (description,) = [panel["description"] for panel in panels(DASHBOARDS["hosts"]) if panel["title"] == "Swap"]
+    (family,) = [family for family in CATALOGUE if family.name == "theeye_host_cache_usage_ratio"]
+    rules = (FOLDER.parent / "alerts" / "usage.rules.yml").read_text()
+    assert description.startswith("Swap in use; TheEye calls it cache")
+    assert family.help.startswith("Share of swap in use, 0 to 1; TheEye calls it cache, but it is not the page cache")
+    assert re.search(r'resource="cache"}\[3m\]\)\),\s+"resource", "swap"', rules)
+    assert "summary: >-\n            {{ $labels.resource }}" in rules
+
+
 @pytest.mark.parametrize("expression", OF_PANELS, ids=lambda e: f"{e.dashboard}: {e.where}")
 def test_every_selector_keeps_to_what_is_chosen(expression: Expression) -> None:
     variables = {v["name"] for v in DASHBOARDS[expression.dashboard]["templating"]["list"]}
-    for braces in re.findall(r"\{([^}]*)\}", expression.raw):
+    for braces in re.findall(r"(?<!S)(?<!STATE)\{([^}]*)\}", expression.raw):
         assert 'job=~"$job", instance=~"$instance"' in braces
     for selector in selectors(expression.parsed):
         _, labels = METRICS[selector.name]
-        wanted = {"job", "instance"} | ({"organization"} & labels)
+        wanted = {"organization"} & labels
+        if selector.name not in ALERTS:
+            wanted |= {"job", "instance"}
         if selector.name.startswith(("theeye_monitor_", "theeye_host_", "theeye_task_", "theeye_job_")):
             wanted |= {"hostname"} & variables & labels
             if "task" in variables and "task_id" in labels:
@@ -230,7 +253,7 @@ def test_windows_are_grafanas(expression: Expression) -> None:
     windows = set(re.findall(r"\[([^\]]+)\]", expression.raw))
     instant = expression.target["instant"]
     # Over time, a window is that of the points; at the end, it is the whole time range.
-    fixed = {"$__range"} if instant or "@ end()" in expression.raw else set()
+    fixed = {"$__range", "$__range:1m", "$__range:5m"} if instant or "@ end()" in expression.raw else set()
     assert windows <= fixed | ({"$__rate_interval"} if not instant else set())
     assert expression.target["range"] != instant
 
@@ -243,7 +266,7 @@ def test_joins_are_within_one_exporter(expression: Expression) -> None:
             if card in (promql.VectorMatchCardinality.ManyToOne, promql.VectorMatchCardinality.OneToMany):
                 # Only an id names one object, and only within one exporter.
                 assert labels >= TARGET_LABELS
-                assert labels & {"monitor_id", "task_id", "workflow_id"}
+                assert labels & {"monitor_id", "task_id", "workflow_id", "indicator_id"}
 
 
 @pytest.mark.parametrize("expression", OF_PANELS, ids=lambda e: f"{e.dashboard}: {e.where}")
@@ -252,11 +275,17 @@ def test_no_answer_grows_with_the_fleet(expression: Expression) -> None:
     assert not _open_labels(expression.parsed) & of_objects
 
 
+def _is_cut(node: promql.Expr) -> bool:
+    if isinstance(node, promql.AggregateExpr):
+        return str(node.op) in {"topk", "bottomk"}
+    return isinstance(node, promql.Call) and node.func.name == "absent"
+
+
 def _open_labels(node: promql.Expr) -> set[str]:
     """Return the labels by which an answer has as many series as there are objects; none, where it is cut."""
+    if _is_cut(node):
+        return set()
     if isinstance(node, promql.AggregateExpr):
-        if str(node.op) in {"topk", "bottomk"}:
-            return set()
         return set(_by(node)) & _open_labels(node.expr) if node.modifier is not None else set()
     if isinstance(node, promql.BinaryExpr):
         left, right = _open_labels(node.lhs), _open_labels(node.rhs)

@@ -1,4 +1,4 @@
-"""The dashboards beside Grafana's own types: no unknown key, no value of another type."""
+"""Compares the dashboards with Grafana's own types: no unknown key, no value of another type."""
 
 import json
 import subprocess

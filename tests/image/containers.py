@@ -21,7 +21,7 @@ BASE: Final = "docker.io/library/python:3.13-slim"
 """The base of the image, as the Dockerfile names it."""
 
 HARDENED: Final = ("--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--memory", "256m")
-"""As a cautious operator runs it; the memory is the chart's limit."""
+"""As a cautious operator runs it, with less memory than the chart allows."""
 
 # Nothing is shared with other containers of this machine; no service is asked for anything; and the limits are such
 # that a machine that is a container itself may set them.

@@ -1,4 +1,4 @@
-"""The image as it is built: what it says of itself, what is in it and what is not."""
+"""Tests the image: its metadata, its content, and what it must not contain."""
 
 import json
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ def test_nothing_of_the_build_is_left(demo: Container) -> None:
 def test_every_module_has_its_bytecode(demo: Container) -> None:
     program = """if True:
         import os, sys
-        import theeye_exporter.cli
+        import theeye_exporter.cli, theeye_exporter.commands.demo
         modules = [m for m in list(sys.modules.values()) if getattr(m, "__cached__", None)]
         assert len(modules) > 300, len(modules)
         print(*[m.__name__ for m in modules if not os.path.exists(m.__cached__)])

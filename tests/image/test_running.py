@@ -1,4 +1,4 @@
-"""A container without any right: read-only, no user but a number, no capability, little memory."""
+"""Tests a container without privileges: read-only, a numeric user, no capabilities, little memory."""
 
 import pytest
 import requests
@@ -15,8 +15,8 @@ LIMIT = 256 * 1024 * 1024
 
 def up(exposition: str) -> bool:
     """Return whether TheEye answered."""
-    (family,) = (family for family in text_string_to_metric_families(exposition) if family.name == "theeye_up")
-    return [sample.value for sample in family.samples] == [1.0]
+    families = (family for family in text_string_to_metric_families(exposition) if family.name == "theeye_up")
+    return [sample.value for family in families for sample in family.samples] == [1.0]
 
 
 def test_the_demo_needs_no_settings(engine: Engine, image: str) -> None:

@@ -1,4 +1,4 @@
-"""A ledger and the TheEye that it is kept of: jobs in, accounts out.
+"""A ledger and its simulated TheEye, for tests that compare jobs with totals.
 
 Times are seconds after `START`, by TheEye's clock.
 """
@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from theeye_exporter.ledger.book import Book
-from theeye_exporter.ledger.cycle import Cycle, Poll
-from theeye_exporter.ledger.records import Account, Bounds, Owner, OwnerKind
-from theeye_exporter.ledger.storage import Changes, LedgerError, Storage
+from theeye_exporter.ledger.records import Bounds, RunKey, RunKind, RunTotals
+from theeye_exporter.ledger.run_ledger import RunLedger
+from theeye_exporter.ledger.state import Changes
+from theeye_exporter.ledger.storage import LedgerError, Storage
+from theeye_exporter.ledger.update import LedgerUpdate, Poll
 from theeye_exporter.theeye.lifecycle import OPEN_LIFECYCLES
 from theeye_exporter.theeye.models import Job, timestamp
 
@@ -21,7 +22,7 @@ START = datetime(2026, 11, 22, 13, 0, tzinfo=UTC).timestamp()
 BOUNDS = Bounds(duration=(1.0, 10.0), turnaround=(60.0, 600.0), workflow_turnaround=(60.0,))
 OVERLAP = 60.0
 
-TASK = Owner(OwnerKind.TASK, "t1")
+TASK = RunKey(RunKind.TASK, "t1")
 
 
 def iso(seconds: float) -> str:
@@ -51,7 +52,7 @@ class Poller:
     """TheEye's jobs, and a ledger that polls them as the collector does.
 
     Attributes:
-        book: the ledger.
+        ledger: the ledger.
         jobs: documents by id.
         date: TheEye's time in seconds after `START`, if it says.
         results_listed: whether the list has results, as on old servers.
@@ -60,7 +61,7 @@ class Poller:
         between: called after the lists, before jobs are looked at in full.
     """
 
-    book: Book = field(default_factory=lambda: Book("demo", None, BOUNDS))
+    ledger: RunLedger = field(default_factory=lambda: RunLedger("demo", None, BOUNDS))
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     date: float | None = None
     results_listed: bool = False
@@ -84,15 +85,15 @@ class Poller:
         )
         job.update(fields, last_update=iso(updated))
 
-    def cycle(self, *, complete: bool = False, unlisted: Collection[str] = ()) -> Cycle:
-        """List jobs, look at those in full that the ledger wants, and return what it makes of them."""
-        cursor = self.book.cursor
+    def cycle(self, *, complete: bool = False, unlisted: Collection[str] = ()) -> LedgerUpdate:
+        """List jobs, fetch those that the ledger wants, and return the update."""
+        cursor = self.ledger.cursor
         complete = complete or cursor is None
         since = 0.0 if complete or cursor is None else cursor - OVERLAP
         known = [job for job_id, job in self.jobs.items() if job_id not in unlisted]
         changed = [job for job in known if (timestamp(job["last_update"]) or 0.0) >= since]
         open_jobs = [job for job in known if job["lifecycle"] in OPEN_LIFECYCLES]
-        cycle = self.book.cycle(
+        cycle = self.ledger.prepare(
             Poll(
                 changed=[self._job(job, listed=True) for job in changed],
                 open_jobs=[self._job(job, listed=True) for job in open_jobs],
@@ -110,31 +111,31 @@ class Poller:
                 cycle.take_result(job_id, None if job is None else self._job(job, listed=False))
         return cycle
 
-    def poll(self, *, complete: bool = False, unlisted: Collection[str] = ()) -> Cycle:
+    def poll(self, *, complete: bool = False, unlisted: Collection[str] = ()) -> LedgerUpdate:
         """Do a whole poll."""
         cycle = self.cycle(complete=complete, unlisted=unlisted)
-        self.book.commit(cycle)
+        self.ledger.commit(cycle)
         return cycle
 
-    def account(self, owner: Owner = TASK) -> Account:
-        """Return what is counted of an owner."""
-        return self.book.accounts.get(owner, Account())
+    def totals(self, run_key: RunKey = TASK) -> RunTotals:
+        """Return the totals of a task, workflow or type of job."""
+        return self.ledger.totals.get(run_key, RunTotals())
 
     @property
     def runs(self) -> dict[str, int]:
         """What is counted of the task `t1` by outcome."""
-        return {str(outcome): count for outcome, count in self.account().runs.items()}
+        return {str(outcome): count for outcome, count in self.totals().runs.items()}
 
     @property
     def durations(self) -> tuple[int, float]:
         """How many run times of the task `t1` were observed, and their sum."""
-        histogram = self.account().duration
+        histogram = self.totals().duration
         return (0, 0.0) if histogram is None else (sum(histogram.counts), histogram.sum)
 
     @property
     def turnarounds(self) -> tuple[int, float]:
-        """The same of the times from creation to end."""
-        histogram = self.account().turnaround
+        """The same for the times from creation to end."""
+        histogram = self.totals().turnaround
         return (0, 0.0) if histogram is None else (sum(histogram.counts), histogram.sum)
 
     def _job(self, document: dict[str, Any], *, listed: bool) -> Job:

@@ -1,4 +1,4 @@
-"""What `tests/e2e/test_every_run_counts.py` found: a run is counted once though an answer is broken in places."""
+"""Tests bugs that `tests/e2e/test_every_run_counts.py` found: a run is counted once although a response is damaged."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from contexts import context_of
 from ledger.polling import BOUNDS, TASK, Poller, iso, result
-from theeye_exporter.collectors.directory import Directory
-from theeye_exporter.collectors.jobs import JobsCollector, JobsPolicy
-from theeye_exporter.ledger.book import Book
+from theeye_exporter.collectors.jobs import KIND, JobsCollector
+from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing
 from theeye_exporter.theeye.models import Job
@@ -67,13 +67,10 @@ class FakeTheEye(TheEyeClient):
 
 
 def test_a_list_of_all_jobs_with_unreadable_ones_does_not_tell_which_are_deleted() -> None:
-    policy = JobsPolicy(
-        details_per_cycle=1, detail_concurrency=1, detail_seconds=1, full_list_interval=0, grace=600, bounds=BOUNDS
-    )
-    book = Book("demo", None, BOUNDS)
-    nothing = Directory(expected=False)
-    collector = JobsCollector("demo", tasks=nothing, workflows=nothing, book=book, policy=policy)
+    ledger = RunLedger("demo", None, BOUNDS)
+    settings = {"max_details_per_cycle": 1, "detail_concurrency": 1, "full_list_interval": 0.0}
+    collector = JobsCollector(context_of(KIND, settings=settings, ledger=ledger))
     theeye = FakeTheEye()
     for theeye.broken in (True, False, True, False):
         collector.collect(theeye, 0)
-    assert book.accounts[TASK].runs == {"success": 1}
+    assert ledger.totals[TASK].runs == {"success": 1}

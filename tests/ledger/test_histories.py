@@ -21,10 +21,10 @@ import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ledger.polling import BOUNDS, OVERLAP, START, UnreliableStorage, iso, result
-from theeye_exporter.ledger.book import Book
-from theeye_exporter.ledger.cycle import Cycle, Poll
-from theeye_exporter.ledger.records import Account, Owner, OwnerKind
+from theeye_exporter.ledger.records import RunKey, RunKind, RunTotals
+from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.ledger.storage import LedgerError
+from theeye_exporter.ledger.update import LedgerUpdate, Poll
 from theeye_exporter.theeye.models import Job
 
 ENDS = {
@@ -32,9 +32,11 @@ ENDS = {
     "failure": ("finished", "failure"),
     "timeout": ("terminated", "timeout"),
     "canceled": ("canceled", "canceled"),
+    "error": ("terminated", "error"),
     "unknown": ("finished", "melted"),
 }
-OUTCOMES = (*["success"] * 4, "failure", "failure", "timeout", "canceled", "unknown")
+OUTCOMES = (*["success"] * 4, "failure", "failure", "timeout", "canceled", "error", "unknown")
+FAILED = {"failure", "timeout", "error"}
 TOLERANCE = 300
 KINDS = (*["ScriptJob"] * 4, "DummyJob", "WorkflowJob")
 
@@ -53,9 +55,9 @@ class LivingJob:
     result: dict[str, Any] | None = None
 
     @property
-    def owner(self) -> Owner:
-        kind = OwnerKind.WORKFLOW if self.kind == "WorkflowJob" else OwnerKind.TASK
-        return Owner(kind, self.task)
+    def run_key(self) -> RunKey:
+        kind = RunKind.WORKFLOW if self.kind == "WorkflowJob" else RunKind.TASK
+        return RunKey(kind, self.task)
 
     @property
     def has_result(self) -> bool:
@@ -81,7 +83,7 @@ class LivingJob:
 class Sight:
     """What could be told of a job until now; `due` says that the result of the run seen last is still to be read."""
 
-    owner: Owner
+    run_key: RunKey
     updated: int = 0
     open: bool = False
     runs: int = 0
@@ -101,16 +103,25 @@ class Referee:
     began: bool = False
     listed: float = float("-inf")
     seen: dict[str, Sight] = field(default_factory=dict)
-    runs: Counter[tuple[Owner, str]] = field(default_factory=Counter)
-    durations: dict[Owner, list[float]] = field(default_factory=dict)
-    turnarounds: dict[Owner, list[float]] = field(default_factory=dict)
-    last: dict[Owner, tuple[int, str, str]] = field(default_factory=dict)
+    runs: Counter[tuple[RunKey, str]] = field(default_factory=Counter)
+    durations: dict[RunKey, list[float]] = field(default_factory=dict)
+    turnarounds: dict[RunKey, list[float]] = field(default_factory=dict)
+    last: dict[RunKey, tuple[int, str, str]] = field(default_factory=dict)
+    failures: dict[RunKey, list[int]] = field(default_factory=dict)
+    successes: dict[RunKey, int] = field(default_factory=dict)
     lost: int = 0
+
+    def consecutive_failures(self, run_key: RunKey) -> int:
+        """Return how many failed runs ended after the last success, whenever they were seen."""
+        ended, _, outcome = self.last[run_key]
+        since = self.successes.get(run_key, 0)
+        failed_last = outcome in FAILED and ended > since
+        return max(sum(at > since for at in self.failures.get(run_key, [])), int(failed_last))
 
     def look(self, job: LivingJob, *, with_result: bool) -> None:
         """Take note of a job as it was listed or fetched."""
         hidden = job.id not in self.seen and job.updated < self.listed - TOLERANCE
-        sight = self.seen.setdefault(job.id, Sight(job.owner))
+        sight = self.seen.setdefault(job.id, Sight(job.run_key))
         sight.updated = job.updated
         if job.outcome is None:
             self.give_up(sight)
@@ -122,7 +133,7 @@ class Referee:
             self._count(sight, job, full=full, hidden=hidden)
         elif full and not sight.read:
             if sight.due and sight.counted and job.result is not None:
-                self.durations.setdefault(job.owner, []).append(_seconds(job.result))
+                self.durations.setdefault(job.run_key, []).append(_seconds(job.result))
             sight.read, sight.due, sight.result = True, False, job.result
         if full or not job.has_result:
             sight.run, sight.failures = job.run, 0
@@ -160,15 +171,28 @@ class Referee:
         sight.runs += 1
         sight.read, sight.result = full, job.result if full else None
         sight.due = job.has_result and not full
-        if job.updated >= self.last.get(job.owner, (0, "", ""))[0]:
-            self.last[job.owner] = (job.updated, job.id, job.outcome)
+        self._follow(job, new=sight.counted or not self.began)
+        if job.updated >= self.last.get(job.run_key, (0, "", ""))[0]:
+            self.last[job.run_key] = (job.updated, job.id, job.outcome)
         if not sight.counted:
             return
-        self.runs[job.owner, job.outcome] += 1
+        self.runs[job.run_key, job.outcome] += 1
         if first:
-            self.turnarounds.setdefault(job.owner, []).append(float(job.updated - job.created))
-        if full and job.result is not None and job.owner.kind is OwnerKind.TASK:
-            self.durations.setdefault(job.owner, []).append(_seconds(job.result))
+            self.turnarounds.setdefault(job.run_key, []).append(float(job.updated - job.created))
+        if full and job.result is not None and job.run_key.kind is RunKind.TASK:
+            self.durations.setdefault(job.run_key, []).append(_seconds(job.result))
+
+    def _follow(self, job: LivingJob, *, new: bool) -> None:
+        """Take note of a failure or success; a run that may have been seen before only counts as the last one."""
+        failures = self.failures.setdefault(job.run_key, [])
+        if job.run_key in self.last and self.consecutive_failures(job.run_key) > len(
+            [at for at in failures if at > self.successes.get(job.run_key, 0)]
+        ):
+            failures.append(self.last[job.run_key][0])
+        if job.outcome == "success":
+            self.successes[job.run_key] = max(job.updated, self.successes.get(job.run_key, 0))
+        elif job.outcome in FAILED and new:
+            failures.append(job.updated)
 
 
 def _seconds(found: dict[str, Any]) -> float:
@@ -183,13 +207,13 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.storage = UnreliableStorage(self.folder / "state")
-        self.book = Book("demo", self.storage, BOUNDS)
+        self.ledger = RunLedger("demo", self.storage, BOUNDS)
         self.now = 1000
         self.number = 0
         self.jobs: dict[str, LivingJob] = {}
         self.hidden: set[str] = set()
         self.once_hidden: set[str] = set()
-        self.ends: Counter[Owner] = Counter()
+        self.ends: Counter[RunKey] = Counter()
         self.referee = Referee()
         self.results_listed = False
         self.unreadable = False
@@ -241,7 +265,7 @@ class Histories(RuleBasedStateMachine):
         self.now += 1
         self.number += 1
         job.run += 1
-        self.ends[job.owner] += 1
+        self.ends[job.run_key] += 1
         job.outcome = data.draw(st.sampled_from(OUTCOMES))
         job.updated = self.now
         job.result = result(self.number + 0.5) if job.has_result else None  # no two runs take the same time
@@ -292,7 +316,7 @@ class Histories(RuleBasedStateMachine):
             sight = self.referee.seen[job.id]
             assert sight.open == (job.outcome is None)
             assert sight.open or sight.run == job.run
-        assert self.book.backlog == 0
+        assert self.ledger.backlog == 0
 
     @rule(data=st.data(), complete=st.booleans(), failing=st.booleans(), dated=st.booleans())
     def poll(self, data: st.DataObject, complete: bool, failing: bool, dated: bool) -> None:
@@ -301,7 +325,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(data=st.data(), complete=st.booleans())
     def poll_that_a_reload_overtakes(self, data: st.DataObject, complete: bool) -> None:
-        """Let another book take over in the middle of a poll, which ends when that one has polled."""
+        """Let another ledger take over in the middle of a poll, which ends when that one has polled."""
         self._poll(data, complete=complete, failing=False, dated=True, overtaken=True)
 
     def _poll(
@@ -309,7 +333,7 @@ class Histories(RuleBasedStateMachine):
     ) -> None:
         referee = copy.deepcopy(self.referee)
         date = START + self.now if dated else None
-        cursor = self.book.cursor
+        cursor = self.ledger.cursor
         complete = complete or cursor is None
         since = 0.0 if complete or cursor is None else cursor - OVERLAP
         changed = sorted(
@@ -320,7 +344,7 @@ class Histories(RuleBasedStateMachine):
             referee.listed = self.now
         self._meanwhile(data)
         open_jobs = [copy.deepcopy(job) for job in self._visible() if job.outcome is None]
-        cycle = self.book.cycle(
+        cycle = self.ledger.prepare(
             Poll(
                 changed=[job.told(with_result=self.results_listed) for job in changed],
                 open_jobs=[job.told(with_result=False) for job in open_jobs],
@@ -338,7 +362,7 @@ class Histories(RuleBasedStateMachine):
         self._meanwhile(data)
         self._look_at_jobs(cycle, referee)
         if overtaken:
-            former, self.book = self.book, Book("demo", self.storage, BOUNDS, self.book)
+            former, self.ledger = self.ledger, self.ledger.successor(BOUNDS)
             self._poll(data, complete=True, failing=False, dated=dated)
             with pytest.raises(LedgerError):
                 former.commit(cycle)
@@ -346,7 +370,7 @@ class Histories(RuleBasedStateMachine):
             return
         self.storage.failing = failing
         try:
-            self.book.commit(cycle)
+            self.ledger.commit(cycle)
         except LedgerError:
             assert failing
         else:
@@ -356,12 +380,12 @@ class Histories(RuleBasedStateMachine):
             self.referee.began = True
         self.check()
 
-    def _look_at_jobs(self, cycle: Cycle, referee: Referee) -> None:
+    def _look_at_jobs(self, cycle: LedgerUpdate, referee: Referee) -> None:
         for job_id in cycle.wanted():
             found = None if job_id in self.hidden else self.jobs.get(job_id)
             if self.unreadable:
                 cycle.fail_result(job_id)
-                referee.miss(job_id, run=found.run if found else 0)
+                referee.miss(job_id, run=self.jobs[job_id].run if job_id in self.jobs else 0)
             elif found is None:
                 cycle.take_result(job_id, None)
                 referee.learn_of_deletion(job_id)
@@ -396,31 +420,33 @@ class Histories(RuleBasedStateMachine):
         """End the exporter and start it anew."""
         self.storage.close()
         self.storage = UnreliableStorage(self.folder / "state")
-        self.book = Book("demo", self.storage, BOUNDS)
+        self.ledger = RunLedger("demo", self.storage, BOUNDS)
         self.check()
 
     def check(self) -> None:
         """Compare everything that is counted with what the referee says."""
         counted = {
-            (owner, str(outcome)): count
-            for owner, account in self.book.accounts.items()
-            for outcome, count in account.runs.items()
+            (run_key, str(outcome)): count
+            for run_key, totals in self.ledger.totals.items()
+            for outcome, count in totals.runs.items()
         }
         assert counted == dict(self.referee.runs)
-        for owner, ends in self.ends.items():
-            assert sum(count for (whose, _), count in counted.items() if whose == owner) <= ends
-        for owner in {*self.book.accounts, *self.referee.last}:
-            account = self.book.accounts.get(owner, Account())
+        for run_key, ends in self.ends.items():
+            assert sum(count for (whose, _), count in counted.items() if whose == run_key) <= ends
+        for run_key in {*self.ledger.totals, *self.referee.last}:
+            totals = self.ledger.totals.get(run_key, RunTotals())
             for histogram, expected in (
-                (account.duration, self.referee.durations.get(owner, [])),
-                (account.turnaround, self.referee.turnarounds.get(owner, [])),
+                (totals.duration, self.referee.durations.get(run_key, [])),
+                (totals.turnaround, self.referee.turnarounds.get(run_key, [])),
             ):
                 found = (0, 0.0) if histogram is None else (sum(histogram.counts), histogram.sum)
                 assert found == (len(expected), sum(expected))
-            last = account.last
+            if run_key in self.referee.last:
+                assert totals.consecutive_failures == self.referee.consecutive_failures(run_key)
+            last = totals.last
             shown = None if last is None else (last.finished - START, last.job_id, str(last.outcome))
-            assert shown == self.referee.last.get(owner)
-        assert {*self.book._state.jobs} == self.referee.seen.keys()
+            assert shown == self.referee.last.get(run_key)
+        assert {*self.ledger._state.jobs} == self.referee.seen.keys()
 
 
 Histories.TestCase.settings = hypothesis.settings(max_examples=150, stateful_step_count=40)

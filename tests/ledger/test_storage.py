@@ -1,4 +1,4 @@
-"""The ledger on a real disk: what comes back, and what is said when nothing can."""
+"""Tests the ledger on disk: what is read again, and the messages if it cannot be read."""
 
 import os
 import shutil
@@ -16,17 +16,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theeye_exporter.ledger.records import Account, Cursor, Histogram, KnownJob, LastRun, Owner, OwnerKind
-from theeye_exporter.ledger.storage import Changes, LedgerError, State, Storage
+from theeye_exporter.ledger.records import (
+    Cursor,
+    Histogram,
+    KnownJob,
+    LastRun,
+    Presence,
+    ResultOf,
+    RunKey,
+    RunKind,
+    RunTotals,
+)
+from theeye_exporter.ledger.rows import Damage, encode
+from theeye_exporter.ledger.state import Changes, State
+from theeye_exporter.ledger.storage import LedgerError, Storage
 from theeye_exporter.theeye.lifecycle import Outcome
 
-TASK = Owner(OwnerKind.TASK, "t1")
+TASK = RunKey(RunKind.TASK, "t1")
+ANEW = "; move it away; counters start at 0"
+BUSY = "cannot use state file STATE: another process uses it; stop that process, or use another state file"
+NO_DATABASE = f"cannot use state file STATE: file is not a database{ANEW}"
+PERMIT = "; give the exporter's user write access to the file and its folder"
 
 # Lone surrogates do not get as far as this.
 names = st.text(st.characters(codec="utf-8"), max_size=50)
 seconds = st.floats(allow_nan=False, allow_infinity=False)
 outcomes = st.sampled_from(Outcome)
-owners = st.builds(Owner, st.sampled_from(OwnerKind), names)
+run_keys = st.builds(RunKey, st.sampled_from(RunKind), names)
 histograms = st.lists(st.tuples(seconds, st.integers(0, 2**53)), max_size=4).flatmap(
     lambda buckets: st.builds(
         Histogram,
@@ -46,8 +62,8 @@ last_runs = st.builds(
     duration=st.none() | seconds,
     exit_code=st.none() | seconds,
 )
-accounts = st.builds(
-    Account,
+all_totals = st.builds(
+    RunTotals,
     runs=st.dictionaries(outcomes, st.integers(0, 2**53)),
     duration=st.none() | histograms,
     turnaround=st.none() | histograms,
@@ -59,43 +75,44 @@ accounts = st.builds(
 )
 known_jobs = st.builds(
     KnownJob,
-    owner=owners,
+    run_key=run_keys,
     name=names,
     updated=seconds,
+    presence=st.sampled_from(Presence),
+    result=st.sampled_from(ResultOf),
+    counted=st.booleans(),
     created=st.none() | seconds,
-    open=st.booleans(),
     runs=st.integers(0, 9),
     finished=seconds,
     outcome=outcomes,
     duration=st.none() | seconds,
     exit_code=st.none() | seconds,
-    result_known=st.booleans(),
-    wants_result=st.booleans(),
-    counted=st.booleans(),
-    suspect=st.booleans(),
     attempts=st.integers(0, 9),
-    missing=st.booleans(),
 )
 all_changes = st.builds(
     Changes,
     cursor=st.builds(Cursor, updated=st.none() | seconds, began=st.none() | seconds),
     jobs=st.dictionaries(names, st.none() | known_jobs, max_size=4),
-    accounts=st.dictionaries(owners, st.none() | accounts, max_size=4),
+    totals=st.dictionaries(run_keys, st.none() | all_totals, max_size=4),
 )
+
+
+def job(updated: float, name: str = "backup") -> KnownJob:
+    return KnownJob(TASK, name, updated, Presence.OPEN, ResultOf.NONE, counted=True)
 
 
 def changes(runs: int = 1, jobs: int = 1) -> Changes:
     """Return a poll after which the task has so many runs."""
     return Changes(
         Cursor(1000.0 + runs, 1000.0),
-        {f"job-{number}": KnownJob(TASK, "backup", 1000.0 + runs, 990.0) for number in range(jobs)},
-        {TASK: Account({Outcome.SUCCESS: runs})},
+        {f"job-{number}": job(1000.0 + runs) for number in range(jobs)},
+        {TASK: RunTotals({Outcome.SUCCESS: runs})},
     )
 
 
 def runs_of(storage: Storage, organization: str = "demo") -> int:
-    account = storage.load(organization).accounts.get(TASK)
-    return 0 if account is None else account.runs[Outcome.SUCCESS]
+    totals = storage.load(organization).totals.get(TASK)
+    return 0 if totals is None else totals.runs[Outcome.SUCCESS]
 
 
 @contextmanager
@@ -121,7 +138,7 @@ def written(path: Path) -> Path:
 
 
 def refused(path: Path) -> str:
-    """Return what is said of a file that cannot be opened or read: one line with its path."""
+    """Return the message for a file that cannot be opened or read: one line with its path."""
     with pytest.raises(LedgerError) as caught, opened(path) as storage:
         storage.load("demo")
     return one_line(caught.value, path)
@@ -161,7 +178,7 @@ def test_organisations_share_a_file_and_nothing_else(path: Path) -> None:
         storage.commit("demo", changes(3))
         storage.commit("Demo", changes(5))
         storage.commit('"; DROP TABLE ledger; --', changes(7))
-        storage.commit("demo", Changes(Cursor(2000.0), {"job-0": None}, {TASK: Account({Outcome.SUCCESS: 4})}))
+        storage.commit("demo", Changes(Cursor(2000.0), {"job-0": None}, {TASK: RunTotals({Outcome.SUCCESS: 4})}))
     with opened(path) as storage:
         assert [runs_of(storage, name) for name in ("demo", "Demo", '"; DROP TABLE ledger; --')] == [4, 5, 7]
         assert storage.load("demo").jobs == {}
@@ -176,7 +193,7 @@ def test_what_is_deleted_stays_deleted(path: Path) -> None:
     with opened(path) as storage:
         state = storage.load("demo")
         assert sorted(state.jobs) == ["job-0", "job-2"]
-        assert not state.accounts
+        assert not state.totals
 
 
 def test_threads_of_several_organisations_write_at_once(path: Path) -> None:
@@ -212,15 +229,17 @@ def test_the_name_of_the_file_has_no_second_meaning(tmp_path: Path, monkeypatch:
 WRITER = """
 import signal, sys
 from pathlib import Path
-from theeye_exporter.ledger.records import Account, Cursor, KnownJob, Owner, OwnerKind
-from theeye_exporter.ledger.storage import Changes, Storage
+from theeye_exporter.ledger.records import Cursor, KnownJob, Presence, ResultOf, RunKey, RunKind, RunTotals
+from theeye_exporter.ledger.state import Changes
+from theeye_exporter.ledger.storage import Storage
 from theeye_exporter.theeye.lifecycle import Outcome
 
-TASK = Owner(OwnerKind.TASK, "t1")
+TASK = RunKey(RunKind.TASK, "t1")
 
 def changes(runs, jobs):
-    known = {f"job-{number}": KnownJob(TASK, "backup", 1000.0 + runs) for number in range(jobs)}
-    return Changes(Cursor(1000.0 + runs), known, {TASK: Account({Outcome.SUCCESS: runs})})
+    job = KnownJob(TASK, "backup", 1000.0 + runs, Presence.OPEN, ResultOf.NONE, True)
+    known = {f"job-{number}": job for number in range(jobs)}
+    return Changes(Cursor(1000.0 + runs), known, {TASK: RunTotals({Outcome.SUCCESS: runs})})
 
 def wait():
     print("ready", flush=True)
@@ -280,7 +299,7 @@ def test_a_killed_writer_leaves_what_it_committed_and_nothing_else(stop_after: s
 
 def test_a_file_belongs_to_one_process_at_a_time(path: Path) -> None:
     with writer(path, "nothing") as process:
-        assert refused(path) == "cannot use state file STATE: another process uses it"
+        assert refused(path) == BUSY
         process.send_signal(signal.SIGKILL)
         process.wait()
         with opened(path) as storage:
@@ -289,7 +308,7 @@ def test_a_file_belongs_to_one_process_at_a_time(path: Path) -> None:
 
 def test_nor_can_one_process_open_it_twice(written: Path) -> None:
     with opened(written) as storage:
-        assert refused(written) == "cannot use state file STATE: another process uses it"
+        assert refused(written) == BUSY
         storage.commit("demo", changes(2))
     with opened(written) as storage:
         assert runs_of(storage) == 2
@@ -303,7 +322,7 @@ def test_nor_can_one_process_open_it_twice(written: Path) -> None:
 )
 def test_what_is_no_database(content: bytes, path: Path) -> None:
     path.write_bytes(content)
-    assert refused(path) == "cannot use state file STATE: file is not a database"
+    assert refused(path) == NO_DATABASE
     assert path.read_bytes() == content
 
 
@@ -315,13 +334,26 @@ def test_no_bytes_at_all_raise_anything_else(content: bytes, with_header: bool) 
         refused(path)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.9])
 def test_a_truncated_file(share: float, written: Path) -> None:
     whole = written.read_bytes()
     assert len(whole) > 3 * 4096
     written.write_bytes(whole[: int(len(whole) * share)])
     said = refused(written)
-    assert "malformed" in said or said == "cannot use state file STATE: file is not a database"
+    assert "malformed" in said or said.startswith("state file STATE is corrupt: ") or said == NO_DATABASE
+
+
+def test_a_file_that_lacks_its_last_bytes_is_refused_or_damaged(written: Path) -> None:
+    whole = written.read_bytes()
+    for missing in range(1, 4096, 50):
+        written.write_bytes(whole[:-missing])
+        said = ""
+        try:
+            with opened(written) as storage:
+                assert storage.damage_of("demo").jobs
+        except LedgerError as error:
+            said = one_line(error, written)
+        assert said.endswith(ANEW) or not said
 
 
 @pytest.mark.parametrize(
@@ -345,7 +377,7 @@ def test_overwritten_bytes_in_a_page(offset: int, words: str, written: Path) -> 
 def test_a_message_of_sqlite_that_is_no_text(written: Path) -> None:
     content = written.read_bytes()
     written.write_bytes(content.replace(b"WITHOUT ROWID", b"WITHOUT RO\xd7ID"))
-    assert refused(written) == "cannot use state file STATE: it is corrupt"
+    assert refused(written) == f"cannot use state file STATE: it is corrupt{ANEW}"
 
 
 @given(st.data())
@@ -373,27 +405,37 @@ def tampered(path: Path, statement: str, *values: object) -> None:
     db.close()
 
 
-@pytest.mark.parametrize("value", [b"[", b"\xff\xfe", 5, 1.5, b'{"last":"\\n"}', b'{"runs":{"x\\n":1},"name":5}'])
-@pytest.mark.parametrize("kind", ["job", "task"])
-def test_a_value_that_this_program_did_not_write(kind: str, value: object, written: Path) -> None:
+@pytest.mark.parametrize(
+    "value", [b"[", b"\xff\xfe", 5, 1.5, "text", b'{"last":"\\n"}', b'{"runs":{"x\\n":1},"name":5}']
+)
+@pytest.mark.parametrize(("kind", "damage"), [("job", Damage(jobs=100)), ("task", Damage(accounts=1))])
+def test_a_value_that_this_program_did_not_write_is_damaged(
+    kind: str, damage: Damage, value: object, written: Path
+) -> None:
     tampered(written, "UPDATE ledger SET value = ? WHERE kind = ?", value, kind)
-    assert refused(written).startswith("state file STATE is corrupt: ")
+    with opened(written) as storage:
+        assert storage.damage_of("demo") == damage
 
 
 @pytest.mark.parametrize("value", [b"bytes\n", 5, "neither\nnor", ""])
-def test_a_kind_that_this_program_did_not_write(value: object, written: Path) -> None:
+def test_a_kind_that_this_program_did_not_write_is_damaged(value: object, written: Path) -> None:
     tampered(written, "UPDATE ledger SET kind = ? WHERE kind = 'task'", value)
-    assert refused(written).startswith("state file STATE is corrupt: ")
+    with opened(written) as storage:
+        assert storage.damage_of("demo") == Damage(accounts=1)
 
 
-def test_text_that_is_no_utf_8(written: Path) -> None:
+def test_text_that_is_no_utf_8_is_damaged(written: Path) -> None:
     tampered(written, "UPDATE ledger SET id = CAST(x'ff0a00' AS TEXT) WHERE kind = 'task'")
-    assert refused(written).startswith("cannot read state file STATE: Could not decode")
+    with opened(written) as storage:
+        assert storage.damage_of("demo") == Damage(accounts=1)
 
 
-def test_a_histogram_that_does_not_fit_its_bounds(written: Path) -> None:
-    tampered(written, "UPDATE ledger SET value = ? WHERE kind = 'task'", b'{"duration":{"bounds":[1.0],"counts":[1]}}')
-    assert refused(written).startswith("state file STATE is corrupt: ")
+def test_what_was_written_whole_and_makes_no_sense_is_refused(written: Path) -> None:
+    row = encode("demo", "task", "t1", b'{"duration":{"bounds":[1.0],"counts":[1]}}')
+    tampered(written, "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?)", *row)
+    said = refused(written)
+    assert said.startswith("state file STATE is corrupt: ")
+    assert said.endswith(ANEW)
 
 
 @pytest.mark.parametrize(
@@ -402,27 +444,38 @@ def test_a_histogram_that_does_not_fit_its_bounds(written: Path) -> None:
 def test_another_programs_database(statement: str, path: Path) -> None:
     tampered(path, statement)
     before = path.read_bytes()
-    assert refused(path) == "STATE is no state file of this program"
+    assert refused(path) == f"STATE is not a theeye-exporter state file; name another one, or {ANEW[2:]}"
     assert path.read_bytes() == before
 
 
 def test_a_newer_versions_file(written: Path) -> None:
-    tampered(written, "PRAGMA user_version = 2")
+    tampered(written, "PRAGMA user_version = 3")
     before = written.read_bytes()
-    assert refused(written) == ("state file STATE was written by a newer version (format 2, this one knows 1)")
+    assert refused(written) == (
+        f"state file STATE was written by a newer version (format 3, this one knows 2); use that version, or {ANEW[2:]}"
+    )
     assert written.read_bytes() == before
 
 
-def test_a_file_without_its_table_is_refused_or_mended(written: Path) -> None:
-    tampered(written, "DROP TABLE ledger")
-    with opened(written) as storage:
-        assert storage.load("demo") == State()
+def test_a_file_without_a_format_is_refused(written: Path) -> None:
+    tampered(written, "PRAGMA user_version = 0")
+    assert refused(written) == f"state file STATE is corrupt: it has no format{ANEW}"
 
 
-def test_a_table_of_another_shape(written: Path) -> None:
-    tampered(written, "DROP TABLE ledger")
-    tampered(written, "CREATE TABLE ledger (organization, kind)")
-    assert refused(written) == "cannot read state file STATE: no such column: id"
+@pytest.mark.parametrize("bit", range(2, 8))
+def test_a_header_that_forbids_writing_is_damage_and_no_lack_of_permission(bit: int, written: Path) -> None:
+    content = bytearray(written.read_bytes())
+    content[18] ^= 1 << bit  # the version that one must know to write the file
+    written.write_bytes(content)
+    assert refused(written) == f"cannot use state file STATE: it is corrupt: its header forbids writing{ANEW}"
+
+
+@pytest.mark.parametrize("statement", ["DROP TABLE ledger", "ALTER TABLE ledger DROP COLUMN checksum"])
+def test_a_file_without_its_table_is_refused(statement: str, written: Path) -> None:
+    tampered(written, statement)
+    said = refused(written)
+    assert said.startswith("cannot use state file STATE: no such ")
+    assert said.endswith(ANEW)
 
 
 @pytest.mark.parametrize("where", ["folder", "below a file", "nowhere", "/proc"])
@@ -435,8 +488,9 @@ def test_where_no_file_can_be(where: str, tmp_path: Path) -> None:
         "/proc": Path("/proc/theeye-state"),
     }
     assert refused(places[where]) in {
-        "cannot open state file STATE: unable to open database file",
-        "cannot open state file STATE: no permission to write its folder",  # of /proc, for all but root
+        "cannot open state file STATE: unable to open database file; use a path in an existing folder",
+        "cannot open state file STATE: it is a folder; move it away, or name a file",
+        f"cannot open state file STATE: no permission to write its folder{PERMIT}",  # of /proc, for all but root
     }
 
 
@@ -454,7 +508,7 @@ def guarded() -> Iterator[Path]:
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Be somebody whom permissions concern."""
+    """Act as a user with restricted permissions."""
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)
@@ -469,13 +523,13 @@ def test_a_file_that_may_only_be_read(guarded: Path) -> None:
     guarded.chmod(0o777)
     (guarded / "state").chmod(0o444)
     with as_nobody():
-        assert refused(guarded / "state") == "cannot use state file STATE: no permission to read and write it"
+        assert refused(guarded / "state") == f"cannot use state file STATE: no permission to read and write it{PERMIT}"
 
 
 def test_a_file_that_may_not_be_read(guarded: Path) -> None:
     (guarded / "state").chmod(0)
     with as_nobody():
-        assert refused(guarded / "state") == "cannot open state file STATE: no permission to read and write it"
+        assert refused(guarded / "state") == f"cannot open state file STATE: no permission to read and write it{PERMIT}"
 
 
 @pytest.mark.parametrize("name", ["state", "new"])
@@ -483,7 +537,7 @@ def test_a_folder_that_may_only_be_read(name: str, guarded: Path) -> None:
     (guarded / "state").chmod(0o666)
     guarded.chmod(0o555)
     with as_nobody():
-        assert refused(guarded / name).endswith("state file STATE: no permission to write its folder")
+        assert refused(guarded / name).endswith(f"state file STATE: no permission to write its folder{PERMIT}")
 
 
 # Failures while it runs
@@ -496,7 +550,10 @@ def test_a_full_disk_costs_nothing_that_was_written_and_heals(written: Path) -> 
         for _ in range(3):
             with pytest.raises(LedgerError) as caught:
                 storage.commit("demo", changes(2, jobs=5000))
-            assert one_line(caught.value, written) == "cannot write state file STATE: database or disk is full"
+            assert one_line(caught.value, written) == (
+                "cannot write state file STATE: database or disk is full; "
+                "free disk space, or check whether the disk is broken"
+            )
             assert runs_of(storage) == 1
             assert len(storage.load("demo").jobs) == 100
         storage.commit("demo", changes(2))  # this fits
@@ -509,15 +566,17 @@ def test_a_full_disk_costs_nothing_that_was_written_and_heals(written: Path) -> 
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from theeye_exporter.ledger.records import Account, Cursor, KnownJob, Owner, OwnerKind
-from theeye_exporter.ledger.storage import Changes, LedgerError, Storage
+from theeye_exporter.ledger.records import Cursor, KnownJob, Presence, ResultOf, RunKey, RunKind, RunTotals
+from theeye_exporter.ledger.state import Changes
+from theeye_exporter.ledger.storage import LedgerError, Storage
 from theeye_exporter.theeye.lifecycle import Outcome
 
-TASK = Owner(OwnerKind.TASK, "t1")
+TASK = RunKey(RunKind.TASK, "t1")
 
 def commit(runs, jobs):
-    known = {f"job-{number}": KnownJob(TASK, "backup", 1000.0 + runs) for number in range(jobs)}
-    storage.commit("demo", Changes(Cursor(1000.0 + runs), known, {TASK: Account({Outcome.SUCCESS: runs})}))
+    job = KnownJob(TASK, "backup", 1000.0 + runs, Presence.OPEN, ResultOf.NONE, True)
+    known = {f"job-{number}": job for number in range(jobs)}
+    storage.commit("demo", Changes(Cursor(1000.0 + runs), known, {TASK: RunTotals({Outcome.SUCCESS: runs})}))
 
 storage = Storage(Path(sys.argv[1]))
 commit(1, 100)
@@ -528,11 +587,11 @@ for _ in range(2):
     except LedgerError as error:
         print(error)
     state = storage.load("demo")
-    print(state.accounts[TASK].runs[Outcome.SUCCESS], len(state.jobs))
+    print(state.totals[TASK].runs[Outcome.SUCCESS], len(state.jobs))
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 commit(2, 5000)
 state = storage.load("demo")
-print(state.accounts[TASK].runs[Outcome.SUCCESS], len(state.jobs))
+print(state.totals[TASK].runs[Outcome.SUCCESS], len(state.jobs))
 """
 
 
@@ -541,7 +600,7 @@ def test_a_write_that_the_system_refuses_costs_nothing_that_was_written_and_heal
         [sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True, check=False, env=_environment()
     )
     assert (ran.stderr, ran.returncode) == ("", 0)
-    failed = f"cannot write state file {path}: disk I/O error"
+    failed = f"cannot write state file {path}: disk I/O error; free disk space, or check whether the disk is broken"
     assert ran.stdout.splitlines() == [failed, "1 100", failed, "1 100", "2 5000"]
     with opened(path) as storage:
         assert runs_of(storage) == 2
@@ -550,10 +609,10 @@ def test_a_write_that_the_system_refuses_costs_nothing_that_was_written_and_heal
 def test_what_cannot_be_written_does_not_block_what_can(written: Path) -> None:
     with opened(written) as storage:
         with pytest.raises(LedgerError) as caught:
-            storage.commit("demo", Changes(Cursor(), {"lone \ud83d surrogate": KnownJob(TASK, "", 1.0)}))
+            storage.commit("demo", Changes(Cursor(), {"lone \ud83d surrogate": job(1.0)}))
         one_line(caught.value, written)
         with pytest.raises(LedgerError):
-            storage.commit("demo", Changes(Cursor(), {"a": KnownJob(TASK, "lone \ud83d surrogate", 1.0)}))
+            storage.commit("demo", Changes(Cursor(), {"a": job(1.0, "lone \ud83d surrogate")}))
         assert runs_of(storage) == 1
         storage.commit("demo", changes(2))
         assert runs_of(storage) == 2
@@ -565,4 +624,6 @@ def test_after_closing_nothing_is_written(path: Path) -> None:
     storage.close()
     with pytest.raises(LedgerError) as caught:
         storage.commit("demo", changes(1))
-    assert one_line(caught.value, path) == "cannot write state file STATE: Cannot operate on a closed database."
+    assert one_line(caught.value, path) == (
+        "cannot write state file STATE: Cannot operate on a closed database; restart the exporter"
+    )

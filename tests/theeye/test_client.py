@@ -1,4 +1,4 @@
-"""What is asked of TheEye and how its answers are taken."""
+"""Tests the requests to TheEye and the handling of its responses."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from answers import answered
 from playback import T0, T1, TOKEN, Asked, Reply, Server, http_server
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing, decode_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.models import Monitor, Resource
-from theeye_exporter.theeye.transport import Transport, TransportSettings, fixed_token
+from theeye_exporter.theeye.settings import TransportSettings
+from theeye_exporter.theeye.tokens import fixed_token
+from theeye_exporter.theeye.transport import Transport
 
 import msgspec  # isort: skip
 
@@ -26,8 +29,10 @@ NO_ORGANIZATION = Reply((T0 / "wrong_customer_job.json").read_bytes(), 404)
 
 @contextmanager
 def client_of(answer: Callable[[Asked], Reply], *, organization: str = "demo") -> Iterator[tuple[TheEyeClient, Server]]:
-    with http_server(answer) as server:
-        settings = TransportSettings(url=server.url, auth="header", timeout=20, max_bytes=10**8, user_agent="tests/1")
+    with answered(answer) as server:
+        settings = TransportSettings(
+            url=server.url, auth="header", timeout=20, list_timeout=20, max_bytes=10**8, user_agent="tests/1"
+        )
         client = TheEyeClient(Transport(settings, fixed_token(TOKEN), lambda *_: None), organization)
         try:
             yield client, server
@@ -45,22 +50,9 @@ def routes(**bodies: Any) -> Callable[[Asked], Reply]:
     return answer
 
 
-class Kept:
-    """A reader that keeps what it takes."""
-
-    def __init__(self) -> None:
-        self.items: list[Monitor] = []
-
-    def take(self, items: list[Monitor]) -> None:
-        self.items += items
-
-    def repeats(self) -> bool:
-        return len({item.id for item in self.items}) < len(self.items)
-
-
 def monitors_of(client: TheEyeClient) -> Listing[Monitor]:
-    reading = client.monitors(Kept)
-    return Listing(reading.result.items, reading.skipped, reading.date)
+    (listing,) = client.monitors()
+    return listing
 
 
 def monitor(**fields: Any) -> dict[str, Any]:
@@ -131,14 +123,46 @@ def test_monitors_of_another_organization_are_not_shown_under_this_ones_name() -
     assert listing.skipped == {"other_organization": 1}
 
 
-def test_tasks_are_not_asked_for_before_the_token_is_known_to_be_of_the_organization() -> None:
+Ask = Callable[[TheEyeClient], Listing[Any]]
+
+
+def first_tasks(client: TheEyeClient) -> Listing[Any]:
+    return next(client.tasks())
+
+
+BY_TOKEN: dict[Ask, str] = {
+    first_tasks: "demo__task",
+    TheEyeClient.workflows: "workflows",
+    TheEyeClient.hosts: "demo__host",
+    TheEyeClient.indicators: "indicator",
+    TheEyeClient.webhooks: "demo__webhook",
+}
+"""Lists that are asked for once the token is verified, and their routes; of most, TheEye looks at the token alone."""
+
+
+@pytest.mark.parametrize("ask", BY_TOKEN)
+def test_nothing_is_listed_before_the_token_is_known_to_be_of_the_organization(
+    ask: Ask,
+) -> None:
     conflict = Reply(b'{"message":"Incorrect Organizations. Session conflict"}', 409)
-    with client_of(routes(demo__job=conflict, demo__task=[{"id": "t" * 24}])) as (client, server):
+    with client_of(routes(**{"demo__job": conflict, BY_TOKEN[ask]: [{"id": "t" * 24}]})) as (client, server):
         for _ in range(2):
             with pytest.raises(UpstreamError) as caught:
-                client.tasks()
+                ask(client)
             assert caught.value.reason is Reason.ORGANIZATION_CONFLICT
         assert [a.path for a in server.asked] == ["/demo/job"] * 2
+
+
+@pytest.mark.parametrize("ask", BY_TOKEN)
+def test_every_list_comes_from_its_route_once_the_token_is_known(ask: Ask) -> None:
+    listed = [{"id": "t" * 24}, {"name": "without an id"}, {"id": "t" * 24}]
+    with client_of(routes(**{"demo__job": [], BY_TOKEN[ask]: listed})) as (client, server):
+        listing = ask(client)
+        ask(client)
+    assert [one.id for one in listing.items] == ["t" * 24]
+    assert listing.skipped == {"malformed": 1, "duplicate": 1}
+    path = "/" + BY_TOKEN[ask].replace("__", "/")
+    assert [a.path for a in server.asked] == ["/demo/job", path, path]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +170,7 @@ def test_tasks_are_not_asked_for_before_the_token_is_known_to_be_of_the_organiza
 )
 def test_a_bots_token_is_refused_for_everything(answer: Reply) -> None:
     with client_of(routes(demo__job=answer, demo__task=[], demo__resource=[monitor()])) as (client, server):
-        for ask in (client.jobs, client.tasks, lambda: client.monitors(Kept), client.open_jobs):
+        for ask in (client.jobs, lambda: next(client.tasks()), lambda: list(client.monitors()), client.open_jobs):
             with pytest.raises(UpstreamError) as caught:
                 ask()
             assert caught.value.reason is Reason.AGENT_TOKEN
@@ -157,13 +181,15 @@ def test_a_bots_token_is_refused_for_everything(answer: Reply) -> None:
 def test_the_look_at_the_token_does_not_read_all_jobs_of_a_server_without_limit() -> None:
     sizes: list[int] = []
     jobs = json.dumps([job(n, 1) for n in range(50_000)]).encode()
-    settings = TransportSettings(url="", auth="header", timeout=20, max_bytes=10**8, user_agent="tests/1")
+    settings = TransportSettings(
+        url="", auth="header", timeout=20, list_timeout=20, max_bytes=10**8, user_agent="tests/1"
+    )
     with http_server(lambda asked: Reply(jobs if asked.path == "/demo/job" else b"[]")) as server:
         transport = Transport(
             replace(settings, url=server.url), fixed_token(TOKEN), lambda *observed: sizes.append(observed[3])
         )
         client = TheEyeClient(transport, "demo")
-        client.tasks()
+        next(client.tasks())
         client.close()
     assert [0 < size < len(jobs) / 4 for size in sizes] == [True, True]
 
@@ -171,7 +197,7 @@ def test_the_look_at_the_token_does_not_read_all_jobs_of_a_server_without_limit(
 def test_a_failing_list_of_jobs_does_not_hide_monitors_and_tasks() -> None:
     served = routes(demo__job=Reply(b"", 500), demo__resource=[monitor()], demo__task=[{"id": "t" * 24}])
     with client_of(served) as (client, _):
-        assert client.tasks().items
+        assert next(client.tasks()).items
         assert monitors_of(client).items
 
 
@@ -391,3 +417,81 @@ def test_pages_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None
     with client_of(answer) as (client, _), pytest.raises(UpstreamError) as caught:
         client.jobs()
     assert caught.value.reason is Reason.TOO_LARGE
+
+
+class Ranged:
+    """A TheEye with many monitors that answers ranges of ids, and counts the monitors of each answer."""
+
+    def __init__(self, count: int) -> None:
+        self.monitors = {f"{number:024x}": monitor(id=f"{number:024x}") for number in range(count)}
+        self.listed: list[int] = []
+        self.knows_where = True
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self.monitors)
+
+    def answer(self, asked: Asked) -> Reply:
+        if asked.path.endswith("/job"):
+            return Reply(b"[]")
+        where = parse_qs(asked.query)
+        assert "limit" not in where
+        low, high = (where.get(f"where[_id][{end}]", [None])[0] for end in ("$gt", "$lte"))
+        shown = [
+            one
+            for one in self.monitors.values()
+            if not self.knows_where or ((low is None or one["id"] > low) and (high is None or one["id"] <= high))
+        ]
+        self.listed.append(len(shown))
+        return Reply(json.dumps(shown).encode())
+
+
+def ids_of(listings: Iterator[Listing[Monitor]]) -> list[str]:
+    return [one.id for listing in listings for one in listing.items]
+
+
+def test_a_large_fleet_is_listed_in_ranges_of_ids() -> None:
+    theeye = Ranged(1700)
+    with client_of(theeye.answer) as (client, _):
+        assert ids_of(client.monitors()) == theeye.ids
+        theeye.monitors["f" * 24] = monitor(id="f" * 24)  # a new one
+        del theeye.monitors[f"{700:024x}"]
+        assert ids_of(client.monitors(theeye.ids[::-1])) == theeye.ids
+    assert theeye.listed == [1700, 500, 500, 500, 200]
+
+
+def test_a_fleet_that_is_not_large_is_listed_at_once() -> None:
+    theeye = Ranged(1000)
+    with client_of(theeye.answer) as (client, _):
+        for _ in range(2):
+            assert ids_of(client.monitors(theeye.ids)) == theeye.ids
+    assert theeye.listed == [1000, 1000]
+
+
+def test_a_server_that_ignores_where_is_asked_once_for_the_same_monitors() -> None:
+    theeye = Ranged(1700)
+    theeye.knows_where = False
+    with client_of(theeye.answer) as (client, _):
+        for _ in range(2):
+            assert ids_of(client.monitors(theeye.ids)) == theeye.ids
+    assert theeye.listed == [1700, 1700]
+
+
+@given(st.integers(1001, 2600), st.sets(st.integers(0, 2700), max_size=40))
+def test_ranges_are_all_monitors_that_there_are(count: int, changed: set[int]) -> None:
+    theeye = Ranged(count)
+    with client_of(theeye.answer) as (client, _):
+        known = ids_of(client.monitors())
+        for number in changed:
+            name = f"{number:024x}"
+            if theeye.monitors.pop(name, None) is None:
+                theeye.monitors[name] = monitor(id=name)
+        assert sorted(ids_of(client.monitors(known))) == sorted(theeye.monitors)
+
+
+def test_monitors_of_the_shape_before_2_0_are_never_asked_for_by_range() -> None:
+    known = [f"{number:024x}" for number in range(1700)]
+    with client_of(routes(demo__job=[], demo__monitor=[monitor()])) as (client, server):
+        for _ in range(2):
+            assert len(ids_of(client.monitors(known))) == 1
+    assert not any("where" in asked.query for asked in server.asked)

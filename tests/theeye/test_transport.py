@@ -1,4 +1,4 @@
-"""Requests over real sockets: deadlines, limits, retries, redirects, and what leaks from them (nothing)."""
+"""Tests requests over real sockets: deadlines, limits, statuses, headers, retries, redirects and secrets."""
 
 import gzip
 import socket
@@ -7,13 +7,17 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
+from answers import answered
 from playback import T0, TOKEN, Asked, Reply, http_server, raw_server
 from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.transport import TokenSource, Transport, TransportSettings, fixed_token, token_from_file
+from theeye_exporter.theeye.patience import interruptible
+from theeye_exporter.theeye.settings import TransportSettings
+from theeye_exporter.theeye.tokens import TokenSource, fixed_token, token_from_file
+from theeye_exporter.theeye.transport import Transport
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -24,9 +28,11 @@ def transport(
     *,
     auth: Literal["header", "query"] = "header",
     timeout: float = 20,
+    list_timeout: float = 0,
     max_bytes: int = 10**6,
     token: TokenSource | None = None,
     observed: list[tuple[str, str, int]] | None = None,
+    **network: Any,
 ) -> Iterator[Transport]:
     def observe(endpoint: str, status: str, seconds: float, size: int) -> None:
         assert seconds >= 0
@@ -34,7 +40,15 @@ def transport(
             observed.append((endpoint, status, size))
 
     made = Transport(
-        TransportSettings(url=url, auth=auth, timeout=timeout, max_bytes=max_bytes, user_agent="tests/1"),
+        TransportSettings(
+            url=url,
+            auth=auth,
+            timeout=timeout,
+            list_timeout=list_timeout,
+            max_bytes=max_bytes,
+            user_agent="tests/1",
+            **network,
+        ),
         token or fixed_token(TOKEN),
         observe,
     )
@@ -44,9 +58,9 @@ def transport(
         made.close()
 
 
-def failure(made: Transport, path: str = "/demo/job") -> UpstreamError:
+def failure(made: Transport, path: str = "/demo/job", *, single: bool = False) -> UpstreamError:
     with pytest.raises(UpstreamError) as caught:
-        made.get("/{customer}/job", path)
+        made.get("/{customer}/job", path, single=single)
     assert TOKEN not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
@@ -54,7 +68,7 @@ def failure(made: Transport, path: str = "/demo/job") -> UpstreamError:
 
 
 def test_the_token_goes_into_the_header_and_nowhere_else() -> None:
-    with http_server(lambda _: Reply(b"[]")) as server, transport(server.url) as made:
+    with answered(lambda _: Reply(b"[]")) as server, transport(server.url) as made:
         made.get("/monitor", "/monitor", {"limit": "1"})
         (asked,) = server.asked
     assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
@@ -67,10 +81,10 @@ def test_the_token_goes_into_the_query_and_nowhere_else_if_told_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.write_text("machine theeye.example login somebody password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    with http_server(lambda _: Reply(b"[]")) as server, transport(server.url, auth="query") as made:
+    with answered(lambda _: Reply(b"[]")) as server, transport(server.url, auth="query") as made:
         made.get("/monitor", "/monitor", {"where[lifecycle][$in][]": ["ready", "onhold"]})
         (asked,) = server.asked
     assert "Authorization" not in asked.headers
@@ -123,14 +137,48 @@ def never_answer(connection: socket.socket, ending: threading.Event) -> None:
     ending.wait()
 
 
+@pytest.mark.parametrize("single", [True, False])
 @pytest.mark.parametrize("talk", [drip_body, drip_chunks, drip_chunk_size, drip_headers, never_answer])
 def test_an_answer_that_never_ends_is_cut_at_the_deadline(
-    talk: Callable[[socket.socket, threading.Event], None],
+    talk: Callable[[socket.socket, threading.Event], None], *, single: bool
 ) -> None:
     observed: list[tuple[str, str, int]] = []
     with raw_server(talk) as url, transport(url, timeout=0.5, observed=observed) as made:
-        assert failure(made).reason is Reason.TIMEOUT
+        made.patience.is_alive = lambda _: True
+        assert failure(made, single=single).reason is Reason.TIMEOUT
     assert observed == [("/{customer}/job", "timeout", 0)]
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_list_of_which_nothing_comes_is_waited_for_as_long_as_other_requests_are_answered(*, alive: bool) -> None:
+    asked: list[str] = []
+
+    def look(endpoint: str) -> bool:
+        asked.append(endpoint)
+        return alive
+
+    def answer_late(connection: socket.socket, ending: threading.Event) -> None:
+        while not asked and not ending.wait(0.02):
+            pass
+        if alive:
+            connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n[]")
+
+    with raw_server(answer_late) as url, transport(url, timeout=0.1, list_timeout=60) as made:
+        made.patience.is_alive = look
+        if alive:
+            assert made.get("/{customer}/task", "/demo/task").body == b"[]"
+        else:
+            error = failure(made)
+            assert (error.reason, error.timed_out) == (Reason.SILENT, True)
+    assert len(asked) == 1
+
+
+def test_who_waits_for_a_list_is_interrupted_by_others_or_when_it_is_closed() -> None:
+    with raw_server(never_answer) as url:
+        for reason in (Reason.TIMEOUT, Reason.DISCONNECTED):
+            with transport(url, timeout=60) as made, interruptible(threading.Event()) as event:
+                threading.Timer(0.05, event.set if reason is Reason.TIMEOUT else made.close).start()
+                assert failure(made).reason is reason
 
 
 def bomb(size: int) -> bytes:
@@ -143,7 +191,7 @@ def test_a_gzip_bomb_is_cut() -> None:
     reply = Reply(bomb(256 * 2**20), headers={"Content-Encoding": "gzip"})
     with http_server(lambda _: reply) as server, transport(server.url, max_bytes=10**6) as made:
         error = failure(made)
-    assert (error.reason, error.detail) == (Reason.TOO_LARGE, "the answer has more than 1000000 bytes")
+    assert (error.reason, error.detail) == (Reason.TOO_LARGE, "the response has more than 1000000 bytes")
     assert len(server.asked) == 1
 
 
@@ -192,29 +240,50 @@ def test_broken_answers(talk: Callable[[socket.socket, threading.Event], None], 
     assert observed == [("/{customer}/job", reason, 0)] * attempts
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n[]\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n-5\r\n[]\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n\r\n[]\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 70_000 + b"\r\n[]\r\n0\r\n\r\n",
+        b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n[]",
+        b"Content-Length: 2, 3\r\n\r\n[]",
+        b"Content-Length: abc\r\n\r\n[]",
+        b"Content-Length: -2\r\n\r\n[]",
+        b"Content-Length: +2\r\n\r\n[]",
+        b"Content-Length: " + b"2" * 5000 + b"\r\n\r\n[]",
+        b"A: " + b"b" * 70_000 + b"\r\n\r\n[]",
+        b"".join(b"A%d: b\r\n" % number for number in range(200)) + b"\r\n[]",
+    ],
+    ids=lambda rest: rest[:40].decode(),
+)
+def test_what_breaks_the_rules_of_http_is_an_invalid_response(rest: bytes) -> None:
+    def talk(connection: socket.socket, _ending: threading.Event) -> None:
+        connection.sendall(HEAD + rest)
+
+    with raw_server(talk) as url, transport(url) as made:
+        error = failure(made)
+    assert (error.reason, error.detail) == (Reason.INVALID_RESPONSE, "the response is not valid HTTP")
+
+
 def test_a_closed_port_is_unreachable_and_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with transport(f"http://127.0.0.1:{port}") as made:
         error = failure(made)
-    assert (error.reason, error.detail) == (Reason.UNREACHABLE, "connection refused")
+    assert (error.reason, error.detail) == (Reason.UNREACHABLE, f"connection refused by 127.0.0.1:{port}")
     assert error.reason.concerns_everything
 
 
-def test_a_name_that_does_not_resolve_is_unreachable() -> None:
+def test_a_name_that_does_not_resolve_is_a_fault_of_dns() -> None:
     with transport("http://theeye.invalid") as made:
         error = failure(made)
-    assert (error.reason, error.detail) == (Reason.UNREACHABLE, "the host name does not resolve")
-
-
-def test_plain_http_where_tls_is_expected() -> None:
-    with (
-        http_server(lambda _: Reply(b"[]")) as server,
-        transport(server.url.replace("http:", "https:")) as made,
-    ):
-        error = failure(made)
-    assert error.reason is Reason.UNREACHABLE
-    assert error.detail.startswith("TLS: ")
+    assert error.reason is Reason.DNS
+    assert error.detail in {
+        "the host name of theeye.invalid:80 does not resolve",
+        "no DNS server answers for the host name of theeye.invalid:80",
+    }
 
 
 @pytest.mark.parametrize(
@@ -223,6 +292,7 @@ def test_plain_http_where_tls_is_expected() -> None:
         (401, (T0 / "error_bad_token.json").read_bytes(), Reason.UNAUTHORIZED),
         (401, (T0 / "error_no_token.json").read_bytes(), Reason.UNAUTHORIZED),
         (403, b'"forbidden"', Reason.FORBIDDEN),
+        (407, b"<html>", Reason.PROXY),
         (404, (T0 / "wrong_customer_job.json").read_bytes(), Reason.ORGANIZATION_NOT_FOUND),
         (404, (T0 / "error_unknown_path.json").read_bytes(), Reason.NOT_FOUND),
         (404, (T0 / "error_job_unknown.json").read_bytes(), Reason.NOT_FOUND),
@@ -235,10 +305,10 @@ def test_plain_http_where_tls_is_expected() -> None:
 )
 def test_refusals_are_told_apart_and_not_repeated(status: int, body: bytes, reason: Reason) -> None:
     observed: list[tuple[str, str, int]] = []
-    with http_server(lambda _: Reply(body, status)) as server, transport(server.url, observed=observed) as made:
+    with answered(lambda _: Reply(body, status)) as server, transport(server.url, observed=observed) as made:
         error = failure(made)
     assert error.reason is reason
-    assert error.detail.startswith("TheEye answered")
+    assert error.detail.startswith(("TheEye answered", "TheEye treated this as a bot's token", "the proxy answered"))
     assert error.reason.advice
     label = "4xx" if status == 418 else str(status)
     assert observed == [("/{customer}/job", label, len(body))]
@@ -247,15 +317,17 @@ def test_refusals_are_told_apart_and_not_repeated(status: int, body: bytes, reas
 def test_a_passing_fault_is_retried() -> None:
     replies = [Reply(b"[1]"), Reply(b"", 500), Reply(b'"x"', 503, {"Retry-After": "0"})]
     observed: list[tuple[str, str, int]] = []
-    with http_server(lambda _: replies.pop()) as server, transport(server.url, observed=observed) as made:
-        assert made.get("/monitor", "/monitor").body == b"[1]"
+    with answered(lambda _: replies.pop()) as server, transport(server.url, observed=observed) as made:
+        assert made.get("/monitor/1", "/monitor/1", single=True).body == b"[1]"
     assert [status for _, status, _ in observed] == ["503", "500", "200"]
 
 
 def test_a_lasting_fault_ends_after_three_attempts() -> None:
-    with http_server(lambda _: Reply(b"", 500)) as server, transport(server.url) as made:
+    with answered(lambda _: Reply(b"", 500)) as server, transport(server.url) as made:
+        assert failure(made, single=True).reason is Reason.SERVER_ERROR
+        assert len(server.asked) == 3
         assert failure(made).reason is Reason.SERVER_ERROR
-    assert len(server.asked) == 3
+        assert len(server.asked) == 4, "TheEye may still work on the list"
 
 
 @pytest.mark.parametrize(
@@ -269,27 +341,27 @@ def test_a_lasting_fault_ends_after_three_attempts() -> None:
     ],
 )
 def test_retry_after_is_obeyed_within_reason(status: int, headers: dict[str, str], pause: float | None) -> None:
-    with http_server(lambda _: Reply(b"", status, headers)) as server, transport(server.url, timeout=5) as made:
+    with answered(lambda _: Reply(b"", status, headers)) as server, transport(server.url, timeout=5) as made:
         assert failure(made).retry_after == pause
 
 
 @pytest.mark.parametrize(("status", "label"), [(418, "4xx"), (599, "5xx"), (503, "503")])
 def test_a_server_cannot_make_series_up(status: int, label: str) -> None:
     observed: list[tuple[str, str, int]] = []
-    with http_server(lambda _: Reply(b"", status)) as server, transport(server.url, observed=observed) as made:
+    with answered(lambda _: Reply(b"", status)) as server, transport(server.url, observed=observed) as made:
         failure(made)
     assert {seen for _, seen, _ in observed} == {label}
 
 
 def test_the_token_is_not_told_as_the_host_of_a_redirect() -> None:
     away = Reply(b"", 302, {"Location": f"http://{TOKEN}.example/"})
-    with http_server(lambda _: away) as server, transport(server.url) as made:
+    with answered(lambda _: away) as server, transport(server.url) as made:
         assert failure(made).detail == "TheEye redirects to another host"
 
 
 def test_retry_after_beyond_the_deadline_is_handed_on_instead_of_waited_for() -> None:
     with (
-        http_server(lambda _: Reply(b"", 429, {"Retry-After": "120"})) as server,
+        answered(lambda _: Reply(b"", 429, {"Retry-After": "120"})) as server,
         transport(server.url, timeout=5) as made,
     ):
         error = failure(made)
@@ -299,7 +371,7 @@ def test_retry_after_beyond_the_deadline_is_handed_on_instead_of_waited_for() ->
 
 def test_a_retry_that_would_only_run_out_of_time_is_not_made() -> None:
     with (
-        http_server(lambda _: Reply(b"", 503, {"Retry-After": "1"})) as server,
+        answered(lambda _: Reply(b"", 503, {"Retry-After": "1"})) as server,
         transport(server.url, timeout=1.6) as made,
     ):
         assert failure(made).reason is Reason.SERVER_ERROR
@@ -326,7 +398,7 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
 
 def test_a_redirect_to_nowhere() -> None:
     nowhere = Reply(b"", 302, {"Location": "http://[::1:99999/"})
-    with http_server(lambda _: nowhere) as server, transport(server.url) as made:
+    with answered(lambda _: nowhere) as server, transport(server.url) as made:
         assert failure(made).reason is Reason.REDIRECTED
 
 
@@ -334,13 +406,21 @@ def test_a_redirect_on_the_same_host_is_followed_with_the_token() -> None:
     def answer(asked: Asked) -> Reply:
         return Reply(b"[2]") if asked.path == "/api/job" else Reply(b"", 307, {"Location": "/api/job"})
 
-    with http_server(answer) as server, transport(server.url) as made:
+    with answered(answer) as server, transport(server.url) as made:
         assert made.get("/{customer}/job", "/demo/job").body == b"[2]"
     assert [asked.headers["Authorization"] for asked in server.asked] == [f"Bearer {TOKEN}"] * 2
 
 
+def test_no_redirect_is_followed_if_told_so() -> None:
+    away = Reply(b"", 307, {"Location": "/api/job"})
+    with answered(lambda _: away) as server, transport(server.url, follow_redirects=False) as made:
+        error = failure(made)
+    assert (error.reason, len(server.asked)) == (Reason.REDIRECTED, 1)
+    assert error.detail == "TheEye redirects, and `follow_redirects` is false"
+
+
 def test_a_circle_of_redirects_ends() -> None:
-    with http_server(lambda _: Reply(b"", 302, {"Location": "/demo/job"})) as server, transport(server.url) as made:
+    with answered(lambda _: Reply(b"", 302, {"Location": "/demo/job"})) as server, transport(server.url) as made:
         assert failure(made).reason is Reason.REDIRECTED
     assert len(server.asked) == 3
 
@@ -348,12 +428,16 @@ def test_a_circle_of_redirects_ends() -> None:
 def test_a_token_file_is_read_anew_for_each_request(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("first\n")
-    with http_server(lambda _: Reply(b"[]")) as server, transport(server.url, token=token_from_file(path)) as made:
+    with answered(lambda _: Reply(b"[]")) as server, transport(server.url, token=token_from_file(path)) as made:
         made.get("/monitor", "/monitor")
         path.write_text("second\n")
         made.get("/monitor", "/monitor")
         assert [asked.headers["Authorization"] for asked in server.asked] == ["Bearer first", "Bearer second"]
-        for content, words in ((b"", "holds no valid token"), (b"two words", "valid"), (b"\xff\xfe", "not plain text")):
+        for content, words in (
+            (b"", "does not contain a valid token"),
+            (b"two words", "valid"),
+            (b"\xff\xfe", "not plain text"),
+        ):
             path.write_bytes(content)
             error = failure(made)
             assert error.reason is Reason.TOKEN_UNREADABLE

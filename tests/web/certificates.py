@@ -1,4 +1,4 @@
-"""Certificates of an authority that only the test knows."""
+"""Certificates of an authority that only the tests know."""
 
 import datetime as dt
 import ssl
@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from theeye_exporter.web.connection import Terms
-from theeye_exporter.web.server import Doorman
+from theeye_exporter.web.connection import ConnectionTerms
+from theeye_exporter.web.server import ConnectionPolicy
 
 __all__ = ["Authority"]
 
@@ -90,13 +90,13 @@ class Authority:
         """Return the server's certificate and key if there is TLS."""
         return self.server if scheme == "https" else ()
 
-    def doorman(self, scheme: str) -> Doorman:
+    def policy(self, scheme: str) -> ConnectionPolicy:
         """Return what lets everybody in, over TLS or without."""
         if scheme == "http":
-            return Terms
+            return ConnectionTerms
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.server)
-        return lambda: Terms(context)
+        return lambda: ConnectionTerms(context)
 
     def client(self, scheme: str, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext | None:
         """Return what a client needs to trust the server and to show a certificate; None without TLS."""

@@ -7,19 +7,19 @@ import pytest
 import requests
 from starlette.types import ASGIApp
 
-from theeye_exporter.telemetry import Telemetry
-from theeye_exporter.web.connection import Terms
-from theeye_exporter.web.server import Doorman, bind, serve_in_background
+from theeye_exporter.polling.telemetry import Telemetry
+from theeye_exporter.web.connection import ConnectionTerms
+from theeye_exporter.web.server import ConnectionPolicy, bind, serve_in_background
 from web.certificates import Authority
 from web.exporters import Exporter, Listen, Serve
 
 
 @contextlib.contextmanager
-def served(app: ASGIApp, doorman: Doorman = Terms) -> Iterator[str]:
+def served(app: ASGIApp, policy: ConnectionPolicy = ConnectionTerms) -> Iterator[str]:
     """Serve an application on a free port of the loopback; yields its URL."""
     sockets = bind([Listen("127.0.0.1", 0)])
-    with serve_in_background(app, sockets, doorman=doorman):
-        yield f"{'http' if doorman is Terms else 'https'}://127.0.0.1:{sockets[0].getsockname()[1]}"
+    with serve_in_background(app, sockets, policy=policy):
+        yield f"{'http' if policy is ConnectionTerms else 'https'}://127.0.0.1:{sockets[0].getsockname()[1]}"
 
 
 @pytest.fixture(scope="session")

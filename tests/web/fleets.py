@@ -1,8 +1,8 @@
-"""Organisations in every state in which the landing page may have to show them."""
+"""Organisations in every state that the status page can show."""
 
 from typing import Any
 
-from theeye_exporter.status import CollectorStatus, OrganizationStatus
+from theeye_exporter.polling.status import CollectorStatus, OrganizationStatus
 from theeye_exporter.theeye.errors import Reason
 from web.exporters import NOW
 
@@ -27,7 +27,7 @@ HOSTILE = (
 def organization(
     name: str, state: str, *, error: str = "no complete answer; raise `timeout` if this lasts", url: str | None = None
 ) -> OrganizationStatus:
-    """Build an organisation that is up, down, failing (in part), overdue (in part) or waiting."""
+    """Build an organisation that is up, down, failing (in part), overdue (in part), blind or waiting."""
     ok = {"success": True, "last_success": NOW - 12, "duration": 0.34, "objects": 1234}
     failed = {"success": False, "duration": 10.0}
     statuses: list[dict[str, Any]]
@@ -36,6 +36,8 @@ def organization(
             statuses = [ok, ok, ok]
         case "overdue":
             statuses = [{**ok, "last_success": NOW - 700}, ok, ok]
+        case "blind":
+            statuses = [{**ok, "objects": 0, "visible": 0}] * 3
         case "waiting":
             statuses = [{}, {}, {}]
         case "failing":
@@ -51,7 +53,14 @@ def organization(
         url=url or "https://supervisor.theeye.io",
         up={"waiting": None, "down": False}.get(state, True),
         collectors=tuple(
-            CollectorStatus(organization=name, collector=collector, interval=30.0, max_age=150.0, **status)
+            CollectorStatus(
+                organization=name,
+                collector=collector,
+                interval=30.0,
+                max_age=150.0,
+                succeeded=status.get("last_success"),
+                **status,
+            )
             for collector, status in zip(("monitors", "jobs", "tasks"), statuses, strict=True)
         ),
     )

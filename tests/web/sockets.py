@@ -1,4 +1,4 @@
-"""Clients that say exactly what a test wants them to say."""
+"""Clients that send exactly what a test wants."""
 
 import contextlib
 import socket

@@ -1,13 +1,13 @@
-"""The landing page in a browser: narrow, dark, and without JavaScript."""
+"""Tests the status page in a browser: narrow and dark."""
 
 from collections.abc import Iterator
 from urllib.parse import urljoin
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
-from theeye_exporter.status import OrganizationStatus
+from theeye_exporter.polling.status import OrganizationStatus, StatusBoard
 from tools import require_tool
 from web.exporters import Exporter, Serve
 from web.fleets import HOSTILE, fleet, organization
@@ -16,8 +16,13 @@ pytestmark = pytest.mark.e2e
 
 FLEETS = {
     "waiting": fleet("waiting"),
+    "three": fleet("up", "failing", "down"),
     "mixed": fleet("up", "failing", "down", "overdue"),
     "fifty": fleet(*["up"] * 45, "down", "failing", "waiting", "overdue", "down"),
+    "long": [
+        organization("".join(f"a department with a long name {number} " for number in range(9)), state)
+        for state in ("up", "up", "up", "up", "failing", "down", "waiting")
+    ],
     "hostile": [organization(name, "failing", error=name, url=name) for name in HOSTILE],
 }
 SIZES: dict[str, ViewportSize] = {
@@ -57,6 +62,7 @@ def browser() -> Iterator[Browser]:
     chromium = require_tool("chromium")
     quiet = ["gpu", "quic", "background-networking", "component-update", "sync"]
     arguments = ["--no-sandbox", "--no-first-run", *(f"--disable-{thing}" for thing in quiet)]
+    expect.set_options(timeout=60_000)  # milliseconds, for a busy machine
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield running
@@ -88,9 +94,12 @@ class Show:
 
     def __call__(self, organizations: list[OrganizationStatus]) -> Page:
         exporter = Exporter()
-        self._monkeypatch.setattr(type(exporter.board), "organizations", tuple(organizations))
+        self.become(organizations)
         self._page.goto(self._serve(exporter.app))
         return self._page
+
+    def become(self, organizations: list[OrganizationStatus]) -> None:
+        self._monkeypatch.setattr(StatusBoard, "organizations", tuple(organizations))
 
 
 @pytest.fixture
@@ -111,8 +120,19 @@ def test_nothing_sticks_out(show: Show, complaints: list[str], organizations: st
     assert complaints == []
 
 
+@pytest.mark.parametrize("size", list(SIZES))
+def test_a_line_stays_a_line(show: Show, size: str) -> None:
+    page = show(FLEETS["long"])
+    page.set_viewport_size(SIZES[size])
+
+    heights = page.evaluate("[...document.querySelectorAll('li')].map(line => line.getBoundingClientRect().height)")
+
+    assert len(heights) == 7
+    assert max(heights) < (70 if size == "phone" else 60)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("organizations", ["waiting", "mixed"])
+@pytest.mark.parametrize("organizations", ["waiting", "three", "mixed"])
 def test_text_can_be_read(show: Show, organizations: str, scheme: str) -> None:
     page = show(FLEETS[organizations])
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
@@ -127,13 +147,13 @@ def test_text_can_be_read(show: Show, organizations: str, scheme: str) -> None:
 
 @pytest.mark.parametrize("size", ["phone", "desktop"])
 def test_the_structure_is_there_for_those_who_do_not_see_it(show: Show, size: str) -> None:
-    page = show(FLEETS["mixed"])
+    page = show(FLEETS["three"])
     page.set_viewport_size(SIZES[size])
 
     for landmark in ("banner", "navigation", "main", "contentinfo"):
         assert page.get_by_role(landmark).count() == 1
     assert page.get_by_role("heading", level=1).count() == 1
-    assert page.get_by_role("heading", level=2).count() == 4
+    assert page.get_by_role("heading", level=2).count() == 3
     table = page.get_by_role("table", name="Collectors of organization 2")
     assert table.get_by_role("columnheader").count() == 7
     assert table.get_by_role("rowheader").count() == 3
@@ -141,15 +161,108 @@ def test_the_structure_is_there_for_those_who_do_not_see_it(show: Show, size: st
     assert table.get_by_role("cell").count() == 18
 
 
-def test_folded_organisations_open_without_javascript(show: Show) -> None:
+def test_details_and_search_without_javascript(show: Show) -> None:
     page = show(FLEETS["fifty"])
     table = page.get_by_role("table", name="Collectors of organization 0")
+    line = page.get_by_role("link", name="organization 0", exact=True)
 
-    assert table.count() == 0
-    page.locator("#organization-1 summary").focus()
+    line.focus()
     page.keyboard.press("Enter")
+    expect(table).to_be_visible()
+    line.click()
+    expect(table).to_have_count(0)
+    page.get_by_role("searchbox").fill("ION 4")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("listitem")).to_have_count(11)
+    page.get_by_role("link", name="2 down").click()
+    expect(page.get_by_role("listitem")).to_have_count(2)
 
-    assert table.is_visible()
+
+class Live:
+    """A page with its script, over organisations that change; its clock stands still unless it is moved."""
+
+    def __init__(self, page: Page, show: Show) -> None:
+        self.page, self._show = page, show
+        page.clock.install()
+
+    def open(self, organizations: list[OrganizationStatus]) -> Page:
+        self._show(organizations)
+        return self.page
+
+    def become(self, organizations: list[OrganizationStatus]) -> None:
+        """Let the exporter have other organisations, and the time of the next refresh come."""
+        self._show.become(organizations)
+        self.page.clock.fast_forward(15_000)
+
+
+@pytest.fixture
+def live(browser: Browser, complaints: list[str], serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    with browser.new_context(viewport=SIZES["desktop"]) as context:
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield Live(page, Show(page, serve, monkeypatch))
+
+
+def test_the_page_keeps_itself_current_and_its_place(live: Live, complaints: list[str]) -> None:
+    page = live.open(fleet(*["up"] * 499, "down"))
+    loaded = page.evaluate("performance.timeOrigin")
+    line = page.get_by_role("listitem").filter(has_text="organization 321 ")
+    line.get_by_role("link").click()
+    expect(line.get_by_role("table")).to_be_visible()
+    before = page.evaluate("document.activeElement.getBoundingClientRect().top")
+
+    live.become(fleet(*["up"] * 490, *["down"] * 10))
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("10 of 500 organisations are down")
+    expect(page).to_have_title("10 of 500 organisations are down · theeye-exporter")
+    expect(line.get_by_role("table")).to_be_visible()
+    expect(line.get_by_role("link")).to_be_focused()
+    assert page.evaluate("document.activeElement.getBoundingClientRect().top") == pytest.approx(before, abs=2)
+    assert page.evaluate("performance.timeOrigin") == loaded
+    line.get_by_role("link").click()
+    expect(page.get_by_role("table")).to_have_count(0)
+    assert complaints == []
+
+
+def test_searching_happens_in_place_and_lasts(live: Live, complaints: list[str]) -> None:
+    page = live.open(FLEETS["fifty"])
+    loaded = page.evaluate("performance.timeOrigin")
+    page.get_by_role("searchbox").press_sequentially("ION 4")
+    page.clock.fast_forward(200)
+    expect(page.get_by_role("listitem")).to_have_count(11)
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.get_by_role("link", name="2 down").click()
+    expect(page.get_by_role("listitem")).to_have_count(2)
+
+    live.become(fleet(*["up"] * 45, "down", "failing", "waiting", "overdue", "up"))
+
+    expect(page.get_by_role("listitem")).to_have_count(1)
+    assert page.get_by_role("searchbox").input_value() == "ION 4"
+    assert page.url.endswith("?search=ION+4&state=down")
+    page.get_by_role("searchbox").fill("")
+    page.clock.fast_forward(200)
+    page.get_by_role("link", name="50 organisations").click()
+    expect(page.get_by_role("listitem")).to_have_count(50)
+    assert page.evaluate("performance.timeOrigin") == loaded
+    assert complaints == []
+
+
+def test_an_exporter_that_does_not_respond_is_told(live: Live) -> None:
+    page = live.open(FLEETS["three"])
+    page.route("**/*", lambda route: route.abort())
+    page.clock.fast_forward(15_000)
+    expect(page.get_by_role("status")).to_have_text("The exporter does not respond since then.")
+    page.unroute("**/*")
+    live.become(FLEETS["waiting"])
+    expect(page.get_by_role("heading", level=1)).to_have_text("Waiting for the first response")
+    expect(page.get_by_role("status")).to_have_count(0)
+
+
+def test_a_list_that_becomes_long_is_shown_as_one(live: Live) -> None:
+    page = live.open(FLEETS["three"])
+    live.become(FLEETS["fifty"])
+    expect(page.get_by_role("listitem")).to_have_count(50)
 
 
 def test_links_lead_somewhere(show: Show, http: requests.Session) -> None:
@@ -158,5 +271,5 @@ def test_links_lead_somewhere(show: Show, http: requests.Session) -> None:
     links = page.get_by_role("navigation").get_by_role("link").all()
     paths = {link.inner_text(): str(link.get_attribute("href")) for link in links}
 
-    assert paths == {"Metrics": "/metrics", "Health": "/-/healthy", "Readiness": "/-/ready"}
+    assert paths == {"Metrics": "./metrics", "Health": "./-/healthy", "Readiness": "./-/ready"}
     assert {http.get(urljoin(page.url, path), timeout=10).status_code for path in paths.values()} == {200}

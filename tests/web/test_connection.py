@@ -1,4 +1,4 @@
-"""What a client may send, and how long it may take, with and without TLS."""
+"""Tests the limits of requests in size and time, with and without TLS."""
 
 import contextlib
 import socket
@@ -27,7 +27,7 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def url(scheme: str, exporter: Exporter, authority: Authority) -> Iterator[str]:
-    with served(exporter.app, authority.doorman(scheme)) as result:
+    with served(exporter.app, authority.policy(scheme)) as result:
         yield result
 
 
@@ -65,13 +65,20 @@ def patient(sock: socket.socket, seconds: float) -> bytes | None:
         (b"\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00", 400),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (b"GET / HTTP/0.9\nHost: x\n\n", 505),
+        (b"GET / HTTP/3\r\nHost: x\r\n\r\n", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"GET / HTTP/11\r\nHost: x\r\n\r\n", 400),
+        (b"GET / http/2.0\r\nHost: x\r\n\r\n", 400),
     ],
     ids=[
         *("one header", "unfinished header", "many headers", "first line", "unfinished line", "a megabyte"),
         *("no request", "empty lines", "TLS within", "no Host"),
+        *("HTTP/2.0", "HTTP/0.9", "HTTP/3", "HTTP/2 from the start", "no version", "small letters"),
     ],
 )
-def test_what_is_too_large_or_no_request_is_refused_in_words(
+def test_too_large_and_invalid_requests_are_rejected_with_a_reason(
     sent: bytes, status: int, url: str, authority: Authority
 ) -> None:
     head, _, text = ask(url, authority, sent).partition(b"\r\n\r\n")
@@ -89,7 +96,7 @@ def test_control_characters_are_no_http(control: bytes, url: str, authority: Aut
 
 
 @pytest.mark.parametrize("scheme", ["http"])
-def test_a_head_that_h11_would_ponder_holds_nobody_up(url: str) -> None:
+def test_a_head_that_is_slow_in_h11_delays_nobody(url: str) -> None:
     """Each of these takes h11 most of a second, in which nobody else would be answered."""
     head = b"GET / HTTP/1.1\r\nHost: x\r\nX:" + b" " * 15_000 + b"\0\r\n\r\n"
 
@@ -146,6 +153,25 @@ def test_a_body_is_not_read_and_ends_the_connection(announcement: bytes, url: st
     assert text == b"OK\n"
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("announcement", [b"Content-Length: 10000000000", b"Transfer-Encoding: chunked"])
+def test_of_a_body_that_is_not_read_only_some_mebibytes_are_taken(
+    announcement: bytes, url: str, authority: Authority
+) -> None:
+    largest, sent = 256 << 20, 0
+    with connect(port_of(url), authority.client(url.partition(":")[0])) as sock:
+        sock.sendall(b"POST /-/healthy HTTP/1.1\r\nHost: x\r\n" + announcement + b"\r\n\r\n")
+        block = memoryview(bytes(1 << 20))
+        with contextlib.suppress(OSError):  # it is cut off in the end
+            while sent < largest:
+                sent += sock.send(block)
+    assert sent < largest
+
+
+def test_what_follows_a_minor_version_that_nobody_knows_is_answered(url: str, authority: Authority) -> None:
+    assert ask(url, authority, LAST.replace(b"HTTP/1.1", b"HTTP/1.9")).endswith(b"\r\n\r\nready\n")
+
+
 def test_a_body_that_never_comes_is_not_waited_for(
     url: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +192,7 @@ def test_a_body_of_nothing_is_none(url: str, authority: Authority) -> None:
 # Time
 
 
-def test_a_client_that_says_nothing_is_let_go(url: str, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_client_is_disconnected(url: str, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     tls = authority.client(url.partition(":")[0])
     monkeypatch.setattr(connection, "_REQUEST_SECONDS", 0.5)
     with connect(port_of(url), tls) as silent, connect(port_of(url), tls) as slow:
@@ -214,7 +240,7 @@ def test_a_client_that_does_read_has_a_deadline_all_the_same(
     assert received < size
 
 
-def test_a_client_that_does_not_read_is_let_go(
+def test_a_client_that_does_not_read_is_disconnected(
     url: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exporter.publish_much()
@@ -238,7 +264,7 @@ def test_a_client_that_does_not_read_is_let_go(
 
 
 @pytest.mark.parametrize("blocks", [0, 10])
-def test_who_is_gone_in_the_middle_of_an_answer_is_no_news(blocks: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_client_that_aborts_a_response_is_not_logged(blocks: int, caplog: pytest.LogCaptureFixture) -> None:
     done = threading.Event()
 
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -283,7 +309,7 @@ def test_after_an_answer_a_connection_stays_for_the_next_request(url: str, autho
     ],
     ids=["slow answer", "pipelined", "one and a half", "half a body"],
 )
-def test_who_closes_its_side_still_gets_its_answers(requests: bytes, end: bytes, url: str) -> None:
+def test_a_client_that_closes_its_side_still_gets_its_responses(requests: bytes, end: bytes, url: str) -> None:
     with connect(port_of(url)) as sock:
         sock.sendall(requests)
         sock.shutdown(socket.SHUT_WR)

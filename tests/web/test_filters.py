@@ -7,7 +7,10 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from samples import render
-from theeye_exporter.exposition.families import HOST_CPU, JOB_DURATION, MONITOR_STATE, TASK_INFO
+from theeye_exporter.collectors.jobs.families import JOB_DURATION
+from theeye_exporter.collectors.monitors.families import HOST_CPU, MONITOR_STATE
+from theeye_exporter.collectors.registry import COLLECTORS
+from theeye_exporter.collectors.tasks import TASK_INFO
 from theeye_exporter.exposition.samples import HistogramValue, Samples
 from theeye_exporter.exposition.snapshot import Publisher
 from web.exporters import Exporter, Serve
@@ -15,11 +18,13 @@ from web.exporters import Exporter, Serve
 STATE, CPU, TASK = MONITOR_STATE.name, HOST_CPU.name, TASK_INFO.name
 DURATION = {f"{JOB_DURATION.name}_{ending}" for ending in ("bucket", "sum", "count")}
 EVERY = ["monitors", "tasks", "jobs"]
+NAMES = ", ".join(kind.name for kind in COLLECTORS)
 
 
 @pytest.fixture
 def url(serve: Serve) -> str:
     exporter = Exporter()
+    exporter.telemetry.loaded(shards=1, at=exporter.now)
     for organization in ("a", "b"):
         samples = {collector: Samples() for collector in EVERY}
         samples["monitors"][MONITOR_STATE].add(f'organization="{organization}"', 0)
@@ -28,6 +33,7 @@ def url(serve: Serve) -> str:
         samples["jobs"].histograms[JOB_DURATION].add(
             f'organization="{organization}"', HistogramValue((1.0,), (1, 0), 0.5, {})
         )
+        exporter.register(organization, "monitors")
         for collector, found in samples.items():
             exporter.store.publish(Publisher(organization, collector), render(found), exporter.now + 150)
     return serve(exporter.app)
@@ -44,7 +50,9 @@ def names(http: requests.Session, url: str, query: str, encoding: str = "gzip") 
 
 
 def of_exporter(found: Iterable[str]) -> bool:
-    return {"theeye_exporter_snapshot_series", "process_cpu_seconds_total"} <= set(found)
+    own = {"theeye_collector_failures_total", "theeye_exporter_snapshot_series", "process_cpu_seconds_total"}
+    assert not own & set(found) or own <= set(found)
+    return own <= set(found)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
@@ -61,7 +69,9 @@ def of_exporter(found: Iterable[str]) -> bool:
         (f"name[]={JOB_DURATION.name}", DURATION),
         (f"exclude[]=monitors&name[]={CPU}", set()),
         ("name[]=process_open_fds", {"process_open_fds"}),
-        ("name[]=theeye_collector_failures_total", set()),
+        ("name[]=theeye_collector_failures_total", {"theeye_collector_failures_total"}),
+        ("name[]=theeye_collector_failures_total&exclude[]=exporter", set()),
+        ("name[]=theeye_exporter_shards", {"theeye_exporter_shards"}),
         ("exclude[]=exporter", {STATE, CPU, TASK, *DURATION}),
     ],
 )
@@ -85,16 +95,16 @@ def test_without_and_with_the_exporters_own(http: requests.Session, url: str) ->
     [
         (
             "collect[]=monitor",
-            "collect[]: no collector 'monitor'; there are monitors, tasks, workflows, jobs, exporter",
+            f"collect[]: no collector 'monitor'; there are {NAMES}, exporter",
         ),
-        ("exclude[]=", "exclude[]: no collector ''; there are monitors, tasks, workflows, jobs, exporter"),
+        ("exclude[]=", f"exclude[]: no collector ''; there are {NAMES}, exporter"),
         ("collect[]=jobs&exclude[]=tasks", "use either collect[] or exclude[], not both"),
         ("name[]=theeye_monitor_stat", "name[]: no metric 'theeye_monitor_stat'; did you mean theeye_monitor_state,"),
         ("name[]=x%0Ay%1B", "name[]: no metric 'x\ufffdy\ufffd'; there are "),
         ("name[]=" + "y" * 5000, "name[]: no metric 'yyy"),
     ],
 )
-def test_what_there_cannot_be_is_refused_with_what_there_is(
+def test_an_unknown_name_is_rejected_with_the_valid_names(
     http: requests.Session, url: str, query: str, said: str
 ) -> None:
     answer = http.get(f"{url}/metrics?{query}", timeout=10)

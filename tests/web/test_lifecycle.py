@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from theeye_exporter.web.lifecycle import ReloadError
+from theeye_exporter.config import ReloadError
 from web.exporters import Exporter, Serve
 
 
@@ -31,12 +31,14 @@ def test_a_reload_tells_what_needs_a_restart(method: str, http: requests.Session
 
 def test_a_reload_that_fails_tells_every_problem_in_a_line_of_its_own(http: requests.Session, serve: Serve) -> None:
     def reload() -> tuple[str, ...]:
-        raise ReloadError(["a.yml:1: first", "a.yml:2: sec\nond"])
+        raise ReloadError(
+            ["a.yml:1: first", "a.yml:2: sec\nond"], "configuration rejected; the old one stays in effect"
+        )
 
     answer = http.post(f"{serve(Exporter(reload=reload).app)}/-/reload", timeout=10)
     assert answer.status_code == 500
     assert answer.text.splitlines() == [
-        "the configuration cannot be used; the old one stays",
+        "configuration rejected; the old one stays in effect",
         "a.yml:1: first",
         "a.yml:2: sec\N{REPLACEMENT CHARACTER}ond",
     ]
@@ -49,3 +51,56 @@ def test_a_reload_is_no_get(http: requests.Session, serve: Serve) -> None:
         assert answer.status_code == 405
         assert answer.headers["Allow"] == "POST, PUT"
     assert http.get(f"{url}/-/reload", timeout=10).text == "method not allowed; only POST and PUT are\n"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://{host}"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_page_of_another_site_cannot_reload(
+    method: str, headers: dict[str, str], http: requests.Session, serve: Serve
+) -> None:
+    reloads: list[None] = []
+
+    def reload() -> tuple[str, ...]:
+        reloads.append(None)
+        return ()
+
+    url = serve(Exporter(reload=reload).app)
+    host = url.removeprefix("http://")
+    headers = {name: value.format(host=host) for name, value in headers.items()}
+    answer = http.request(method, f"{url}/-/reload", headers=headers, timeout=10)
+    assert (answer.status_code, answer.text) == (403, "a page of another site may not reload the configuration\n")
+    assert reloads == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://{host}"},
+        {"Origin": "https://{host}"},  # behind a proxy that ends TLS
+        {"Origin": "http://Exporter.example", "Host": "exporter.example"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+    ids=str,
+)
+def test_a_tool_or_a_page_of_the_exporter_itself_may_reload(
+    headers: dict[str, str], http: requests.Session, serve: Serve
+) -> None:
+    url = serve(Exporter(reload=lambda: ()).app)
+    host = url.removeprefix("http://")
+    headers = {name: value.format(host=host) for name, value in headers.items()}
+    assert http.post(f"{url}/-/reload", headers=headers, timeout=10).text == "reloaded\n"

@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 import requests
 
-from theeye_exporter.web import connection
+from theeye_exporter.web import connection, server
 from theeye_exporter.web.server import BindError, bind, serve_in_background
 from web.certificates import Authority
 from web.conftest import served
@@ -187,3 +187,22 @@ def test_idle_connections_do_not_delay_the_end(scheme: str, authority: Authority
         served_before.close()
 
         assert process.wait(DEADLINE) == 0
+
+
+def test_a_client_that_connects_at_the_same_moment_is_no_error(exporter: Exporter) -> None:
+    wrong = []
+
+    async def stop() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: wrong.append(context))
+        stopping = server._Server(exporter.app, 1.0, connection.ConnectionTerms)
+        stopping.config.load()
+        stopping.lifespan = stopping.config.lifespan_class(stopping.config)
+        (sock,) = bind([Listen("127.0.0.1", 0)])
+        await stopping.startup([sock])
+        await asyncio.sleep(0)  # accepts
+        with socket.create_connection(sock.getsockname(), timeout=DEADLINE):
+            # Its first step is in the same round of the loop as what the connection causes.
+            await asyncio.create_task(stopping.shutdown([sock]))
+
+    asyncio.run(stop())
+    assert wrong == []

@@ -1,4 +1,4 @@
-"""Who gives way when there are too many connections, and what nobody can use up."""
+"""Tests which connection is closed when there are too many, and which limits hold."""
 
 import asyncio
 import asyncio.sslproto
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from processes import eventually
-from theeye_exporter.web import connection, idle, server
+from theeye_exporter.web import connection, idle_connections, server
 from web.certificates import Authority
 from web.conftest import served
 from web.exporters import Exporter
@@ -22,12 +22,12 @@ from web.sockets import DEADLINE, begin_scrape, connect, ended, port_of, read_to
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_who_says_nothing_gives_way_when_there_are_too_many(
+def test_silent_connections_are_closed_when_there_are_too_many(
     scheme: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "_CONNECTIONS", 3)
 
-    with served(exporter.app, authority.doorman(scheme)) as url, contextlib.ExitStack() as opened:
+    with served(exporter.app, authority.policy(scheme)) as url, contextlib.ExitStack() as opened:
         silent = [opened.enter_context(connect(port_of(url))) for _ in range(20)]
         with connect(port_of(url), authority.client(scheme)) as sock:
             sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -44,7 +44,7 @@ def test_when_too_many_are_being_answered_the_next_is_told_to_come_back(
     exporter.publish_much()
     monkeypatch.setattr(server, "_CONNECTIONS", 2)
 
-    with served(exporter.app, authority.doorman(scheme)) as url, contextlib.ExitStack() as opened:
+    with served(exporter.app, authority.policy(scheme)) as url, contextlib.ExitStack() as opened:
         for _ in range(2):
             opened.enter_context(begin_scrape(port_of(url), authority.client(scheme)))
         with connect(port_of(url), authority.client(scheme)) as sock:
@@ -56,7 +56,7 @@ def test_when_too_many_are_being_answered_the_next_is_told_to_come_back(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_who_does_not_read_gives_way_in_the_end(
+def test_connections_that_do_not_read_are_closed_at_last(
     scheme: str, exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exporter.publish_much()
@@ -67,11 +67,11 @@ def test_who_does_not_read_gives_way_in_the_end(
             sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             return read_to_end(sock).startswith(b"HTTP/1.1 200 ")
 
-    with served(exporter.app, authority.doorman(scheme)) as url, contextlib.ExitStack() as opened:
+    with served(exporter.app, authority.policy(scheme)) as url, contextlib.ExitStack() as opened:
         for _ in range(2):
             opened.enter_context(begin_scrape(port_of(url), authority.client(scheme)))
         assert not ask()
-        monkeypatch.setattr(idle, "_STALL_SECONDS", 0.0)
+        monkeypatch.setattr(idle_connections, "_STALL_SECONDS", 0.0)
         eventually(ask, "there is room")
 
 
@@ -97,7 +97,7 @@ def test_who_asks_and_does_not_read_is_listened_to_no_longer(
     exporter.publish_much()
 
     with (
-        served(exporter.app, authority.doorman(scheme)) as url,
+        served(exporter.app, authority.policy(scheme)) as url,
         begin_scrape(port_of(url), authority.client(scheme)) as sock,
     ):
         sock.settimeout(1.0)
@@ -110,22 +110,24 @@ def test_who_asks_and_does_not_read_is_listened_to_no_longer(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_body_is_not_kept_while_the_answer_is_under_way(
+def test_a_body_is_neither_kept_nor_taken_for_ever_while_the_answer_is_under_way(
     scheme: str, exporter: Exporter, authority: Authority, made: list[connection.LimitedProtocol]
 ) -> None:
     exporter.publish_much()
 
     with (
-        served(exporter.app, authority.doorman(scheme)) as url,
+        served(exporter.app, authority.policy(scheme)) as url,
         connect(port_of(url), authority.client(scheme), receive_buffer=4096) as sock,
     ):
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
         assert sock.recv(1) == b"H"
-        for _ in range(64):
-            sock.sendall(b"x" * (1 << 20))
-        kept = len(made[0]._input)
+        sock.settimeout(1.0)
+        with pytest.raises(TimeoutError):
+            sock.sendall(bytes(256 << 20))  # more than the kernel keeps
+        kept, taken = len(made[0]._input), made[0]._thrown_away
 
     assert kept < 1 << 20
+    assert taken < 5 << 20
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -144,7 +146,7 @@ def test_who_leaves_only_the_end_of_its_answers_unread_gives_way_too(
         return bool(made) and made[0].server_state.total_requests == count
 
     with (
-        served(exporter.app, authority.doorman(scheme)) as url,
+        served(exporter.app, authority.policy(scheme)) as url,
         connect(port_of(url), tls, receive_buffer=4096) as sock,
     ):
         for number in itertools.count(1):
@@ -156,7 +158,7 @@ def test_who_leaves_only_the_end_of_its_answers_unread_gives_way_too(
         with connect(port_of(url), tls) as early:
             early.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
             assert read_to_end(early).startswith(b"HTTP/1.1 503 ")  # five seconds are not over
-        monkeypatch.setattr(idle, "_STALL_SECONDS", 0.0)
+        monkeypatch.setattr(idle_connections, "_STALL_SECONDS", 0.0)
         with connect(port_of(url), tls) as late:
             late.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert read_to_end(late).startswith(b"HTTP/1.1 200 ")
@@ -169,7 +171,7 @@ def test_who_does_not_agree_to_the_end_of_tls_gives_way(
     monkeypatch.setattr(server, "_CONNECTIONS", 2)
     last = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-    with served(exporter.app, authority.doorman(scheme)) as url, contextlib.ExitStack() as opened:
+    with served(exporter.app, authority.policy(scheme)) as url, contextlib.ExitStack() as opened:
         for _ in range(10):
             sock = opened.enter_context(connect(port_of(url), authority.client(scheme)))
             sock.sendall(last)
@@ -185,7 +187,7 @@ def test_who_reads_slowly_over_tls_gets_the_end_of_its_last_answer(
     exporter.publish(monitors=100, padding=400)
 
     with (
-        served(exporter.app, authority.doorman("https")) as url,
+        served(exporter.app, authority.policy("https")) as url,
         connect(port_of(url), authority.context(), receive_buffer=4096) as sock,
     ):
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -219,7 +221,7 @@ def test_who_was_refused_and_stays_gives_way_like_everybody(
     monkeypatch.setattr(server, "_CONNECTIONS", 2)
     tls = authority.context()
 
-    with served(exporter.app, authority.doorman("https")) as url, contextlib.ExitStack() as opened:
+    with served(exporter.app, authority.policy("https")) as url, contextlib.ExitStack() as opened:
         busy = [opened.enter_context(begin_scrape(port_of(url), tls)) for _ in range(2)]
         for _ in range(3):
             refused = opened.enter_context(connect(port_of(url), tls))
@@ -235,7 +237,7 @@ def test_a_handshake_that_is_not_finished_is_ended_while_others_are_served(
     exporter: Exporter, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hello = authority.client_hello()
-    with served(exporter.app, authority.doorman("https")) as url:
+    with served(exporter.app, authority.policy("https")) as url:
         # Those who come first have little time, those who come later have enough.
         monkeypatch.setattr(server, "_HANDSHAKE_SECONDS", 0.5)
         with connect(port_of(url)) as silent, connect(port_of(url)) as half, connect(port_of(url)) as stopped:
@@ -262,7 +264,7 @@ def test_connections_leave_nothing_to_the_garbage_collector(
     gc.collect()
     gc.disable()
     try:
-        with served(exporter.app, authority.doorman("https")) as url, contextlib.ExitStack() as opened:
+        with served(exporter.app, authority.policy("https")) as url, contextlib.ExitStack() as opened:
             for request in (b"no HTTP", b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"):
                 with connect(port_of(url), authority.context()) as sock:
                     sock.sendall(request + b"\r\n\r\n")
@@ -285,4 +287,4 @@ def test_the_limits_are_those_of_the_documentation() -> None:
     assert server._IDLE_SECONDS == 5
     assert connection._REQUEST_SECONDS == 10.0
     assert connection._RESPONSE_SECONDS == 120.0
-    assert idle._STALL_SECONDS == 5.0
+    assert idle_connections._STALL_SECONDS == 5.0

@@ -1,196 +1,114 @@
-"""Host statistics, from the reports of dstat monitors.
+"""Hosts, as their bots described them when they registered.
 
-    theeye_host_cpu_usage_ratio{organization="demo",monitor_id="6b…",hostname="bot-1"} 0.03
-    theeye_host_disk_usage_ratio{organization="demo",monitor_id="6b…",hostname="bot-1",device="vda"} 0.115
-    theeye_host_usage_threshold_ratio{organization="demo",monitor_id="6b…",hostname="bot-1",resource="cpu"} 0.9
+    theeye_host_info{organization="demo",host_id="6b…",hostname="bot-1",platform="linux",release="6.12.0",…} 1
+    theeye_host_memory_total_bytes{organization="demo",host_id="6b…",hostname="bot-1"} 8589934592
 
-The raw data: `last_event.data` and `monitor.config.limit` of the monitors of type dstat, in percents.
+The raw data: `curl -H "Authorization: Bearer $THEEYE_TOKEN" $THEEYE_SUPERVISOR_URL/$THEEYE_ORGANIZATION_NAME/host`.
+A host's `last_update` is the time of its registration, not a heartbeat, so it is not shown. The monitor of type host
+shows whether the bot reports.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate, chain, compress, repeat
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from theeye_exporter.collectors.base import Checks
-from theeye_exporter.collectors.columns import arranged_rows, picked
-from theeye_exporter.exposition.families import HOST_CACHE, HOST_CPU, HOST_DISK, HOST_MEMORY
-from theeye_exporter.exposition.labels import escape_label_value
-from theeye_exporter.exposition.samples import Column, Samples, known_values
-from theeye_exporter.theeye.models import Disk, EventData, Limits, text
+from theeye_exporter.collectors import monitors
+from theeye_exporter.collectors.base import Checks, CollectorKind, Context, ListCollector
+from theeye_exporter.collectors.name_index import Entry
+from theeye_exporter.collectors.settings import CollectorSettings
+from theeye_exporter.exposition.family import Families, Query
+from theeye_exporter.exposition.samples import Samples
+from theeye_exporter.theeye.client import TheEyeClient
+from theeye_exporter.theeye.decode import Listing
+from theeye_exporter.theeye.models import Fingerprint, Host, text, timestamp
 
-__all__ = ["HostReports", "HostUsage", "read_thresholds"]
+__all__ = ["HOST_LABELS", "KIND", "HostsCollector"]
 
-_CPU_TOLERANCE: Final = 10
-"""Percent points above 100 that are rounding and guest time counted twice, and mean fully used."""
+HOST_LABELS: Final = ("organization", "host_id", "hostname")
 
+FAMILIES: Final = Families()
 
-_TOGETHER: Final = 250
-"""Monitors whose disks are looked at together."""
+HOST_INFO: Final = FAMILIES.info(
+    "theeye_host_info",
+    (*HOST_LABELS, "platform", "release", "arch", "agent_version"),
+    "Properties of a host as its bot found them at registration (current fingerprint); "
+    "agent_version is the bot's version.",
+)
+HOST_ENABLED: Final = FAMILIES.gauge(
+    "theeye_host_enabled", HOST_LABELS, "Whether the host is enabled in TheEye (enable)."
+)
+HOST_MEMORY: Final = FAMILIES.gauge(
+    "theeye_host_memory_total_bytes",
+    HOST_LABELS,
+    "Memory of the host when its bot registered (totalmem of the current fingerprint).",
+    unit="bytes",
+)
+HOST_CPUS: Final = FAMILIES.gauge(
+    "theeye_host_cpus",
+    HOST_LABELS,
+    "Logical processors of the host when its bot registered (cpu of the current fingerprint).",
+)
 
+QUERIES: Final = (
+    Query(
+        "Outdated bots: hosts whose bot has another version than most",
+        "theeye_host_info\n"
+        "  unless on (organization, agent_version)\n"
+        "  topk by (organization) (1, count by (organization, agent_version) (theeye_host_info))",
+    ),
+    Query("Hosts by platform", "count by (organization, platform) (theeye_host_info)"),
+    Query("Memory of all hosts", "sum by (organization) (theeye_host_memory_total_bytes)"),
+)
 
-@dataclass(slots=True)
-class HostReports:
-    """The reports of dstat monitors, as columns; a worker's error report has no values.
-
-    Attributes:
-        positions: of the monitors in the list.
-        cpu: percents, unchecked, as all values.
-        memory: percents.
-        cache: percents.
-        disk_counts: how many disks each host names.
-        disk_names: of all hosts' disks, one host after the other; empty without a name.
-        disk_values: percents.
-    """
-
-    positions: list[int] = field(default_factory=list)
-    cpu: list[Any] = field(default_factory=list)
-    memory: list[Any] = field(default_factory=list)
-    cache: list[Any] = field(default_factory=list)
-    disk_counts: list[int] = field(default_factory=list)
-    disk_names: list[str] = field(default_factory=list)
-    disk_values: list[Any] = field(default_factory=list)
-
-    def add(self, positions: Sequence[int], reports: Sequence[EventData]) -> None:
-        """Add reports and the positions of the monitors that sent them."""
-        self.positions += positions
-        self.cpu += [report.cpu for report in reports]
-        self.memory += [report.mem for report in reports]
-        self.cache += [report.cache for report in reports]
-        lists = [report.disk if type(report.disk) is list else () for report in reports]
-        self.disk_counts += map(len, lists)
-        disks: list[Any] = list(chain.from_iterable(lists))
-        if set(map(type, disks)) - {Disk}:
-            disks = [disk if type(disk) is Disk else Disk() for disk in disks]
-        names = [disk.name for disk in disks]
-        self.disk_names += names if set(map(type, names)) <= {str} else map(text, names)
-        self.disk_values += [disk.value for disk in disks]
-
-    def arrange(self, places: Sequence[int]) -> None:
-        """Sort by the monitors' places, given by position; these become the positions."""
-        rows, self.positions = arranged_rows(self.positions, places)
-        self.cpu, self.memory, self.cache = (picked(column, rows) for column in (self.cpu, self.memory, self.cache))
-        ends = list(accumulate(self.disk_counts))
-        starts = [0, *ends]
-        disks = list(chain.from_iterable(map(range, picked(starts, rows), picked(ends, rows))))
-        self.disk_counts = picked(self.disk_counts, rows)
-        self.disk_names, self.disk_values = picked(self.disk_names, disks), picked(self.disk_values, disks)
+_UNKNOWN: Final = Fingerprint()
 
 
-@dataclass(frozen=True, slots=True)
-class _Disks:
-    """The disks of a batch of hosts.
+class HostsCollector(ListCollector[Host]):
+    """Collects an organisation's hosts."""
 
-    Attributes:
-        hosts: the hosts' labels.
-        counts: how many disks each of them has.
-        names: of the disks.
-        labels: of the disks, empty for one without a name.
-        odd: whether there are disks without a name, or with the same name as another of their host.
-    """
+    def __init__(self, context: Context[CollectorSettings]) -> None:
+        super().__init__(context, KIND.name, HOST_LABELS, HOST_INFO)
 
-    hosts: list[str]
-    counts: list[int]
-    names: list[str]
-    labels: list[str]
-    odd: bool
+    def _list(self, client: TheEyeClient) -> Listing[Host]:
+        return client.hosts()
 
-    @classmethod
-    def of(cls, hosts: list[str], counts: list[int], names: list[str]) -> "_Disks":
-        # Windows' device names may end in blanks.
-        devices = {name: escape_label_value(name.strip()) for name in set(names)}
-        labels = [
-            f'{host},device="{device}"' if (device := devices[name]) else ""
-            for host, name in zip(chain.from_iterable(map(repeat, hosts, counts)), names, strict=True)
-        ]
-        return cls(hosts, counts, names, labels, "" in labels or len(set(labels)) < len(labels))
+    def _add(self, samples: Samples, item: Host, checks: Checks) -> None:
+        found = _current(item)
+        described = text(found.platform), text(found.release), text(found.arch), text(found.agent_version)
+        labels = self._add_info(samples, (item.id, text(item.hostname)), *described)
+        if isinstance(item.enable, bool):
+            samples[HOST_ENABLED].add(labels, int(item.enable))
+        # A bot that does not know says 0.
+        if found.totalmem is not None and (memory := checks.amount(_parsed(found.totalmem))):
+            samples[HOST_MEMORY].add(labels, memory)
+        if isinstance(found.cpu, list) and found.cpu:
+            samples[HOST_CPUS].add(labels, len(found.cpu))
+
+    def _names(self, items: Sequence[Host]) -> dict[str, Entry]:
+        return {host.id: Entry(labels=(text(host.hostname),)) for host in items}
 
 
-class HostUsage:
-    """Makes samples of reports. Keeps the disks' labels, as long as the same hosts report the same disks."""
-
-    def __init__(self) -> None:
-        self._disks: list[_Disks] = []
-
-    def add(
-        self, samples: Samples, hosts: list[str], reports: HostReports, heard: Sequence[bool], checks: Checks
-    ) -> None:
-        """Add the samples of reports.
-
-        Args:
-            samples: get them.
-            hosts: the labels of the hosts that sent the reports.
-            reports: columns.
-            heard: whether a report is to be believed, for each.
-            checks: count what is not true.
-        """
-        self._know_disks(hosts, reports)
-        disk_labels = list(chain.from_iterable([disks.labels for disks in self._disks]))
-        disk_values = reports.disk_values
-        cpu, memory, cache = reports.cpu, reports.memory, reports.cache
-        if not all(heard):
-            hosts, cpu, memory, cache = (list(compress(column, heard)) for column in (hosts, cpu, memory, cache))
-            of_heard = list(chain.from_iterable(map(repeat, heard, reports.disk_counts)))
-            disk_labels, disk_values = list(compress(disk_labels, of_heard)), list(compress(disk_values, of_heard))
-        samples[HOST_CPU] = known_values(hosts, _ratios(cpu, checks, tolerance=_CPU_TOLERANCE))
-        samples[HOST_MEMORY] = known_values(hosts, _ratios(memory, checks))
-        samples[HOST_CACHE] = known_values(hosts, _ratios(cache, checks))
-        samples[HOST_DISK] = (
-            _odd_disks(disk_labels, disk_values, checks)
-            if any(disks.odd for disks in self._disks)
-            else known_values(disk_labels, _ratios(disk_values, checks))
-        )
-
-    def _know_disks(self, hosts: list[str], reports: HostReports) -> None:
-        former, self._disks = self._disks, []
-        first_host = first_disk = 0
-        for number in range((reports.positions[-1] if reports.positions else -1) // _TOGETHER + 1):
-            # By place: a host that reports nothing for once moves those of its batch only.
-            until_host = bisect_left(reports.positions, (number + 1) * _TOGETHER)
-            counts = reports.disk_counts[first_host:until_host]
-            until_disk = first_disk + sum(counts)
-            of = (hosts[first_host:until_host], counts, reports.disk_names[first_disk:until_disk])
-            last = former[number] if number < len(former) else None
-            same = last is not None and (last.hosts, last.counts, last.names) == of
-            self._disks.append(last if last is not None and same else _Disks.of(*of))
-            first_host, first_disk = until_host, until_disk
+def _current(host: Host) -> Fingerprint:
+    """Return the fingerprint that the host refers to, otherwise the newest one."""
+    listed = host.fingerprints if isinstance(host.fingerprints, list) else ()
+    found = [fingerprint for fingerprint in listed if isinstance(fingerprint, Fingerprint)]
+    named = [one for one in found if one.fingerprint is not None and one.fingerprint == host.current_fingerprint]
+    return max(named or found, key=lambda one: timestamp(one.creation_date) or 0, default=_UNKNOWN)
 
 
-def _odd_disks(labels: list[str], percents: list[Any], checks: Checks) -> Column[float]:
-    """Return the values of disks of which some have no name, or the same as another of the host: the last one counts."""
-    used: dict[str, float] = {}
-    for label, percent in zip(labels, percents, strict=True):
-        if not label:
-            checks.dropped["impossible"] += 1
-        elif (ratio := checks.ratio(percent)) is not None:
-            checks.dropped["duplicate"] += label in used
-            used[label] = ratio
-    return Column(list(used), list(used.values()))
+def _parsed(size: object) -> object:
+    """Return the number that the bot wrote as text."""
+    return float(size) if isinstance(size, str) and size.isascii() and size.isdecimal() else size
 
 
-def _ratios(percents: list[Any], checks: Checks, *, tolerance: float = 0) -> list[float | None]:
-    ratio = checks.ratio
-    if None in percents:
-        checks.dropped["null"] += percents.count(None)
-    return [
-        # What is as good as always so is not worth a call.
-        percent / 100
-        if (type(percent) is float or type(percent) is int) and 0 <= percent <= 100  # noqa: PLR2004
-        else None
-        if percent is None
-        else ratio(percent, tolerance=tolerance)
-        for percent in percents
-    ]
-
-
-def read_thresholds(labels: str, limits: Limits, checks: Checks) -> Iterator[tuple[str, float]]:
-    """Yield labels and values of the limits that a dstat monitor is set to, whether or not the host reports."""
-    for resource, limit in (
-        ("cpu", limits.cpu),
-        ("memory", limits.mem),
-        ("cache", limits.cache),
-        ("disk", limits.disk),
-    ):
-        if limit is not None and (ratio := checks.ratio(limit)) is not None:
-            yield f'{labels},resource="{resource}"', ratio
+KIND: Final = CollectorKind(
+    name="hosts",
+    title="Hosts",
+    families=FAMILIES,
+    make=HostsCollector,
+    settings=CollectorSettings,
+    interval=60.0,
+    cardinality="4 for each host.",
+    implies=(monitors.KIND,),  # a bot that registers gets monitors
+    filtered_by_access=False,
+    queries=QUERIES,
+)

@@ -1,54 +1,218 @@
-"""Configuration and one collection without serving, as a table: `theeye-exporter check`."""
+"""Checks the configuration, collects once and prints the result; `theeye-exporter check`."""
 
-from collections.abc import Iterable, Sequence
-from typing import TextIO
+import argparse
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TextIO
 
-from theeye_exporter.assembly import Exporter
-from theeye_exporter.collectors.runner import EMPTY_ADVICE
+from theeye_exporter import NO_DATA, config
+from theeye_exporter.collectors.registry import COLLECTORS
+from theeye_exporter.commands.access import doubts, what_is_seen
 from theeye_exporter.config import Settings, StateSettings, describe
-from theeye_exporter.status import CollectorStatus, OrganizationStatus
+from theeye_exporter.observability.logs import configure_logging
+from theeye_exporter.polling.exporter import Exporter
+from theeye_exporter.polling.runner import CollectorRunner
+from theeye_exporter.polling.status import EMPTY_ADVICE, CollectorStatus, OrganizationStatus, StatusBoard
+from theeye_exporter.theeye.errors import Reason
+from theeye_exporter.web.humanize import counted, listed
 
-__all__ = ["check"]
+__all__ = ["add_flags", "check", "run"]
 
-_HEADERS = ("organization", "collector", "result", "objects", "skipped", "seconds")
+_HEADERS: Final = ("organization", "collector", "result", "objects", "skipped", "seconds")
+_NAMED_AT_MOST: Final = 10
+
+_ALL_IN_TABLE_AT_MOST: Final = 20
+"""Of more organisations than this, the table shows only those with problems."""
+
+_AT_THE_SAME_TIME: Final = 32
+"""Number of organisations that are asked at the same time."""
+
+_ERASE_REST: Final = "\x1b[K"
+"""Erases what stands to the right (ECMA-48, EL)."""
 
 
-def check(settings: Settings, out: TextIO) -> int:
-    """Collect once from every organisation and print what came of it.
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the configuration, and those that only this command has."""
+    config.add_flags(parser)
+    config.add_variables(parser)
+    parser.add_argument(
+        "--show-config", action="store_true", help="also print the effective configuration, without secrets"
+    )
+    parser.add_argument(
+        "--config-only", action="store_true", help="check the configuration only; send nothing to TheEye"
+    )
+    parser.add_argument(
+        "--organization",
+        action="append",
+        metavar="NAME",
+        help="collect only from this organisation (may be repeated; default all)",
+    )
+
+
+def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> int:
+    """Run `check` with the configuration that flags and environment give."""
+    settings = config.only(flags.organization, config.load(flags, environ))
+    configure_logging("error", settings.log.format, config.secrets_in(settings))
+    progress = Progress(sys.stderr if sys.stderr.isatty() else None, len(settings.organizations))
+    return check(settings, out, progress, config_only=flags.config_only, show_config=flags.show_config)
+
+
+class Progress:
+    """Shows on a terminal how many organisations are checked. Safe for threads.
+
+    Args:
+        terminal: where to show it; None to show nothing.
+        total: number of organisations.
+    """
+
+    def __init__(self, terminal: TextIO | None, total: int) -> None:
+        self._terminal = terminal
+        self._total = total
+        self._lock = threading.Lock()
+        self._done = self._wrong = 0
+
+    def checked(self, *, works: bool) -> None:
+        """Show that another organisation is checked."""
+        with self._lock:
+            self._done += 1
+            self._wrong += not works
+            self._show(
+                f"{self._done:,} of {counted(self._total, 'organisation')} checked"
+                + (f", {self._wrong:,} with problems" if self._wrong else "")
+            )
+
+    def clear(self) -> None:
+        """Remove what is shown."""
+        self._show("")
+
+    def _show(self, text: str) -> None:
+        if self._terminal is not None:
+            self._terminal.write(f"\r{text}{_ERASE_REST}")
+            self._terminal.flush()
+
+
+def check(
+    settings: Settings,
+    out: TextIO,
+    progress: Progress | None = None,
+    *,
+    config_only: bool = False,
+    show_config: bool = False,
+) -> int:
+    """Collect once from every organisation, and print first whether everything works.
+
+    Args:
+        settings: a valid configuration.
+        out: where to print.
+        progress: shows how far it is.
+        config_only: sends nothing to TheEye.
+        show_config: also prints the configuration, at the end.
 
     Returns:
-        The exit code: 0 if everything works, 1 if something does not.
+        The exit code: 0 if all enabled collectors work, otherwise 1.
     """
-    print("Configuration:\n", file=out)
-    print("".join(f"  {line}\n" for line in describe(settings).splitlines()), file=out)
+    if config_only or not settings.organizations:
+        print(f"The configuration is valid: {counted(len(settings.organizations), 'organisation')}.", file=out)
+        code = 0
+    else:
+        code = _collect(settings, out, progress or Progress(None, len(settings.organizations)))
     if settings.shard.count > 1:
-        print(f"{_shard(settings)}\n", file=out)
-    if not settings.organizations:
-        return 0
-    # A dry collection: the state file stays with the exporter that may be running.
+        print(f"\n{_shard(settings)}", file=out)
+    if show_config:
+        print(f"\nConfiguration:\n\n{describe(settings)}", end="", file=out)
+    return code
+
+
+def _collect(settings: Settings, out: TextIO, progress: Progress) -> int:
+    # Collect without the state file: an exporter that is running may use it.
     exporter = Exporter(settings.model_copy(update={"state": StateSettings()}))
     try:
-        for runner in exporter.runners:
-            runner.run()
+        timeouts = {organization.name: organization.timeout for organization in settings.organizations}
+        _run_all(exporter.runners, exporter.board, progress, timeouts)
     finally:
+        progress.clear()
         exporter.stop()
     organizations = exporter.board.organizations
-    statuses = [status for organization in organizations for status in organization.collectors]
-    print(_table(_HEADERS, map(_row, statuses)), file=out)
-    problems = list(_problems(organizations))
-    for problem in problems:
-        print(f"\n{problem}", file=out)
-    empty = [_name(status) for status in statuses if status.success and not status.objects]
-    if empty:
-        print(f"\nwarning: {', '.join(empty)} found nothing: {EMPTY_ADVICE}", file=out)
+    problems = _gathered(_problems(settings, organizations))
+    odd = _gathered((o.name, f"at {o.url}: {words}") for o in organizations for words in doubts(o))
+    off = _gathered(_switched_off(settings))
     if problems:
-        return 1
-    if len(empty) == len(statuses):
-        print("\nEverything answers, but there is nothing to export.", file=out)
-        return 0
-    snapshot = exporter.store.current()
-    print(f"\nEverything works; a scrape would have {snapshot.series} series of TheEye's objects.", file=out)
-    return 0
+        wrong = len({name for names in problems.values() for name in names})
+        total = len(settings.organizations)
+        print(f"Something is wrong with {wrong:,} of {counted(total, 'organisation')}.", file=out)
+        if total > 1:
+            print(_tally(organizations), file=out)
+    else:
+        works = "All enabled collectors work" if off else "Everything works"
+        series = exporter.store.current().series
+        print(f"{works}{', with warnings' if odd else ''}; a scrape would have {series} series.", file=out)
+    for kind, told in (
+        ("problem", problems),
+        ("warning", odd),
+        ("note", off),
+        ("note", _gathered(_unverified(settings))),
+    ):
+        for words, names in told.items():
+            print(f"\n{kind}: {listed(names, at_most=_NAMED_AT_MOST)} {words}", file=out)
+    many = len(organizations) > _ALL_IN_TABLE_AT_MOST
+    shown_ones = [o for o in organizations if not many or any(_problems_of(o)) or any(doubts(o))]
+    for organization in shown_ones:
+        if seen := what_is_seen(organization):
+            print(f"\naccess: {organization.name}: {seen}", file=out)
+    statuses = [status for organization in shown_ones for status in organization.collectors]
+    if statuses:
+        print(f"\n{_table(_HEADERS, map(_row, statuses))}", file=out)
+    if omitted := len(organizations) - len(shown_ones):
+        print(
+            f"\n{counted(omitted, 'organisation')} without problems left out; --organization NAME shows one.", file=out
+        )
+    if problems or odd:
+        print(f"\nMore help: {NO_DATA}", file=out)
+    return 1 if problems else 0
+
+
+def _tally(organizations: Iterable[OrganizationStatus]) -> str:
+    """Say for how many organisations which result is the first that is not `ok`."""
+    results = Counter(
+        next((str(status.reason) for status in organization.collectors if status.reason is not None), "ok")
+        for organization in organizations
+    )
+    return "Results: " + ", ".join(f"{number:,} {result}" for result, number in results.most_common()) + "."
+
+
+def _run_all(
+    runners: Iterable[CollectorRunner], board: StatusBoard, progress: Progress, timeouts: Mapping[str, float]
+) -> None:
+    """Run the collectors of each organisation one after the other, and many organisations at the same time.
+
+    Once a collector has failed and half of the organisation's timeout is over, the others are not tried any more.
+    """
+    by_organization = defaultdict(list)
+    for runner in runners:
+        by_organization[runner.client.organization].append(runner)
+
+    def run(name: str) -> None:
+        began = time.monotonic()
+        for runner in by_organization[name]:
+            runner.run()
+            collectors = board.organization(name).collectors
+            is_slow = time.monotonic() - began > timeouts[name] / 2
+            if any(map(_is_futile, collectors)) or (is_slow and any(one.success is False for one in collectors)):
+                break
+        progress.checked(works=not any(_problems_of(board.organization(name))))
+
+    with ThreadPoolExecutor(_AT_THE_SAME_TIME) as threads:
+        for _ in threads.map(run, by_organization):
+            pass
+
+
+def _is_futile(status: CollectorStatus) -> bool:
+    """Whether further requests would only take as long again and fail for the same reason."""
+    return status.reason is not None and (status.reason is Reason.TIMEOUT or status.reason.concerns_everything)
 
 
 def _shard(settings: Settings) -> str:
@@ -59,31 +223,66 @@ def _shard(settings: Settings) -> str:
     )
 
 
-def _problems(organizations: Sequence[OrganizationStatus]) -> Iterable[str]:
+def _gathered(told: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return each message about organisations once, with the names of the organisations that it concerns."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, words in told:
+        names[words].append(name)
+    return names
+
+
+def _problems(settings: Settings, organizations: Iterable[OrganizationStatus]) -> Iterator[tuple[str, str]]:
+    for configured in settings.organizations:
+        if not any(collector.enabled for _, collector in configured.collectors):
+            yield configured.name, "has no enabled collector; nothing would be exported"
     for organization in organizations:
-        if not organization.collectors:
-            yield f"problem: {organization.name}: every collector is switched off; nothing would be exported"
-        errors: dict[str, list[str]] = {}
-        for status in organization.collectors:
-            if status.error is not None:
-                errors.setdefault(status.error, []).append(status.collector)
-        for error, collectors in errors.items():
-            yield f"problem: {organization.name} ({', '.join(collectors)}) at {organization.url}: {error}"
+        for problem in _problems_of(organization):
+            yield organization.name, problem
+
+
+def _problems_of(organization: OrganizationStatus) -> Iterator[str]:
+    where = f"at {organization.url}"
+    errors: dict[str, list[str]] = defaultdict(list)
+    for status in organization.collectors:
+        if status.error is not None:
+            errors[status.error].append(status.collector)
+    for error, collectors in errors.items():
+        yield f"({', '.join(collectors)}) {where}: {error}"
+    if untried := [status.collector for status in organization.collectors if status.success is None]:
+        yield f"({', '.join(untried)}) {where}: not tried after that"
+    for status in organization.collectors:
+        if status.success and status.skipped:
+            yield (
+                f"({status.collector}) {where}: {counted(status.skipped, 'object')} of "
+                f"{(status.objects or 0) + status.skipped:,} skipped (malformed, duplicate, or of another organisation); "
+                "see theeye_collector_skipped_objects_total"
+            )
+    if organization.sees_nothing:
+        yield f"{where}: the token sees nothing; {EMPTY_ADVICE}"
+
+
+def _switched_off(settings: Settings) -> Iterator[tuple[str, str]]:
+    for organization in settings.organizations:
+        polled = [kind.name for kind in COLLECTORS if kind.enabled]
+        if off := [name for name in polled if not getattr(organization.collectors, name).enabled]:
+            yield organization.name, f"({', '.join(off)}): disabled, not checked and not exported"
+
+
+def _unverified(settings: Settings) -> Iterator[tuple[str, str]]:
+    for organization in settings.organizations:
+        if organization.tls_config.insecure_skip_verify:
+            yield organization.name, "accepts any certificate, even an attacker's (insecure_skip_verify)"
 
 
 def _row(status: CollectorStatus) -> tuple[str, ...]:
     return (
         status.organization,
         status.collector,
-        "ok" if status.success else str(status.reason),
+        "not tried" if status.success is None else "ok" if status.success else str(status.reason),
         "" if status.objects is None else str(status.objects),
         "" if status.objects is None else str(status.skipped),
         "" if status.duration is None else f"{status.duration:.2f}",
     )
-
-
-def _name(status: CollectorStatus) -> str:
-    return f"{status.organization}/{status.collector}"
 
 
 def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

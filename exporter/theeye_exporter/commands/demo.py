@@ -1,28 +1,34 @@
-"""The exporter with a simulated TheEye, for those who have none at hand: `theeye-exporter demo`."""
+"""Runs the exporter with a simulated TheEye, for people without a real one; `theeye-exporter demo`."""
 
 import argparse
 import os
-import signal
+import threading
 from collections.abc import Mapping
 from typing import Final, TextIO
 
+from theeye_exporter import config, signals
+from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.commands import CommandError
 from theeye_exporter.commands.serve import serve
-from theeye_exporter.config import Settings, load
+from theeye_exporter.config import Settings
 from theeye_exporter.config.addresses import parse_listen_address
 from theeye_exporter.demo import FAULTS, DemoSettings, SimulatedTheEye, parse_fault
-from theeye_exporter.logs import configure_logging
+from theeye_exporter.observability.logs import configure_logging
 
-__all__ = ["add_demo_flags", "demo"]
+__all__ = ["add_flags", "run"]
 
 _DEFAULTS: Final = DemoSettings()
 _LISTEN: Final = "127.0.0.1:60080"
-_INTERVALS: Final = {"monitors": 5.0, "tasks": 10.0, "workflows": 10.0, "jobs": 5.0}
-"""Seconds between polls: the simulated TheEye does not mind, and who watches a demo does not want to wait."""
+_END_SECONDS: Final = 2.0
+_FASTER: Final = 6
+"""Polls are this many times as frequent: the simulated TheEye can take it, and people who watch do not want to wait."""
+
+_LEAST_INTERVAL: Final = 5.0
 
 
-def add_demo_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the simulated TheEye."""
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the configuration, and those of the simulated TheEye."""
+    config.add_flags(parser)
     group = parser.add_argument_group("the simulated TheEye")
     group.add_argument(
         "--demo.monitors",
@@ -46,20 +52,27 @@ def add_demo_flags(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=_DEFAULTS.speed,
         metavar="FACTOR",
-        help="simulated seconds for each second; the simulated clock runs ahead of yours then, and ages with it",
+        help=f"simulated seconds per real second; above 1, the simulated clock runs ahead of yours (default {_DEFAULTS.speed:g})",
     )
     group.add_argument(
         "--demo.shape",
         dest="shape",
         choices=("new", "old"),
         default=_DEFAULTS.shape,
-        help="API of servers since 2.0 (new) or before (old)",
+        help="API of TheEye since version 2.0 (new) or before (old; default new)",
+    )
+    group.add_argument(
+        "--demo.cost",
+        dest="cost",
+        choices=("none", "supervisor"),
+        default=_DEFAULTS.cost,
+        help="supervisor: requests take as long as with a real TheEye, one after the other (supervisor; default none)",
     )
     group.add_argument(
         "--demo.calm",
         dest="calm",
         action="store_true",
-        help="nothing goes wrong by itself: no monitor fails, no bot falls silent, every job succeeds",
+        help="no failures without a fault: no failing monitor, no silent bot, no failed job",
     )
     group.add_argument(
         "--demo.fault",
@@ -68,20 +81,22 @@ def add_demo_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FAULT",
-        help="what goes wrong, such as latency=2s, error=503, drip or jobs:hang; may be repeated",
+        help="fault that is active from the start, such as latency=2s, error=503, drip or jobs:hang; may be repeated",
     )
     group.add_argument(
         "--demo.listen-address",
         dest="demo_listen_address",
         default=_LISTEN,
         metavar="ADDRESS",
-        help=f"where the simulated TheEye listens (default {_LISTEN})",
+        help=f"address on which the simulated TheEye listens (default {_LISTEN})",
     )
-    group.add_argument("--demo.only", dest="only", action="store_true", help="run the simulated TheEye alone")
+    group.add_argument(
+        "--demo.only", dest="only", action="store_true", help="run only the simulated TheEye, without the exporter"
+    )
 
 
-def demo(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> int:
-    """Run a simulated TheEye and, unless told not to, an exporter for it, until SIGTERM or SIGINT.
+def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> int:
+    """Run a simulated TheEye and, by default, an exporter for it, until SIGTERM or SIGINT.
 
     Returns:
         The exit code: 0 after a signal.
@@ -97,9 +112,10 @@ def demo(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> 
             tasks=flags.tasks,
             speed=flags.speed,
             shape=flags.shape,
+            cost=flags.cost,
             calm=flags.calm,
             faults=tuple(flags.faults),
-            host=listen.host or "0.0.0.0",  # noqa: S104 - asked for by an address without a host
+            host=listen.host or "0.0.0.0",  # noqa: S104 - requested by an address without a host
             port=listen.port,
         )
         theeye = SimulatedTheEye(settings)
@@ -115,7 +131,9 @@ def demo(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> 
     try:
         if flags.only:
             print(_how_to_use(theeye), file=out, flush=True)
-            signal.sigwait({signal.SIGTERM, signal.SIGINT})
+            ended = threading.Event()
+            signals.at_end(lambda _: ended.set(), _END_SECONDS)
+            ended.wait()
             return 0
         exporter = _exporter_settings(flags, environ, theeye)
         configure_logging(exporter.log.level, exporter.log.format)
@@ -129,7 +147,7 @@ def demo(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> 
 
 def _exporter_settings(flags: argparse.Namespace, environ: Mapping[str, str], theeye: SimulatedTheEye) -> Settings:
     kept = {name: value for name, value in environ.items() if not name.startswith("THEEYE_")}
-    settings = load(
+    settings = config.load(
         flags,
         {
             **kept,
@@ -141,11 +159,12 @@ def _exporter_settings(flags: argparse.Namespace, environ: Mapping[str, str], th
     organizations = []
     for organization in settings.organizations:
         if organization.name != theeye.settings.organization:
-            continue  # of a configuration file: a demo asks nobody but the simulated TheEye
+            continue  # from a configuration file: a demo only connects to the simulated TheEye
         collectors = organization.collectors
+        intervals = {kind.name: max(kind.interval / _FASTER, _LEAST_INTERVAL) for kind in COLLECTORS}
         faster = {
             name: getattr(collectors, name).model_copy(update={"interval": interval, "max_age": 5 * interval})
-            for name, interval in _INTERVALS.items()
+            for name, interval in intervals.items()
         }
         organizations.append(
             organization.model_copy(update={"url": theeye.url, "collectors": collectors.model_copy(update=faster)}),
@@ -154,7 +173,7 @@ def _exporter_settings(flags: argparse.Namespace, environ: Mapping[str, str], th
 
 
 def _why(error: OSError) -> str:
-    # A server may have put the address into strerror, which the line has already.
+    # strerror may contain the address, which is already in the line.
     return (os.strerror(error.errno) if error.errno else str(error)).lower()
 
 
@@ -167,16 +186,16 @@ def _fault(text: str) -> object:
 
 
 def _where_to_look(settings: Settings, theeye: SimulatedTheEye, scheme: str) -> str:
-    address = settings.web.listen_addresses[0]
+    address = settings.web.listen_address[0]
     host = f"[{address.host}]" if ":" in address.host else address.host or "localhost"
     base = f"{scheme}://{host}:{address.port}"
     return (
         f"A simulated TheEye with {theeye.settings.monitors} monitors and {theeye.settings.tasks} tasks "
         f"runs at {theeye.url}\n"
-        f"  page       {base}/\n"
+        f"  status     {base}/\n"
         f"  metrics    {base}{settings.web.telemetry_path}\n"
         f"  break it   curl -X PUT --data error=503 {theeye.url}/-/faults\n"
-        f"  mend it    curl -X DELETE {theeye.url}/-/faults\n"
+        f"  fix it     curl -X DELETE {theeye.url}/-/faults\n"
         "Ctrl-C ends it."
     )
 

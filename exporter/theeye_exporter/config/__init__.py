@@ -1,47 +1,48 @@
 """The exporter's configuration: a YAML file, overridden by the environment, overridden by flags."""
 
 from theeye_exporter.config.addresses import ListenAddress
+from theeye_exporter.config.choosing import only
 from theeye_exporter.config.description import describe
-from theeye_exporter.config.durations import format_duration, parse_duration
-from theeye_exporter.config.flags import add_flags
+from theeye_exporter.config.flags import add_flags, add_variables
 from theeye_exporter.config.loading import load
-from theeye_exporter.config.problems import ConfigError, Problem
+from theeye_exporter.config.organization_files import Kept
+from theeye_exporter.config.problems import ConfigError, Problem, ReloadError
+from theeye_exporter.config.sections import LogSettings, StateSettings, TheEyeSettings, TlsSettings, WebSettings
 from theeye_exporter.config.settings import (
-    CollectorSettings,
     CollectorsSettings,
     HistogramSettings,
     HistogramsSettings,
-    JobsSettings,
     LabelsSettings,
     LimitsSettings,
-    LogSettings,
     OrganizationSettings,
     Settings,
     ShardSettings,
-    StateSettings,
-    WebSettings,
+    secrets_in,
 )
 
 __all__ = [
-    "CollectorSettings",
     "CollectorsSettings",
     "ConfigError",
     "HistogramSettings",
     "HistogramsSettings",
-    "JobsSettings",
+    "Kept",
     "LabelsSettings",
     "LimitsSettings",
     "ListenAddress",
     "LogSettings",
     "OrganizationSettings",
     "Problem",
+    "ReloadError",
     "Settings",
     "ShardSettings",
     "StateSettings",
+    "TheEyeSettings",
+    "TlsSettings",
     "WebSettings",
     "add_flags",
+    "add_variables",
     "describe",
-    "format_duration",
     "load",
-    "parse_duration",
+    "only",
+    "secrets_in",
 ]

@@ -1,36 +1,28 @@
-"""A YAML file as nested values, with the line of every key, and its mistakes as problems."""
+"""Reads a YAML file as nested values, with the line of every key, and reports its mistakes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from theeye_exporter.config.problems import InvalidValueError, Report
-from theeye_exporter.config.text import Plain, is_safe_key
+from theeye_exporter.config.problems import Report
+from theeye_exporter.config.yaml_syntax import explain_syntax_error
+from theeye_exporter.values.errors import InvalidValueError
+from theeye_exporter.values.text import Plain, is_safe_key, printable, shown_path
 
-__all__ = ["Document", "Location", "cannot_read", "read_document", "relative_hint"]
+__all__ = ["Document", "Location", "cannot_read", "read_document", "read_items"]
 
 Location = tuple[str | int, ...]
 
 _MAX_BYTES = 2**20
-# An alias costs the file a few bytes and stands for any number of values.
+# An alias takes only a few bytes, but can stand for any number of values.
 _MAX_VALUES = 100_000
 _MAX_DEPTH = 16
 
-_PLAIN_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
-
-# PyYAML's own messages can repeat what stands in the file.
-_SYNTAX = {
-    "found undefined alias": "an alias (*) without its anchor (&); a value that starts with * needs quotes",
-    "found character '\\t'": "a tab; YAML is indented with blanks",
-    "found character": "a value that starts with a special character needs quotes",
-    "mapping values are not allowed": 'unexpected ": "; check the indentation, and quote values with a colon',
-    "expected <block end>": "the indentation does not fit the lines above",
-    "could not find expected ':'": 'expected "KEY: VALUE", with a blank after the colon',
-    "found unexpected end of stream": "a quote that is never closed",
-    "expected ',' or": "a comma is missing, or a bracket that opens on line {start} is never closed",
-    "but found another document": "expected one document; remove the second ---",
-}
+_SEQUENCE, _MAPPING = "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"
+_PLAIN_TAGS = {"tag:yaml.org,2002:str", _SEQUENCE, _MAPPING}
 
 
 class _UnreadableError(Exception):
@@ -43,38 +35,53 @@ class _UnreadableError(Exception):
 
 
 class Document:
-    """What stands in the file: mappings, lists, text and None; all text as written, since types are the schema's."""
+    """The content of the file: mappings, lists, text and None. Text is as written; the schema decides about types."""
 
-    __slots__ = ("_faults", "_file", "_report", "complete", "data", "lines")
+    __slots__ = ("_faults", "_report", "_unseen", "complete", "data", "file", "lines", "valid")
 
     def __init__(self, file: str, report: Report) -> None:
+        self.file = file
         self.data: dict[str, Any] = {}
         self.lines: dict[Location, int] = {}
         self.complete = True
         """Whether the file could be read at all."""
-        self._file = file
+        self.valid = True
+        """Whether it has no known mistakes."""
+        self._unseen = 0
         self._report = report
         self._faults: dict[Location, set[str | int]] = {}
 
     def add_fault(self, location: Location, error: InvalidValueError, line: int | None = None) -> None:
-        """Note a mistake: at the line, or else at the key or the nearest key around it that stands in the file."""
+        """Record a mistake at the line, or else at the key or its nearest parent in the file."""
+        self.valid = False
         if location:
             self._faults.setdefault(location[:-1], set()).add(location[-1])
         while line is None and location and location not in self.lines:
             location = location[:-1]
-        self._report.add_file(self._file, line or self.lines.get(location, 1), _dotted(location), error)
+        key = _dotted(location[self._unseen :])
+        self._report.add_file(self.file, line or self.lines.get(location, 1), key, error)
 
     def add_unreadable(self, line: int, message: str) -> None:
-        """Note that nothing of the file can be used."""
-        self.complete = False
-        self._report.add_file(self._file, line, "", InvalidValueError(message))
+        """Record that the whole file cannot be used."""
+        self.complete = self.valid = False
+        self._report.add_file(self.file, line, "", InvalidValueError(message))
+
+    def fill(self, root: yaml.MappingNode, *, unseen: int = 0) -> None:
+        """Take over the values below the root.
+
+        Args:
+            root: the content of the file.
+            unseen: number of first keys of each location that are not in the file.
+        """
+        self._unseen = unseen
+        self.data = _Values(self).mapping(root, (), 0)
 
     def is_faulty(self, *locations: Location) -> bool:
-        """Whether a mistake was noted at one of the keys, so that what follows from it need not be told."""
+        """Whether one of the keys already has a mistake, so that its consequences need not be reported."""
         return any(location[-1] in self.faulty_keys(location[:-1]) for location in locations)
 
     def faulty_keys(self, location: Location) -> set[str | int]:
-        """Return the keys directly within at which a mistake was noted."""
+        """Return the direct child keys that have a mistake."""
         return self._faults.get(location, set())
 
 
@@ -89,53 +96,86 @@ def _dotted(location: Location) -> str:
     return text
 
 
-def cannot_read(error: OSError) -> str:
-    """Return why a file cannot be read, without its name."""
+def cannot_read(error: OSError, path: Path) -> str:
+    """Return why a file cannot be read, with its absolute path: a relative one may start at an unexpected folder."""
+    where = shown_path(path)
     match error:
         case FileNotFoundError():
-            return "no such file"
+            return f"no such file: {where}"
+        case NotADirectoryError():
+            return f"a part of the path is a file, not a folder: {where}"
         case IsADirectoryError():
-            return "is a folder, not a file"
+            return f"is a folder, not a file: {where}"
         case PermissionError():
-            return "no permission to read it"
+            return f"no permission to read {where}"
         case _:
-            return f"cannot be read ({error.strerror or type(error).__name__})"
-
-
-def relative_hint(path: Path) -> str:
-    """Return where a path that stands in the file starts, for those who may have thought of another place."""
-    return "" if path.is_absolute() else "a relative path starts at the folder of the configuration file"
+            return f"{where} cannot be read ({error.strerror or type(error).__name__})"
 
 
 def read_document(path: Path, report: Report, flag: str, example: str) -> Document:
-    """Return what stands in the file; whatever cannot be used is left out and noted in the report.
+    """Return the content of the file; invalid parts are left out and reported.
 
     Args:
         path: the file.
-        report: takes what is wrong.
+        report: receives the mistakes.
         flag: the flag that names the file.
-        example: one of the keys that may stand at its top.
+        example: a valid key for its top level.
     """
-    name = "".join(character if character.isprintable() else "?" for character in str(path))
-    document = Document(name, report)
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = cannot_read(error) if isinstance(error, OSError) else "not the path of a file"
-        report.add_flag(flag, f"{name}: {reason}")
-        document.complete = False
-        return document
-    try:
-        root = _compose(_decode(content), example)
-        document.data = _Values(document).mapping(root, (), 0)
-    except _UnreadableError as error:
-        document.data = {}
-        document.add_unreadable(error.line, error.message)
+    document = Document(printable(path), report)
+    with _told_in(document):
+        try:
+            text = _read(path)
+        except (OSError, ValueError) as error:
+            reason = cannot_read(error, path) if isinstance(error, OSError) else "not the path of a file"
+            report.add_flag(flag, reason)
+            document.complete = document.valid = False
+            return document
+        root = _compose(text)
+        if not isinstance(root, yaml.MappingNode):
+            message = f'expected keys such as "{example}:" at the top, got something else'
+            raise _UnreadableError(_line(root), message)
+        document.fill(root)
     return document
 
 
-def _decode(content: bytes) -> str:
+def read_items(path: Path, report: Report, key: str, what: str) -> Document:
+    """Return the content of a file that is one item of a list, or several, as if it had the list with this key.
+
+    Args:
+        path: the file.
+        report: receives the mistakes; they name places within the file.
+        key: the key.
+        what: an item, for messages.
+    """
+    document = Document(printable(path), report)
+    with _told_in(document):
+        try:
+            text = _read(path)
+        except OSError as error:
+            raise _UnreadableError(1, cannot_read(error, path)) from None
+        root = _compose(text)
+        if isinstance(root, yaml.ScalarNode):
+            raise _UnreadableError(_line(root), f"expected {what}, or a list of them, got something else")
+        single = isinstance(root, yaml.MappingNode)
+        items = yaml.SequenceNode(_SEQUENCE, [root], root.start_mark) if single else root
+        entry = yaml.ScalarNode("tag:yaml.org,2002:str", key, root.start_mark), items
+        document.fill(yaml.MappingNode(_MAPPING, [entry], root.start_mark), unseen=2 if single else 1)
+    return document
+
+
+@contextmanager
+def _told_in(document: Document) -> Iterator[None]:
+    """Report in the document why it cannot be used as a whole."""
+    try:
+        yield
+    except _UnreadableError as error:
+        document.data = {}
+        document.add_unreadable(error.line, error.message)
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise _UnreadableError(1, "the file is larger than 1 MiB")
     try:
@@ -145,34 +185,23 @@ def _decode(content: bytes) -> str:
     raise _UnreadableError(line, "not a text file in UTF-8")
 
 
-def _compose(text: str, example: str) -> yaml.MappingNode:
+def _compose(text: str) -> yaml.Node:
     try:
-        # The base loader knows no types, hence no surprises: 1:30 is no number, no is no boolean.
+        # The base loader has no types, so there are no surprises: 1:30 is not a number, and no is not a boolean.
         root = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.reader.ReaderError as error:
         line, message = text.count("\n", 0, error.position) + 1, "not YAML: a control character"
     except yaml.MarkedYAMLError as error:
-        line, message = _syntax_error(error)
+        line, message = explain_syntax_error(error)
+    except (ValueError, OverflowError):  # from chr() and int(); PyYAML does not catch these
+        line, message = 1, "not YAML: an escape (\\U) or a version (%YAML) with too large a number"
     except RecursionError:
         line, message = 1, f"nested deeper than {_MAX_DEPTH} levels"
     else:
         if root is None or (isinstance(root, yaml.ScalarNode) and _is_nothing(root)):
             raise _UnreadableError(1, "the file is empty")
-        if not isinstance(root, yaml.MappingNode):
-            raise _UnreadableError(_line(root), f'expected keys such as "{example}:" at the top, got something else')
         return root
     raise _UnreadableError(line, message)
-
-
-def _syntax_error(error: yaml.MarkedYAMLError) -> tuple[int, str]:
-    told = error.problem or ""
-    reason = next((f": {ours}" for theirs, ours in _SYNTAX.items() if told.startswith(theirs)), "")
-    found = error.problem_mark or error.context_mark
-    start = error.context_mark or found
-    if told == "found unexpected end of stream":
-        found = start
-    line = found.line + 1 if found else 1
-    return line, f"not YAML{reason}".format(start=start.line + 1 if start else line)
 
 
 def _is_nothing(node: yaml.ScalarNode) -> bool:
@@ -184,7 +213,7 @@ def _line(node: yaml.Node) -> int:
 
 
 class _Values:
-    """Turns nodes into values, noting the line of each."""
+    """Converts nodes to values, and records the line of each."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -199,7 +228,7 @@ class _Values:
         return values
 
     def _entries(self, node: yaml.MappingNode, location: Location, depth: int) -> dict[str, tuple[int, yaml.Node]]:
-        """Return line and value by key; what is merged in with ``<<`` gives way to the mapping's own."""
+        """Return line and value by key; the mapping's own keys override those that are merged in with ``<<``."""
         entries: dict[str, tuple[int, yaml.Node]] = {}
         merged: list[yaml.Node] = []
         for key_node, value_node in node.value:

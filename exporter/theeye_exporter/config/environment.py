@@ -1,71 +1,61 @@
-"""The environment variables, named as TheEye itself names them in its tasks."""
+"""The environment variables, with the names that TheEye itself uses in its tasks."""
 
 import difflib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from pydantic import SecretStr
-
-from theeye_exporter.config.addresses import parse_url
 from theeye_exporter.config.problems import Report, attempt
-from theeye_exporter.config.text import is_safe_key
-from theeye_exporter.config.values import parse_file_path, parse_organization_name, parse_token
+from theeye_exporter.config.sections import NAME, TOKEN, TOKEN_FILE, OrganizationSettings
+from theeye_exporter.values.settings import settings_in
+from theeye_exporter.values.text import is_safe_key
 
-__all__ = ["NAME", "TOKEN", "TOKEN_FILE", "URL", "Environment", "read_environment"]
+__all__ = ["Environment", "read_environment"]
 
-T = TypeVar("T")
-
-NAME = "THEEYE_ORGANIZATION_NAME"
-TOKEN = "THEEYE_TOKEN"  # noqa: S105 - the name of a variable
-TOKEN_FILE = "THEEYE_TOKEN_FILE"  # noqa: S105 - the name of a variable
-URL = "THEEYE_SUPERVISOR_URL"
-
-_VARIABLES = (NAME, TOKEN, TOKEN_FILE, URL)
+_SETTINGS = {
+    setting.variable: (place[-1], setting) for place, setting in settings_in(OrganizationSettings) if setting.variable
+}
 _PREFIX = "THEEYE_"
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the environment says; None where it says nothing, or nothing that can be used."""
+    """The variables of one organisation.
 
-    name: str | None
-    token: SecretStr | None
-    token_file: Path | None
-    url: str | None
+    Attributes:
+        values: valid values, by key.
+        given: the variables that are set, valid or not.
+        near_miss: a hint at a variable whose name is nearly that of an unset one; empty if there is none.
+    """
+
+    values: dict[str, Any]
     given: frozenset[str]
-    """The variables that are set, whether or not their values can be used."""
     near_miss: str
-    """A hint at a variable whose name is almost that of one that is not set; empty when there is none."""
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a token is given, valid or not."""
+        return not self.given.isdisjoint({TOKEN, TOKEN_FILE})
 
 
 def read_environment(environ: Mapping[str, str], report: Report) -> Environment:
-    """Return what the environment says, noting what is wrong with it."""
-    texts = {variable: _unquoted(environ.get(variable, "")) for variable in _VARIABLES}
-    given = frozenset(variable for variable, text in texts.items() if text)
-
-    def read(variable: str, parse: Callable[[object], T]) -> T | None:
-        if variable not in given:
-            return None
-        return attempt(parse, texts[variable], lambda message, hint: report.add_environment(variable, message, hint))
-
-    environment = Environment(
-        name=read(NAME, parse_organization_name),
-        token=read(TOKEN, parse_token),
-        token_file=read(TOKEN_FILE, parse_file_path),
-        url=read(URL, parse_url),
-        given=given,
-        near_miss=_near_miss(environ, given),
-    )
-    if {TOKEN, TOKEN_FILE} <= given:
+    """Return the values of the variables, and report mistakes."""
+    texts = {variable: text for variable in _SETTINGS if (text := _unquoted(environ.get(variable, "")))}
+    values = {}
+    for variable, text in texts.items():
+        key, setting = _SETTINGS[variable]
+        value = attempt(setting.kind.parse, text, report.add_environment, variable)
+        if value is not None:
+            values[key] = value
+    if {TOKEN, TOKEN_FILE} <= texts.keys():
         report.add_environment(TOKEN, f"given together with {TOKEN_FILE}", "unset one of them")
-    return environment
+    given = frozenset(texts)
+    return Environment(values, given, _near_miss(environ, given))
 
 
 def _unquoted(text: str) -> str:
-    """Return the text; TheEye hands variables to its tasks as JSON strings."""
+    """Return the text without JSON quotes; TheEye passes variables to its tasks as JSON strings."""
     text = text.strip()
     if text.startswith('"'):
         try:
@@ -85,7 +75,7 @@ def _near_miss(environ: Mapping[str, str], given: frozenset[str]) -> str:
     }
     for name in sorted(environ):
         typed = name.upper()
-        if typed.startswith(_PREFIX) and name not in _VARIABLES and environ[name] and is_safe_key(name):
+        if typed.startswith(_PREFIX) and name not in _SETTINGS and environ[name] and is_safe_key(name):
             ending = typed.removeprefix(_PREFIX)
             near = difflib.get_close_matches(ending, missing, n=1) or _abbreviated(ending, missing)
             if near:
@@ -94,7 +84,7 @@ def _near_miss(environ: Mapping[str, str], given: frozenset[str]) -> str:
 
 
 def _abbreviated(ending: str, candidates: Mapping[str, str]) -> list[str]:
-    """Return the candidates that contain every word, or one that it begins: ORG_NAME, TOKENS."""
+    """Return the candidates that match every word, also abbreviated or in the plural: ORG_NAME, TOKENS."""
     words = ending.split("_")
     return [
         candidate

@@ -1,175 +1,149 @@
-"""The effective configuration: typed, complete and immutable. Durations are seconds, sizes bytes."""
+"""All settings of the exporter. The schema of the file, flags, variables and documentation are derived from them."""
 
+from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, create_model
 
-from theeye_exporter.config.addresses import ListenAddress
+from theeye_exporter.collectors.registry import COLLECTORS
+from theeye_exporter.collectors.settings import CollectorSettings
+from theeye_exporter.config import sections
+from theeye_exporter.config.problems import Problem
+from theeye_exporter.config.sections import (
+    CONFIG_FILE,
+    LogSettings,
+    StateSettings,
+    TheEyeSettings,
+    WebSettings,
+)
+from theeye_exporter.values import parsers
+from theeye_exporter.values.durations import format_duration
+from theeye_exporter.values.settings import BOOLEAN, Kind, Setting, SettingsModel, integer
 
 __all__ = [
-    "AuthMethod",
-    "CollectorSettings",
     "CollectorsSettings",
+    "HasOrganizations",
     "HistogramSettings",
     "HistogramsSettings",
-    "JobsSettings",
     "LabelsSettings",
     "LimitsSettings",
-    "LogFormat",
-    "LogLevel",
-    "LogSettings",
     "OrganizationSettings",
     "Settings",
     "ShardSettings",
-    "StateSettings",
-    "WebSettings",
+    "secrets_in",
 ]
-
-AuthMethod = Literal["header", "query"]
-LogLevel = Literal["debug", "info", "warn", "error"]
-LogFormat = Literal["logfmt", "json"]
-
-_INTERVALS_UNTIL_STALE = 5
 
 _MINUTE = 60.0
 _HOUR = 60 * _MINUTE
-_BUCKETS = (
+_DEFAULT_BUCKETS = (
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
     *(_MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE),
     *(_HOUR, 2 * _HOUR, 6 * _HOUR, 12 * _HOUR, 24 * _HOUR),
 )
 
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-def _default_max_age(collector: dict[str, Any]) -> float:
-    return float(_INTERVALS_UNTIL_STALE * collector["interval"])
-
-
-class CollectorSettings(_Settings):
-    """How one kind of object is polled."""
-
-    enabled: bool = True
-    interval: float
-    """Seconds from one poll to the next."""
-    max_age: float = Field(default_factory=_default_max_age)
-    """Seconds for which the last good answer is shown while polls fail; five intervals unless given."""
-
-
-class JobsSettings(CollectorSettings):
-    """How jobs are polled; the result of each finished job costs a request of its own."""
-
-    max_details_per_cycle: int = 200
-    """Results fetched in one poll at most; the rest waits for the next."""
-    detail_concurrency: int = 4
-    """Results fetched at the same time."""
-    full_list_interval: float = _HOUR
-    """Seconds after which all jobs are listed instead of the changed ones: only so are deleted jobs noticed."""
+_BUCKETS = Kind(
+    "durations",
+    parsers.parse_bucket,
+    format_duration,
+    "1 to 50, each longer than the one before",
+    listed=parsers.parse_bucket_list,
+    check_list=parsers.check_buckets,
+)
+_MAX_SERIES = Setting(
+    integer(1, 10**9),
+    "maximum series per family and organisation; excess is dropped and counted",
+    "--limits.max-series-per-family",
+)
+_ORGANIZATION_FILES = Setting(
+    Kind(
+        "files",
+        parsers.parse_file_pattern,
+        limits="a path or a pattern, such as conf.d/*.yaml, or a list of them",
+        listed=parsers.parse_one_or_more,
+    ),
+    "files that list more organisations",
+)
+_SIZE = Kind("size", parsers.parse_size, parsers.format_size, "bytes, or with KiB, MiB or GiB")
 
 
-class CollectorsSettings(_Settings):
-    """All collectors, by name."""
+if TYPE_CHECKING:
 
-    monitors: CollectorSettings = CollectorSettings(interval=30.0)
-    tasks: CollectorSettings = CollectorSettings(interval=60.0)
-    jobs: JobsSettings = JobsSettings(interval=15.0)
-    workflows: CollectorSettings = CollectorSettings(interval=60.0)
+    class CollectorsSettings(SettingsModel):
+        """All collectors, by name."""
+
+        def __init__(self, **collectors: CollectorSettings) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    CollectorsSettings = create_model(
+        "CollectorsSettings",
+        __base__=SettingsModel,
+        __doc__="All collectors, by name.",
+        **{kind.name: (kind.settings, kind.default_settings()) for kind in COLLECTORS},
+    )
 
 
-class OrganizationSettings(_Settings):
-    """One organisation of TheEye, with everything that the defaults of the file say already merged in."""
+class OrganizationSettings(sections.OrganizationSettings):
+    """One item of ``organizations:``. In `Settings`, the defaults for all organisations are merged in."""
 
-    name: str
-    url: str = "https://supervisor.theeye.io"
-    """Without a slash at its end."""
-    token: SecretStr | None = None
-    token_file: Path | None = None
-    """Holds the token; read again by whoever uses it, so that a token can be replaced while the exporter runs."""
-    auth: AuthMethod = "header"
-    timeout: float = 10.0
-    """Seconds for a whole response."""
     collectors: CollectorsSettings = CollectorsSettings()
 
-    @model_validator(mode="after")
-    def _one_credential(self) -> Self:
-        if (self.token is None) == (self.token_file is None):
-            raise ValueError("an organisation has either a token or a token_file")
-        return self
+
+class ShardSettings(SettingsModel):
+    """``shard:``, the share of the organisations that this process serves."""
+
+    index: Annotated[int, Setting(integer(0, 999), "number of this shard, less than `count`", "--shard.index")] = 0
+    count: Annotated[int, Setting(integer(1, 1000), "total number of shards", "--shard.count")] = 1
 
 
-class WebSettings(_Settings):
-    """Where metrics are served."""
-
-    listen_addresses: tuple[ListenAddress, ...] = (ListenAddress("", 9855),)
-    telemetry_path: str = "/metrics"
-    enable_lifecycle: bool = False
-    """Whether a request may reload the configuration."""
-    config_file: Path | None = None
-    """TLS, users and headers, in the format of the Exporter Toolkit; read by whoever uses it."""
-
-
-class LogSettings(_Settings):
-    """What is logged, and how."""
-
-    level: LogLevel = "info"
-    format: LogFormat = "logfmt"
-
-
-class StateSettings(_Settings):
-    """What survives a restart."""
-
-    file: Path | None = None
-    """Which runs are counted, and the counts; None keeps them in memory."""
-
-
-class ShardSettings(_Settings):
-    """Which share of the organisations is this process's."""
-
-    index: int = 0
-    """From 0."""
-    count: int = 1
-
-
-class HistogramSettings(_Settings):
+class HistogramSettings(SettingsModel):
     """One histogram."""
 
-    enabled: bool = True
-    buckets: tuple[float, ...] = _BUCKETS
-    """Upper bounds in seconds, increasing, without the infinite one."""
+    enabled: Annotated[bool, Setting(BOOLEAN, "show the histogram")] = True
+    buckets: Annotated[tuple[float, ...], Setting(_BUCKETS, "upper bounds, without `+Inf`")] = _DEFAULT_BUCKETS
+    """Seconds, without the infinite bound."""
 
 
-class HistogramsSettings(_Settings):
-    """All histograms, by name."""
+class HistogramsSettings(SettingsModel):
+    """``histograms:``, by name."""
 
-    job_duration: HistogramSettings = HistogramSettings()
-    job_turnaround: HistogramSettings = HistogramSettings()
-    workflow_turnaround: HistogramSettings = HistogramSettings()
-
-
-class LimitsSettings(_Settings):
-    """What protects Prometheus and this process from too much."""
-
-    max_series_per_family: int = 1_000_000
-    max_response_bytes: int = 512 * 2**20
+    job_duration: HistogramSettings = Field(HistogramSettings(), description="how long a job ran")
+    job_turnaround: HistogramSettings = Field(HistogramSettings(), description="from the creation of a job to its end")
+    workflow_turnaround: HistogramSettings = Field(
+        HistogramSettings(), description="from the creation of a run of a workflow to its end"
+    )
 
 
-class LabelsSettings(_Settings):
-    """Which optional labels are shown."""
+class LimitsSettings(SettingsModel):
+    """``limits:``, which protect Prometheus and this process from too much data."""
 
-    tags: bool = True
-    """Whether the ``_info`` series carry the label ``tags``."""
+    max_series_per_family: Annotated[int, _MAX_SERIES] = 1_000_000
+    max_response_bytes: Annotated[int, Setting(_SIZE, "maximum size of a response, after decompression")] = 64 * 2**20
 
 
-class Settings(_Settings):
-    """The whole configuration."""
+class LabelsSettings(SettingsModel):
+    """``labels:``, which optional labels are shown."""
 
-    organizations: tuple[OrganizationSettings, ...]
-    """Those of this process's shard."""
+    tags: Annotated[bool, Setting(BOOLEAN, "show the label `tags` of monitors and tasks")] = True
+
+
+class Settings(SettingsModel):
+    """The whole configuration. The file has the same sections in the same order."""
+
+    config_file: Annotated[Path | None, CONFIG_FILE] = None
+    theeye: TheEyeSettings = TheEyeSettings()
+    """Defaults, already merged into each organisation."""
+    organizations: tuple[OrganizationSettings, ...] = ()
+    """The organisations of this process's shard."""
+    organization_files: Annotated[tuple[str, ...], _ORGANIZATION_FILES] = ()
+    """Their organisations are in `organizations`."""
     elsewhere: int = 0
     """How many organisations belong to other shards."""
+    collectors: CollectorsSettings = CollectorsSettings()
+    """Defaults, already merged into each organisation."""
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
     state: StateSettings = StateSettings()
@@ -177,4 +151,29 @@ class Settings(_Settings):
     histograms: HistogramsSettings = HistogramsSettings()
     limits: LimitsSettings = LimitsSettings()
     labels: LabelsSettings = LabelsSettings()
-    config_file: Path | None = None
+    problems: tuple[Problem, ...] = ()
+    """Mistakes in organisation files; of each such file, the last valid content is in effect."""
+
+
+class HasOrganizations(Protocol):
+    """A configuration with organisations."""
+
+    @property
+    def organizations(self) -> Sequence[sections.OrganizationSettings]:
+        """The organisations."""
+
+
+def secrets_in(settings: HasOrganizations) -> list[str]:
+    """Return the tokens and the proxies' passwords in the configuration itself; they must not appear in the log."""
+    found = []
+    for organization in settings.organizations:
+        if organization.token is not None:
+            found.append(organization.token.get_secret_value())
+        if organization.proxy_url is not None:
+            parts = urlsplit(organization.proxy_url.get_secret_value())
+            # The header has them in Base64; `Secrets` finds the percent-encoded password itself.
+            user, password = unquote(parts.username or ""), unquote(parts.password or "")
+            encoded = b64encode(f"{user}:{password}".encode("latin-1", "replace")).decode()
+            # Some proxies take a token as the user.
+            found += [password or user, encoded] if user or password else []
+    return found

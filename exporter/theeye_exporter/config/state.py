@@ -1,41 +1,29 @@
-"""Where the state is kept: the file of the flag, or else that of the configuration file."""
+"""Checks the path of the state file."""
 
 import stat
 from pathlib import Path
 
-from theeye_exporter.config.document import Document, cannot_read, relative_hint
-from theeye_exporter.config.problems import InvalidValueError, Report
-from theeye_exporter.config.schema import StateSection
+from theeye_exporter.config.document import cannot_read
+from theeye_exporter.config.sources import Sources
+from theeye_exporter.values.errors import InvalidValueError
+from theeye_exporter.values.text import shown_path
 
-__all__ = ["find_state_file"]
+__all__ = ["check_state_file"]
 
 
-def find_state_file(
-    document: Document, section: StateSection | None, folder: Path, flag: Path | None, report: Report
-) -> Path | None:
-    """Return the path, noting why no file can be there; that of the configuration file is relative to ``folder``."""
-    if flag is not None:
-        reason = _why_unusable(flag)
-        if reason:
-            report.add_flag("--state.file", reason)
-        return flag
-    if section is None or section.file is None:
-        return None
-    path = folder / section.file
-    reason = _why_unusable(path)
-    if reason:
-        document.add_fault(("state", "file"), InvalidValueError(reason, relative_hint(section.file)))
-    return path
+def check_state_file(sources: Sources) -> None:
+    """Report if the path cannot be that of a file."""
+    path = sources.values["state"].get("file")
+    if path is not None and (reason := _why_unusable(path)):
+        sources.add_fault(("state", "file"), InvalidValueError(reason))
 
 
 def _why_unusable(path: Path) -> str:
-    """Return why no file can be there, without its name; what is in it, and whether it can be written, is not asked."""
+    """Return why the path cannot be that of a file; do not check its content or whether it is writable."""
     try:
-        return "is a folder, not a file" if stat.S_ISDIR(path.stat().st_mode) else ""
+        return f"is a folder, not a file: {shown_path(path)}" if stat.S_ISDIR(path.stat().st_mode) else ""
     except FileNotFoundError:
-        # So it is on the first start.
-        return "" if path.parent.is_dir() else "the folder it should be in does not exist"
-    except NotADirectoryError:
-        return "the folder it should be in is a file"
+        # On the first start, there is no file yet.
+        return "" if path.parent.is_dir() else f"no such folder: {shown_path(path.parent)}"
     except OSError as error:
-        return cannot_read(error)
+        return cannot_read(error, path)

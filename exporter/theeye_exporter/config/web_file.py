@@ -2,14 +2,13 @@
 
 import ssl
 import stat
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-from theeye_exporter.config.document import Document, Location, cannot_read, read_document, relative_hint
-from theeye_exporter.config.problems import InvalidValueError, Report
+from theeye_exporter.config.document import Document, Location, cannot_read, read_document
+from theeye_exporter.config.problems import Report
 from theeye_exporter.config.schema import check_document
 from theeye_exporter.config.web_schema import (
     HttpSection,
@@ -21,37 +20,20 @@ from theeye_exporter.config.web_schema import (
     parse_user,
 )
 from theeye_exporter.config.web_tls import TlsContext, check_certificates, check_key
+from theeye_exporter.theeye.fingerprints import Fingerprint, fingerprint
+from theeye_exporter.values.errors import InvalidValueError
+from theeye_exporter.values.text import shown_path
 
-__all__ = ["Fingerprint", "RateLimit", "WebFile", "fingerprint", "read_web_file"]
+__all__ = ["RateLimit", "WebFile", "read_web_file"]
 
 _FLAG: Final = "--web.config.file"
 _LARGEST_PEM: Final = 2**20
 _TLS: Final = "tls_server_config"
 
-_TICK_NS: Final = 20_000_000
-"""Two changes within it may bear the same time."""
-
-
-class Fingerprint(NamedTuple):
-    """What tells one state of a file from another."""
-
-    device: int = 0
-    inode: int = 0
-    size: int = 0
-    modified_ns: int = 0
-    changed_ns: int = 0
-    looked_ns: int = 0
-    """When it was looked at, if the file had changed so recently that it may change again unseen; else 0."""
-
-    @property
-    def settled(self) -> "Fingerprint":
-        """The same without the time at which it was looked at."""
-        return self._replace(looked_ns=0)
-
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """So many requests at once, and then one in each interval."""
+    """A burst of requests, and then one request per interval."""
 
     interval: float
     """Seconds."""
@@ -60,46 +42,33 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class WebFile:
-    """What the file says."""
+    """The content of the file."""
 
     tls: ssl.SSLContext | None = None
     """Certificates, versions and ciphers; None for plain HTTP."""
     allowed_sans: frozenset[str] | None = None
-    """Of which a client's certificate must have one, if not None."""
+    """If not None, a client's certificate must contain one of these names."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Headers of every answer."""
+    """Headers of every response."""
     users: Mapping[str, bytes] = field(default_factory=dict)
-    """bcrypt hashes by name; without any, nobody is asked for a password."""
+    """bcrypt hashes by user name; if empty, no password is required."""
     rate_limit: RateLimit | None = None
     remarks: tuple[str, ...] = ()
-    """What the operator should know about a file that is right."""
-
-
-def fingerprint(path: Path) -> Fingerprint:
-    """Return what tells a change of the file; the same for all files that are not there."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return Fingerprint()
-    now = time.time_ns()
-    looked = now if 0 <= now - status.st_ctime_ns < _TICK_NS else 0
-    return Fingerprint(
-        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, looked_ns=looked
-    )
+    """Remarks for the operator about a valid file."""
 
 
 def read_web_file(path: Path, report: Report, seen: dict[Path, Fingerprint] | None = None) -> WebFile:
-    """Return what the file says; it is of use only if nothing was noted in the report.
+    """Return the content of the file; use it only if the report is empty.
 
     Args:
-        path: the file; relative paths in it start at its folder.
-        report: takes what is wrong.
-        seen: takes the fingerprint of each file that was read, as it was just before.
+        path: the file; relative paths in it are relative to its folder.
+        report: receives the mistakes.
+        seen: receives the fingerprint of each file, taken just before reading it.
     """
     seen = {} if seen is None else seen
     seen[path] = fingerprint(path)
     if _is_endless(path):
-        report.add_flag(_FLAG, "not a file that can be read again")
+        report.add_flag(_FLAG, f"not a file that can be read again: {shown_path(path)}")
         return WebFile()
     document = read_document(path, report, _FLAG, _TLS)
     file = check_document(document, WebFileSchema)
@@ -125,11 +94,11 @@ def read_web_file(path: Path, report: Report, seen: dict[Path, Fingerprint] | No
 
 
 def _is_endless(path: Path) -> bool:
-    """Whether it is a pipe or a device, which may never come to an end."""
+    """Whether it is a pipe or a device, which may never end."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
-        return False  # opening it will say why
+        return False  # opening it will show why
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
@@ -157,7 +126,7 @@ def _rate_limit(document: Document, section: RateLimitSection | None) -> RateLim
     if section is None or not section.interval:
         return None
     if not section.burst:
-        message = "burst is missing" if section.burst is None else "a burst of 0 lets nobody in"
+        message = "burst is missing" if section.burst is None else "a burst of 0 admits no requests"
         if not document.faulty_keys(("rate_limit",)):
             document.add_fault(("rate_limit", "burst"), InvalidValueError(message))
         return None
@@ -165,7 +134,7 @@ def _rate_limit(document: Document, section: RateLimitSection | None) -> RateLim
 
 
 class _TlsReader:
-    """Puts a context together, noting each mistake where it was made."""
+    """Builds a TLS context, and reports each mistake at its place."""
 
     def __init__(self, document: Document, section: TlsSection, folder: Path, seen: dict[Path, Fingerprint]) -> None:
         self._document = document
@@ -218,7 +187,7 @@ class _TlsReader:
             return
         with self._noting(given):
             if auth == "NoClientCert" and authorities is not None:
-                raise InvalidValueError("given, but client_auth_type asks for no certificate")
+                raise InvalidValueError("given, but client_auth_type does not ask for a certificate")
             if auth in {"VerifyClientCertIfGiven", "RequireAndVerifyClientCert"} and authorities is None:
                 raise InvalidValueError(f"{auth} needs client_ca_file or client_ca")
             tls.set_clients(auth, authorities)
@@ -227,11 +196,11 @@ class _TlsReader:
             self._document.add_fault((_TLS, "client_allowed_sans"), InvalidValueError(message))
         if auth == "RequestClientCert":
             self.remarks.append(
-                "client_auth_type RequestClientCert is as NoClientCert: a certificate that nobody verifies is not asked for"
+                "client_auth_type RequestClientCert works like NoClientCert: certificates are requested only to verify them"
             )
 
     def _pem(self, key: str, text: bytes | None, file: Path | None, *, required: bool) -> bytes | None:
-        """Return the content that stands in the file itself or in another one, once it is found."""
+        """Return the content, which is either in this file or in a file that it names."""
         in_file = f"{key}_file"
         if text is not None and file is not None:
             self._document.add_fault(
@@ -251,11 +220,11 @@ class _TlsReader:
         self._seen[path] = fingerprint(path)
         try:
             if _is_endless(path):
-                raise InvalidValueError("not a file that can be read again")
+                raise InvalidValueError(f"not a file that can be read again: {shown_path(path)}")
             with path.open("rb") as opened:
                 content = opened.read(_LARGEST_PEM + 1)
         except OSError as error:
-            raise InvalidValueError(cannot_read(error), relative_hint(file)) from None
+            raise InvalidValueError(cannot_read(error, path)) from None
         if len(content) > _LARGEST_PEM:
             raise InvalidValueError("the file is larger than 1 MiB")
         return content
@@ -271,7 +240,7 @@ class _TlsReader:
 
 
 class _Noting:
-    """Notes a mistake that is found within the block, and goes on behind it."""
+    """Reports a mistake that the block raises, and continues after the block."""
 
     def __init__(self, document: Document, location: Location) -> None:
         self._document = document

@@ -1,17 +1,19 @@
-"""What may stand in a web configuration file, whose format is that of the Exporter Toolkit."""
+"""The schema of a web configuration file, in the format of the Exporter Toolkit."""
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args
 
 from pydantic import BeforeValidator, SecretStr
 
-from theeye_exporter.config import values
-from theeye_exporter.config.problems import InvalidValueError, did_you_mean
 from theeye_exporter.config.schema import Section
-from theeye_exporter.config.text import expect_text, shown
 from theeye_exporter.config.web_tls import CIPHERS, CURVES, VERSIONS, ClientAuth
+from theeye_exporter.values import parsers as values
+from theeye_exporter.values.errors import InvalidValueError, did_you_mean
+from theeye_exporter.values.settings import integer
+from theeye_exporter.values.text import expect_text, shown
 
 __all__ = ["HttpSection", "RateLimitSection", "TlsSection", "WebFileSchema", "parse_hash", "parse_header", "parse_user"]
 
@@ -22,9 +24,9 @@ _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "X-XSS-Protection": (),
     "Strict-Transport-Security": (),
 }
-"""Headers that may be set, and their values where there are only these."""
+"""Headers that may be set, and their valid values if these are limited."""
 
-# 16 bytes of salt leave two bits of their last character; with others than these, no password is ever right.
+# 16 bytes of salt use only two bits of the last character; with any other character, no password matches.
 _HASH: Final = re.compile(r"\$2[abxy]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 _COSTS: Final = range(4, 32)
 
@@ -57,16 +59,16 @@ def _parse_secret_pem(value: object) -> SecretStr:
 def _parse_version(value: object) -> str:
     if isinstance(value, str) and value in _OLD_VERSIONS:
         raise InvalidValueError(f"{value} is obsolete and not offered", f"valid are {', '.join(VERSIONS)}")
-    return values.choice(tuple(VERSIONS))(value)
+    return values.parse_choice(value, VERSIONS)
 
 
 def _parse_client_auth(value: object) -> str:
     if isinstance(value, str) and value in _WITHOUT_VERIFYING:
         raise InvalidValueError(
-            f"{value} is not to be had: Python's TLS asks for a certificate only to verify it",
+            f"{value} is not supported: Python's TLS asks for a certificate only to verify it",
             "use RequireAndVerifyClientCert with client_ca_file",
         )
-    return values.choice(get_args(ClientAuth))(value)
+    return values.parse_choice(value, get_args(ClientAuth))
 
 
 def _parse_san(value: object) -> str:
@@ -86,14 +88,14 @@ def _parse_interval(value: object) -> float:
 
 
 def parse_user(name: str) -> str:
-    """Accept names that can stand before the colon of Basic authentication."""
+    """Accept names without a colon, as Basic authentication requires."""
     if not name or ":" in name:
         raise InvalidValueError("expected the name of a user, without a colon")
     return name
 
 
 def parse_hash(value: object) -> bytes:
-    """Accept what bcrypt makes of a password; the messages repeat none of it."""
+    """Accept a bcrypt hash; the messages never repeat it."""
     match = _HASH.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise InvalidValueError("expected a bcrypt hash, which starts with $2y$ or $2b$", "htpasswd -nBC 10 makes one")
@@ -103,7 +105,7 @@ def parse_hash(value: object) -> bytes:
 
 
 def parse_header(name: str, value: object) -> str:
-    """Return the value of a header that may be set; empty text and nothing mean that it is not."""
+    """Return the value of a header that may be set; empty text or no value means that it is not set."""
     if name not in _HEADERS:
         hint = did_you_mean(name, _HEADERS)
         raise InvalidValueError("unknown header", hint or f"valid headers are {', '.join(_HEADERS)}")
@@ -111,7 +113,7 @@ def parse_header(name: str, value: object) -> str:
         return ""
     allowed = _HEADERS[name]
     if allowed:
-        return values.choice(allowed)(value)
+        return values.parse_choice(value, allowed)
     text = expect_text(value, "the value of a header")
     if not (text.isascii() and text.isprintable()):
         raise InvalidValueError("expected the value of a header: visible ASCII on one line")
@@ -121,6 +123,12 @@ def parse_header(name: str, value: object) -> str:
 _Path = Annotated[Path | None, BeforeValidator(values.parse_file_path)]
 _Pem = Annotated[bytes | None, BeforeValidator(_parse_pem)]
 _Boolean = Annotated[bool | None, BeforeValidator(values.parse_boolean)]
+_Cipher = Annotated[str, BeforeValidator(partial(values.parse_choice, choices=CIPHERS))]
+_Ciphers = Annotated[tuple[_Cipher, ...] | None, BeforeValidator(_parse_list)]
+_Curve = Annotated[str, BeforeValidator(partial(values.parse_choice, choices=CURVES))]
+_Curves = Annotated[tuple[_Curve, ...] | None, BeforeValidator(_parse_list)]
+_San = Annotated[str, BeforeValidator(_parse_san)]
+_Sans = Annotated[tuple[_San, ...] | None, BeforeValidator(_parse_list)]
 _Version = Annotated[str | None, BeforeValidator(_parse_version)]
 
 
@@ -134,18 +142,12 @@ class TlsSection(Section):
     key_file: _Path = None
     client_auth_type: Annotated[ClientAuth | None, BeforeValidator(_parse_client_auth)] = None
     client_ca_file: _Path = None
-    client_allowed_sans: Annotated[
-        tuple[Annotated[str, BeforeValidator(_parse_san)], ...] | None, BeforeValidator(_parse_list)
-    ] = None
+    client_allowed_sans: _Sans = None
     min_version: _Version = None
     max_version: _Version = None
-    cipher_suites: Annotated[
-        tuple[Annotated[str, BeforeValidator(values.choice(tuple(CIPHERS)))], ...] | None, BeforeValidator(_parse_list)
-    ] = None
+    cipher_suites: _Ciphers = None
     prefer_server_cipher_suites: _Boolean = None
-    curve_preferences: Annotated[
-        tuple[Annotated[str, BeforeValidator(values.choice(tuple(CURVES)))], ...] | None, BeforeValidator(_parse_list)
-    ] = None
+    curve_preferences: _Curves = None
 
 
 class HttpSection(Section):
@@ -153,14 +155,14 @@ class HttpSection(Section):
 
     http2: _Boolean = None
     headers: dict[str, Any] | None = None
-    """As they are written: `parse_header` checks each."""
+    """As written; `parse_header` checks each."""
 
 
 class RateLimitSection(Section):
     """``rate_limit:``."""
 
     interval: Annotated[float | None, BeforeValidator(_parse_interval)] = None
-    burst: Annotated[int | None, BeforeValidator(values.whole_number(0, 10**6))] = None
+    burst: Annotated[int | None, BeforeValidator(integer(0, 10**6).parse)] = None
 
 
 class WebFileSchema(Section):
@@ -169,5 +171,5 @@ class WebFileSchema(Section):
     tls_server_config: TlsSection | None = None
     http_server_config: HttpSection | None = None
     basic_auth_users: dict[str, Any] | None = None
-    """As they are written: `parse_hash` checks each."""
+    """As written; `parse_hash` checks each."""
     rate_limit: RateLimitSection | None = None

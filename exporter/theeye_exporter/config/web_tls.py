@@ -1,6 +1,6 @@
-"""TLS as a web configuration file describes it, as a context of Python's ssl.
+"""Builds an `ssl` context from the TLS settings of a web configuration file.
 
-The names are those of Go's `crypto/tls`, which the format took over.
+The format uses the names of Go's `crypto/tls`.
 """
 
 import contextlib
@@ -10,12 +10,12 @@ import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal
 
-from theeye_exporter.config.problems import InvalidValueError
+from theeye_exporter.values.errors import InvalidValueError
 
 __all__ = ["CIPHERS", "CURVES", "VERSIONS", "ClientAuth", "TlsContext", "check_certificates", "check_key"]
 
 ClientAuth = Literal["NoClientCert", "RequestClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"]
-"""All of Go's but RequireAnyClientCert: ssl asks for a certificate only to verify it."""
+"""All of Go's except RequireAnyClientCert: Python's ssl only requests a certificate in order to verify it."""
 
 VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 
@@ -34,7 +34,7 @@ CIPHERS: Final = {
     "TLS_AES_256_GCM_SHA384": None,
     "TLS_CHACHA20_POLY1305_SHA256": None,
 }
-"""OpenSSL's names by Go's. Those of TLS 1.3 have none: neither Go nor Python lets anybody choose among them."""
+"""OpenSSL's names by Go's; None for those of TLS 1.3, among which neither Go nor Python allows a choice."""
 
 CURVES: Final = {
     "CurveP256": "prime256v1",
@@ -45,19 +45,19 @@ CURVES: Final = {
     "SecP256r1MLKEM768": "SecP256r1MLKEM768",
     "SecP384r1MLKEM1024": "SecP384r1MLKEM1024",
 }
-"""OpenSSL's names by Go's; old ones of OpenSSL do not know those with MLKEM."""
+"""OpenSSL's names by Go's; old versions of OpenSSL do not know those with MLKEM."""
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _TOO_WEAK: Final = frozenset({"EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"})
 
 
 class TlsContext:
-    """Builds a context step by step; each step says what is wrong with what it is given."""
+    """Builds a context step by step; each step reports what is wrong with its arguments."""
 
     def __init__(self) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.set_alpn_protocols(["http/1.1"])
-        self.context.options |= ssl.OP_NO_RENEGOTIATION  # old OpenSSL lets clients ask for it, at the server's cost
+        self.context.options |= ssl.OP_NO_RENEGOTIATION  # clients could misuse it to load the server
 
     def set_versions(self, minimum: str, maximum: str) -> None:
         """Set the lowest and the highest version of TLS."""
@@ -67,7 +67,7 @@ class TlsContext:
         self.context.maximum_version = VERSIONS[maximum]
 
     def set_ciphers(self, names: Sequence[str]) -> None:
-        """Set what TLS 1.2 may use, in this order."""
+        """Set the ciphers for TLS 1.2, in this order."""
         ciphers = [cipher for name in names if (cipher := CIPHERS[name])]
         for cipher in ciphers:
             try:
@@ -83,14 +83,14 @@ class TlsContext:
             self.context.minimum_version = ssl.TLSVersion.TLSv1_3
 
     def prefer_server_ciphers(self, *, prefer: bool) -> None:
-        """Set whose order of ciphers counts."""
+        """Set whether the server's or the client's order of ciphers counts."""
         if prefer:
             self.context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
         else:
             self.context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
 
     def set_curve(self, names: Iterable[str]) -> str:
-        """Set the first of the curves that this OpenSSL has, and return its name; ssl can set no more than one."""
+        """Set the first of the curves that this OpenSSL has, and return its name; Python's ssl can only set one."""
         for name in names:
             try:
                 self.context.set_ecdh_curve(CURVES[name])
@@ -100,10 +100,10 @@ class TlsContext:
         raise InvalidValueError(f"none of the curves is in {ssl.OPENSSL_VERSION}")
 
     def load_certificate(self, certificate: bytes, key: bytes) -> None:
-        """Load the server's certificate, with those that vouch for it behind it, and its key."""
+        """Load the server's certificate, followed by its intermediate certificates, and its key."""
         try:
             with _in_memory(certificate) as certificate_path, _in_memory(key) as key_path:
-                # Without a password OpenSSL would ask for one on the terminal.
+                # Without a password, OpenSSL would ask for one on the terminal.
                 self.context.load_cert_chain(certificate_path, key_path, password="")
         except ssl.SSLError as error:
             if error.reason == "KEY_VALUES_MISMATCH":
@@ -115,10 +115,10 @@ class TlsContext:
             raise InvalidValueError(f"cannot be handed to OpenSSL ({error.strerror})") from None
 
     def set_clients(self, auth: ClientAuth, authorities: bytes | None) -> None:
-        """Set who has to show a certificate, and whose signature it has to have."""
+        """Set whether clients need a certificate, and which authorities may have signed it."""
         if authorities is not None:
             self.context.load_verify_locations(cadata=check_certificates(authorities))
-            # As in Go, whatever stands in the file is trusted: an intermediate authority without the root, for one.
+            # As in Go, every certificate in the file is trusted, even an intermediate authority without its root.
             self.context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         if auth == "VerifyClientCertIfGiven":
             self.context.verify_mode = ssl.CERT_OPTIONAL
@@ -127,7 +127,7 @@ class TlsContext:
 
 
 def check_certificates(content: bytes) -> str:
-    """Return the certificates of a file, without what may stand around them."""
+    """Return the certificates in a file, without any text around them."""
     found = b"\n".join(_CERTIFICATE.findall(content)).decode("ascii")
     if not found:
         raise InvalidValueError("no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
@@ -139,16 +139,16 @@ def check_certificates(content: bytes) -> str:
 
 
 def check_key(content: bytes) -> None:
-    """See that there is a key, which nobody has to type a password for."""
+    """Check that there is a key, and that it needs no password."""
     if b"PRIVATE KEY-----" not in content:
         raise InvalidValueError("no key in PEM form (-----BEGIN PRIVATE KEY-----)")
     if b"ENCRYPTED" in content:
-        raise InvalidValueError("the key is encrypted", "nobody is there to type its password")
+        raise InvalidValueError("the key is encrypted", "use a key without a password")
 
 
 @contextlib.contextmanager
 def _in_memory(content: bytes) -> Iterator[str]:
-    """Yield a path at which the content can be read; ssl takes certificates from files only."""
+    """Yield a path for reading the content; Python's ssl only loads certificates from files."""
     descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
     with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor has no path
         file.write(content)

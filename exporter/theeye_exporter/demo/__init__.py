@@ -1,15 +1,15 @@
-"""A simulated TheEye: the server an exporter talks to, with a world that lives behind it and faults to switch on.
+"""A simulated TheEye: a server with a simulated world behind it, and faults that can be switched on.
 
-It answers as supervisor 4.15 does, on a real port, and needs nothing else:
+It responds like supervisor 4.15, on a real port, and needs nothing else:
 
     with SimulatedTheEye(DemoSettings(monitors=500)) as theeye:
         requests.get(f"{theeye.url}/demo/resource", headers={"Authorization": f"Bearer {theeye.settings.token}"})
 """
 
+from theeye_exporter.demo.expected import OUTCOMES, Tally, Truth
 from theeye_exporter.demo.faults import FAULTS, Fault, parse_fault
 from theeye_exporter.demo.server import RequestRecord, SimulatedTheEye
 from theeye_exporter.demo.settings import DemoSettings
-from theeye_exporter.demo.truth import OUTCOMES, Tally, Truth
 from theeye_exporter.demo.world import World
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Answers: a status, a body that is prepared once and sent many times, and the server's error bodies."""
+"""Responses: a status, a body that is prepared once and sent many times, and the server's error bodies."""
 
 import threading
 import zlib
@@ -9,8 +9,24 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["Answer", "Body", "array", "bad_token", "conflict", "json_answer", "not_found", "one_object"]
+from theeye_exporter.demo.ids_and_time import ID_DIGITS
 
+__all__ = [
+    "NO_ANSWER",
+    "Answer",
+    "Body",
+    "array",
+    "bad_request",
+    "bad_token",
+    "conflict",
+    "forbidden",
+    "json_answer",
+    "not_found",
+    "one_object",
+    "unknown",
+]
+
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
 _GZIP: Final = 31
 _LEVEL: Final = 1
 _PIECE: Final = 1 << 20
@@ -22,25 +38,30 @@ _STACK: Final = (
 
 
 class Body:
-    """The bytes of an answer, and the same compressed; both are made when first asked for, and kept."""
+    """The bytes of a response, plain and compressed; both are created at first use, and kept.
 
-    __slots__ = ("_gzip", "_lock", "_parts", "_plain")
+    Attributes:
+        objects: number of objects that a list has.
+    """
 
-    def __init__(self, parts: Iterable[bytes]) -> None:
+    __slots__ = ("_gzip", "_lock", "_parts", "_plain", "objects")
+
+    def __init__(self, parts: Iterable[bytes], objects: int = 0) -> None:
+        self.objects = objects
         self._parts = tuple(parts)
         self._plain: bytes | None = None
         self._gzip: bytes | None = None
         self._lock = threading.Lock()
 
     def plain(self) -> bytes:
-        """As it is."""
+        """The body, uncompressed."""
         with self._lock:
             if self._plain is None:
                 self._plain = b"".join(self._parts)
             return self._plain
 
     def gzip(self) -> bytes:
-        """As gzip, level 1; made from the parts, so that a large body is never held in one piece for it."""
+        """The body as gzip, level 1; compressed part by part, so that a large body is never joined for it."""
         with self._lock:
             if self._gzip is None:
                 self._gzip = b"".join(_compressed(self._parts))
@@ -63,14 +84,14 @@ def _compressed(parts: Iterable[bytes]) -> Iterable[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer before it is sent.
+    """A response before it is sent.
 
     Attributes:
         status: The HTTP status.
         body: The body.
-        headers: Headers besides those of every answer.
-        content_type: The type the body claims to have.
-        transport: How it is sent: in full, or as one of the faults that are about sending, by its name.
+        headers: Headers in addition to those of every response.
+        content_type: The type that the body claims to have.
+        transport: How it is sent: in full, or the name of a fault that concerns sending.
     """
 
     status: int
@@ -80,17 +101,22 @@ class Answer:
     transport: str = field(default="full")
 
 
+NO_ANSWER: Final = Answer(HTTPStatus.OK, Body([]), transport="hang")
+"""What the real server does when a user asks for an object that is not shared with them."""
+
+
 def json_answer(status: int, value: Any, *headers: tuple[str, str]) -> Answer:
-    """An answer with any JSON value as its body."""
-    return Answer(status, Body([msgspec.json.encode(value)]), headers)
+    """A response with any JSON value as its body."""
+    objects = len(value) if isinstance(value, list) else 0
+    return Answer(status, Body([msgspec.json.encode(value)], objects), headers)
 
 
-def array(parts: Iterable[bytes]) -> Body:
-    """A JSON array of parts; the last of them, or of each object's, ends with a comma."""
+def array(parts: Iterable[bytes], objects: int) -> Body:
+    """A JSON array of parts; the last part of each object ends with a comma."""
     pieces = [b"[", *parts]
     if len(pieces) > 1:
         pieces[-1] = pieces[-1][:-1]
-    return Body([*pieces, b"]"])
+    return Body([*pieces, b"]"], objects)
 
 
 def one_object(parts: Iterable[bytes]) -> Body:
@@ -99,7 +125,7 @@ def one_object(parts: Iterable[bytes]) -> Body:
 
 
 def not_found(path: str) -> Answer:
-    """There is no such route."""
+    """The route does not exist."""
     return json_answer(HTTPStatus.NOT_FOUND, {"code": "ResourceNotFound", "message": f"{path} does not exist"})
 
 
@@ -114,7 +140,24 @@ def bad_token() -> Answer:
 
 
 def conflict() -> Answer:
-    """The organisation exists, but the token is another one's; with a stack, as the server answers."""
+    """The organisation exists, but the token belongs to another one; with a stack, as the server answers."""
     said = "Incorrect Organizations. Session conflict"
     stack = _STACK.format(name="ClientError", message=said)
     return json_answer(HTTPStatus.CONFLICT, {"stack": stack, "message": said, "statusCode": int(HTTPStatus.CONFLICT)})
+
+
+def forbidden(said: str) -> Answer:
+    """The caller may not do this."""
+    return json_answer(HTTPStatus.FORBIDDEN, said)
+
+
+def bad_request(said: str) -> Answer:
+    """The request is wrong."""
+    return json_answer(HTTPStatus.BAD_REQUEST, {"statusCode": int(HTTPStatus.BAD_REQUEST), "message": said})
+
+
+def unknown(what: str, object_id: str) -> Answer:
+    """There is no object with this id, or it is no id."""
+    if len(object_id) == ID_DIGITS and _HEX.issuperset(object_id):
+        return json_answer(HTTPStatus.NOT_FOUND, f"{what} not found")
+    return json_answer(HTTPStatus.BAD_REQUEST, f"{what} id is invalid")

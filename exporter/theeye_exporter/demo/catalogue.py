@@ -1,9 +1,9 @@
-"""The tasks and workflows that stand at the start."""
+"""The tasks and workflows at the start."""
 
 import random
 from typing import Final, NamedTuple
 
-from theeye_exporter.demo.basics import MS, Ids, uuid_like
+from theeye_exporter.demo.ids_and_time import MS, Ids, uuid_like
 from theeye_exporter.demo.monitors import Host
 from theeye_exporter.demo.tasks import Task
 from theeye_exporter.demo.workflows import Workflow
@@ -11,7 +11,7 @@ from theeye_exporter.demo.workflows import Workflow
 __all__ = ["NASTY_TASK_NAME", "build_tasks"]
 
 NASTY_TASK_NAME: Final = 'tricky "task"\\ with\nnewline ñ 🙂'
-"""A name as users really type them: quotes, a backslash, a line break, an emoji."""
+"""A name like those that users really type: quotes, a backslash, a line break, an emoji."""
 
 _DAY_MS: Final = 86_400 * MS
 _HOSTS_WITH_TASKS: Final = 20
@@ -83,7 +83,7 @@ class _Builder:
 def build_tasks(
     count: int, hosts: list[Host], ids: Ids, chance: random.Random, now_ms: int
 ) -> tuple[list[Task], list[Workflow]]:
-    """That many tasks, the last two of them the steps of a workflow, `ETL`, if there are four or more.
+    """The given number of tasks; if there are four or more, the last two are the steps of a workflow, `ETL`.
 
     More than forty tasks run at longer intervals, so that the world creates about one job every two seconds.
     """
@@ -96,6 +96,7 @@ def build_tasks(
     pair = builder.task(0, _EXTRACT, pace), builder.task(1, _LOAD, pace)
     born_ms = pair[0].creation_ms
     workflow = Workflow(ids(born_ms), "ETL", pair, born_ms, _WORKFLOW_INTERVAL_S)
+    workflow.secret = f"{chance.getrandbits(256):064x}"
     for step in pair:
         step.workflow_id = workflow.id
     return [*tasks, *pair], [workflow]

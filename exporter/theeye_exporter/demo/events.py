@@ -1,11 +1,11 @@
-"""The last_event of a monitor: what its bot reported, by type. A function of the monitor and its last_update only."""
+"""The last_event of a monitor: its bot's report, by type. It depends only on the monitor and its last_update."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from theeye_exporter.demo.basics import iso, wave
+from theeye_exporter.demo.ids_and_time import iso, wave
 from theeye_exporter.demo.monitors import NORMAL, Monitor
 
 __all__ = ["LIMIT", "last_event", "pattern_of", "trouble_for"]
@@ -26,18 +26,18 @@ _TROUBLES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def trouble_for(monitor: Monitor, choice: int) -> str:
-    """One of the things that can go wrong with a monitor of this type."""
+    """One of the problems that a monitor of this type can have."""
     kinds = _TROUBLES.get(monitor.type, ("report",))
     return kinds[choice % len(kinds)]
 
 
 def pattern_of(monitor: Monitor) -> str:
-    """What a process monitor looks for."""
+    """The pattern that a process monitor looks for."""
     return _PROGRAMS[monitor.seed % len(_PROGRAMS)]
 
 
 def last_event(monitor: Monitor) -> Event | None:
-    """The last report, or None when there is none: the server leaves empty objects out."""
+    """The last report; None if there is none, because the server leaves out empty objects."""
     if not monitor.has_event:
         return None
     event: Event = {"state": monitor.event_state, **_BY_TYPE.get(monitor.type, _plain)(monitor)}
@@ -55,7 +55,7 @@ def _plain(_: Monitor) -> Event:
 
 
 def _reported(event: str | None, data: Event, full: Event | None = None) -> Event:
-    # The data come twice: as an object and as its JSON in a string; what the database drops is still in the string.
+    # The data appears twice: as an object and as JSON in a string, which keeps what the database drops.
     named = {} if event is None else {"event": event}
     return {**named, "data": data, "output": [msgspec.json.encode(data if full is None else full).decode()]}
 
@@ -137,7 +137,7 @@ def _file(monitor: Monitor) -> Event:
     if monitor.event_state != NORMAL:
         return _reported("file:error", {"message": "ENOENT: no such file or directory", "error": {"code": "ENOENT"}})
     if monitor.changed:
-        return {"event": "file:restored"}  # its data are empty, so they are absent
+        return {"event": "file:restored"}  # its data is empty, so it is absent
     size = int(wave(monitor.seed, monitor.last_update_ms // 100, 200, 9000))
     when = iso(monitor.creation_ms)
     stats = {"dev": 65024, "mode": 33188, "nlink": 1, "uid": 0, "gid": 0, "size": size, "mtime": when, "ctime": when}

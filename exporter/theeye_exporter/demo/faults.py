@@ -1,5 +1,6 @@
-"""Faults of an upstream that can be switched on: what each is called, and how it is written."""
+"""The faults that can be switched on: their names and syntax."""
 
+import difflib
 import random
 import re
 import threading
@@ -7,7 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["FAULTS", "KINDS", "WORLD_FAULTS", "Fault", "FaultSwitch", "parse_fault", "parse_faults"]
+__all__ = [
+    "CHANGE_FAULTS",
+    "FAULTS",
+    "KINDS",
+    "SCHEDULE_FAULTS",
+    "WORLD_FAULTS",
+    "Fault",
+    "FaultSwitch",
+    "parse_fault",
+    "parse_faults",
+]
 
 KINDS: Final = (
     "monitors",
@@ -20,11 +31,22 @@ KINDS: Final = (
     "task",
     "workflows",
     "hosts",
+    "host_stats",
     "indicators",
+    "webhooks",
     "usage",
     "status",
+    "input",
+    "lifecycle",
+    "workflow_jobs",
+    "workflow_steps",
+    "creation",
+    "action",
 )
-"""Kinds of endpoint a fault can be limited to; `job`, `task` and `monitor` are the answers for one object."""
+"""Kinds of endpoint to which a fault can be limited.
+
+`job`, `task` and `monitor` return one object; `creation` starts a task or workflow; `action` changes a job.
+"""
 
 FAULTS: Final = {
     "latency": "latency=2s: the answer starts that much later (ms, s or m)",
@@ -45,19 +67,33 @@ FAULTS: Final = {
     "malformed": "malformed: every tenth object is null, a string, a number, {}, has wrong types or no id",
     "duplicates": "duplicates: every tenth object comes a second time, at the end, with order 99",
     "redirect": "redirect=URL: 302 to that URL",
+    "applied-no-answer": "applied-no-answer: a change is made, and the connection closes without an answer",
+    "applied-error": "applied-error=500: a change is made, and answered with this status, from 400 to 599",
+    "applied-late": "applied-late=5s: the connection closes without an answer, and the change is made that much later",
+    "invalid-members": "invalid-members: starting with a token is answered with 400, as when the gateway fails",
     "monitor-failing": "monitor-failing=web-01/disk watch: that monitor is in failure; * and ? stand for others",
+    "trigger-missed": "trigger-missed=nightly backup: that task's schedule is due, and no job is created; * and ? stand for others",
+    "schedule-failed": "schedule-failed=nightly backup: that task's schedule has failed for good; * and ? stand for others",
+    "schedule-disabled": "schedule-disabled=nightly backup: that task's schedule is disabled; * and ? stand for others",
     "bot-silent": "bot-silent=web-01: that host's bot does not report, and TheEye has noticed; * and ? stand for others",
+    "clock-ahead": "clock-ahead=2m: TheEye's clock is ahead by that (ms, s or m); afterwards, nothing happens until the right time is there",
+    "server-version": "server-version=4.14.0: TheEye says that it has this version",
 }
 """The faults by name, each with its syntax and what it does."""
 
-WORLD_FAULTS: Final = frozenset({"monitor-failing", "bot-silent"})
-"""Faults of what TheEye watches. The others are TheEye's own, and hit requests."""
+SCHEDULE_FAULTS: Final = ("schedule-disabled", "schedule-failed", "trigger-missed")
+WORLD_FAULTS: Final = frozenset({"monitor-failing", "bot-silent", *SCHEDULE_FAULTS, "clock-ahead", "server-version"})
+"""Faults of what TheEye monitors and starts, of its clock and its version. All others affect requests."""
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|)")
 _UNIT_SECONDS: Final = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}
 _STATUS: Final = re.compile(r"[45]\d\d")
 _OPTIONS: Final = ("p", "retry-after")
-_WITH_VALUE: Final = frozenset({"latency", "error", "redirect", *WORLD_FAULTS})
+_DURATIONS: Final = frozenset({"latency", "applied-late", "clock-ahead"})
+_STATUSES: Final = frozenset({"error", "applied-error"})
+_WITH_VALUE: Final = frozenset({"redirect", *_DURATIONS, *_STATUSES, *WORLD_FAULTS})
+CHANGE_FAULTS: Final = frozenset({"applied-no-answer", "applied-error", "applied-late", "invalid-members"})
+"""Faults that affect only requests that change something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +102,10 @@ class Fault:
 
     Attributes:
         name: One of `FAULTS`.
-        kind: The kind of endpoint it is limited to, one of `KINDS`; None is every request.
-        value: Status of `error`, URL of `redirect`, pattern of `monitor-failing` and `bot-silent`; or empty.
-        seconds: Delay of `latency`.
-        p: Probability that a request is hit.
+        kind: The kind of endpoint to which it is limited, one of `KINDS`; None means every request.
+        value: Status of `error` and `applied-error`, URL of `redirect`, pattern or version of those in `WORLD_FAULTS`; or empty.
+        seconds: Delay of `latency` and `applied-late`, lead of `clock-ahead`.
+        p: Probability that a request is affected.
         retry_after: Seconds in a Retry-After header, for `error`.
     """
 
@@ -81,9 +117,9 @@ class Fault:
     retry_after: int | None = None
 
     def __str__(self) -> str:
-        """The fault as `parse_fault` reads it."""
+        """The fault in the syntax of `parse_fault`."""
         scope = f"{self.kind}:" if self.kind else ""
-        value = f"{self.seconds:g}s" if self.name == "latency" else self.value
+        value = f"{self.seconds:g}s" if self.name in _DURATIONS else self.value
         text = f"{scope}{self.name}={value}" if value else f"{scope}{self.name}"
         if self.retry_after is not None:
             text += f",retry-after={self.retry_after}"
@@ -94,50 +130,55 @@ def parse_fault(text: str) -> Fault:
     """Reads a fault: `[KIND:]NAME[=VALUE][,retry-after=SECONDS][,p=PROBABILITY]`.
 
     Raises:
-        ValueError: It is no fault; the message lists those that exist.
+        ValueError: The text is not a fault; the message lists the valid ones.
     """
     scope, colon, rest = text.strip().partition(":")
     kind, body = (scope, rest) if colon and "=" not in scope and "," not in scope else (None, text.strip())
     if kind is not None and kind not in KINDS:
-        raise ValueError(f"{text!r}: {kind!r} is no kind of endpoint; there are {', '.join(KINDS)}")
+        raise ValueError(f"unknown kind of endpoint{_nearest(kind, KINDS)}; there are {', '.join(KINDS)}")
     head, options = _split_options(body)
     name, equals, value = head.partition("=")
     if name not in FAULTS:
         known = "\n".join(f"  {line}" for line in FAULTS.values())
         raise ValueError(
-            f"{text!r}: there is no fault {name!r}. There are:\n{known}\n"
-            f"Each can be limited to one kind of endpoint (monitors:{head or 'error=503'}) and to some requests (,p=0.2)."
+            f"unknown fault{_nearest(name, FAULTS)}. There are:\n{known}\n"
+            "Each can be limited to one kind of endpoint (monitors:error=503) and to some requests (,p=0.2)."
         )
     if name in WORLD_FAULTS and (kind is not None or options):
         raise ValueError(f"{text!r}: {name} is not about requests, so it takes neither a kind of endpoint nor options")
     if bool(equals) != (name in _WITH_VALUE) or (equals and not value):
         raise ValueError(f"{text!r}: expected {FAULTS[name]}")
-    if name == "error" and not _STATUS.fullmatch(value):
+    if name in _STATUSES and not _STATUS.fullmatch(value):
         raise ValueError(f"{text!r}: expected {FAULTS[name]}")
     if "retry-after" in options and name != "error":
         raise ValueError(f"{text!r}: retry-after goes with error only")
     return Fault(
         name=name,
         kind=kind,
-        value="" if name == "latency" else value,
-        seconds=_seconds(text, value) if name == "latency" else 0.0,
+        value="" if name in _DURATIONS else value,
+        seconds=_seconds(text, value, FAULTS[name]) if name in _DURATIONS else 0.0,
         p=_probability(text, options.get("p", "1")),
         retry_after=_retry_after(text, options.get("retry-after")),
     )
 
 
 def parse_faults(text: str) -> tuple[Fault, ...]:
-    """Reads one fault a line; empty lines and lines that start with # do not count.
+    """Reads one fault per line; empty lines and lines that start with # are ignored.
 
     Raises:
-        ValueError: One of the lines is no fault.
+        ValueError: One of the lines is not a fault.
     """
     lines = (line.strip() for line in text.splitlines())
     return tuple(parse_fault(line) for line in lines if line and not line.startswith("#"))
 
 
+def _nearest(word: str, valid: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, valid, n=1, cutoff=0.7)
+    return f' (did you mean "{near[0]}"?)' if near else ""
+
+
 def _split_options(body: str) -> tuple[str, dict[str, str]]:
-    # From the end: a URL may hold commas of its own.
+    # From the end: a URL may contain commas.
     options: dict[str, str] = {}
     while True:
         head, comma, last = body.rpartition(",")
@@ -148,10 +189,10 @@ def _split_options(body: str) -> tuple[str, dict[str, str]]:
         body = head
 
 
-def _seconds(text: str, value: str) -> float:
+def _seconds(text: str, value: str, syntax: str) -> float:
     match = _DURATION.fullmatch(value)
     if match is None:
-        raise ValueError(f"{text!r}: expected {FAULTS['latency']}")
+        raise ValueError(f"{text!r}: expected {syntax}")
     return float(match[1]) * _UNIT_SECONDS[match[2]]
 
 
@@ -174,7 +215,7 @@ def _retry_after(text: str, value: str | None) -> int | None:
 
 
 class FaultSwitch:
-    """The faults that are on, and the chance that decides which requests they hit. Safe to use from many threads."""
+    """The active faults, and the random choice of the requests that they affect. Safe for threads."""
 
     __slots__ = ("_chance", "_faults", "_lock")
 
@@ -185,7 +226,7 @@ class FaultSwitch:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The faults that are on."""
+        """The active faults."""
         return self._faults
 
     @faults.setter
@@ -193,7 +234,7 @@ class FaultSwitch:
         self._faults = tuple(faults)
 
     def hits(self, kind: str | None) -> tuple[Fault, ...]:
-        """The faults that hit a request for this kind of endpoint (None: no endpoint at all)."""
+        """The faults that affect a request for this kind of endpoint (None: no endpoint at all)."""
         with self._lock:
             return tuple(
                 fault

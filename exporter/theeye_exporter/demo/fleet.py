@@ -1,4 +1,4 @@
-"""Hosts and monitors as time goes by: reports, troubles that come and go, bots that fall silent and return."""
+"""Simulates hosts and monitors over time: reports, temporary problems, bots that fall silent and return."""
 
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -6,9 +6,9 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
 
-from theeye_exporter.demo.agenda import Agenda
-from theeye_exporter.demo.basics import MS, Ids
+from theeye_exporter.demo.event_queue import EventQueue
 from theeye_exporter.demo.events import trouble_for
+from theeye_exporter.demo.ids_and_time import MS, Ids
 from theeye_exporter.demo.monitors import FAILURE, NORMAL, STOPPED, Host, Monitor
 from theeye_exporter.demo.population import build_hosts, build_monitors
 
@@ -25,13 +25,13 @@ _SHORTEST_PAUSE_S: Final = 5.0
 
 
 class Fleet:
-    """The hosts and monitors, stepped second by second.
+    """The hosts and monitors, simulated second by second.
 
     Attributes:
         hosts: The hosts, by name.
         monitors: The monitors, by resource id, in the order of the list.
         version: Grows with each change of a monitor.
-        host_stopped: Called with the host and the time when a bot is found silent.
+        host_stopped: Called with the host and the time when the server notices that a bot is silent.
         host_returned: Called with the host and the time when a bot reports again.
     """
 
@@ -49,7 +49,7 @@ class Fleet:
         self._nested = [monitor for monitor in monitors if monitor.type == "nested"]
         for monitor in monitors:
             self._enrol(monitor)
-        self._agenda = Agenda(now_ms)
+        self._queue = EventQueue(now_ms)
         if not calm:
             self._plan(hosts, now_ms // MS)
 
@@ -70,8 +70,8 @@ class Fleet:
                 self._at(now_s + self._chance.randrange(20, 240), partial(_mend, monitor))
 
     def step(self, now_s: int) -> None:
-        """What happens in the second that ends now (seconds since the epoch)."""
-        self._agenda.run(now_s * MS)
+        """Simulates the second that ends now (seconds since the epoch)."""
+        self._queue.run(now_s * MS)
         for loop_s, wheel in self._loops.items():
             reporting = wheel[now_s % loop_s]
             if reporting:
@@ -94,10 +94,10 @@ class Fleet:
             if monitor.check_for_reports(now_ms) and monitor.type == "host":
                 self.host_stopped(monitor.host, now_ms)
 
-    # Random events: troubles of single monitors, silences of whole hosts.
+    # Random events: problems of single monitors, silent hosts.
 
     def _at(self, due_s: int, action: Callable[[int], None]) -> None:
-        self._agenda.at(due_s * MS, action)
+        self._queue.at(due_s * MS, action)
 
     def _pause(self, mean_s: float) -> int:
         return 1 + int(self._chance.expovariate(1 / mean_s))
@@ -117,7 +117,7 @@ class Fleet:
         self._at(now_s + self._pause(mean_s), self._start_troubles)
 
     def _any_monitor(self) -> Monitor | None:
-        # Picked through the hosts: copying a large fleet for each trouble would cost more than the trouble.
+        # Picked by way of the hosts: copying a large fleet for each problem would be slow.
         monitors = self._any_host().monitors
         return monitors[self._chance.randrange(len(monitors))] if monitors else None
 
@@ -145,10 +145,10 @@ class Fleet:
     # Faults.
 
     def hold(self, failing: Sequence[str], silent: Sequence[str], now_ms: int) -> None:
-        """Keeps monitors failing and bots silent, as TheEye has noticed already; lets go of all others it held.
+        """Keeps monitors failing and bots silent, as already noticed by TheEye; releases all others that it held.
 
         Args:
-            failing: Patterns of `HOSTNAME/MONITOR`; monitors of type host or nested, or disabled, do not fail of themselves.
+            failing: Patterns of `HOSTNAME/MONITOR`; disabled monitors, and those of type host or nested, cannot fail.
             silent: Patterns of host names.
             now_ms: Milliseconds since the epoch.
         """
@@ -168,10 +168,10 @@ class Fleet:
                     monitor.set_state(FAILURE if hold else NORMAL, now_ms)
         self.version += 1
 
-    # What tests do.
+    # For tests.
 
     def silence(self, host: Host, now_ms: int, *, at_once: bool) -> None:
-        """The bot of a host stops; at once: and the server has noticed already."""
+        """Stops the bot of a host; with `at_once`, the server has already noticed."""
         host.silent = True
         if at_once:
             for monitor in host.monitors:
@@ -182,7 +182,7 @@ class Fleet:
         self.version += 1
 
     def revive(self, host: Host, now_ms: int, *, at_once: bool = False) -> None:
-        """The bot of a host works again; at once: and has sent the reports of all its monitors."""
+        """Starts the bot of a host again; with `at_once`, it has already sent the reports of all its monitors."""
         host.silent = False
         if at_once:
             for monitor in host.monitors:
@@ -191,12 +191,12 @@ class Fleet:
         self.version += 1
 
     def set_state(self, monitor: Monitor, state: str, now_ms: int) -> None:
-        """Puts a monitor into a state at once."""
+        """Sets the state of a monitor at once."""
         monitor.set_state(state, now_ms)
         self.version += 1
 
     def edit(self, monitor: Monitor, fields: dict[str, object]) -> None:
-        """Puts fields into a monitor's JSON as they are."""
+        """Sets fields in a monitor's JSON, unchanged."""
         monitor.overrides = {**(monitor.overrides or {}), **fields}
         monitor.static = monitor.encoded = None
         self.version += 1
@@ -215,7 +215,7 @@ class Fleet:
 
 
 def _can_fail(monitor: Monitor) -> bool:
-    # A host monitor does not fail, it stops; a nested one follows its members.
+    # A host monitor stops instead of failing; a nested monitor depends on its members.
     return monitor.type not in {"host", "nested"}
 
 

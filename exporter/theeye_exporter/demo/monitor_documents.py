@@ -1,12 +1,12 @@
-"""Monitors as JSON: flat with the configuration inside, as today, or the other way round, as before 2.0.0."""
+"""Monitors as JSON: the configuration inside the resource, as today, or the other way round, as before 2.0.0."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from theeye_exporter.demo.basics import Organization, iso
 from theeye_exporter.demo.events import LIMIT, last_event, pattern_of
+from theeye_exporter.demo.ids_and_time import Organization, iso
 from theeye_exporter.demo.monitors import Monitor
 
 __all__ = ["encode_monitor", "encode_old_monitor", "monitor_document", "old_monitor_document", "stored_monitor"]
@@ -17,31 +17,31 @@ _SAVED_AFTER_MS: Final = 10
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def monitor_document(monitor: Monitor, owner: Organization) -> Document:
-    """A monitor as servers since 2.0.0 answer: the resource, with the monitor's configuration in `monitor`."""
-    document = _static(monitor, owner) | _dynamic(monitor)
+def monitor_document(monitor: Monitor, organization: Organization) -> Document:
+    """A monitor in the format since 2.0.0: the resource, with the monitor's configuration in `monitor`."""
+    document = _static(monitor, organization) | _dynamic(monitor)
     return document if monitor.overrides is None else document | monitor.overrides
 
 
-def encode_monitor(monitor: Monitor, owner: Organization) -> tuple[bytes, bytes]:
-    """The JSON of `monitor_document` in two pieces, with a comma behind it.
+def encode_monitor(monitor: Monitor, organization: Organization) -> tuple[bytes, bytes]:
+    """The JSON of `monitor_document` in two pieces, followed by a comma.
 
-    The first piece, some two thirds, never changes; the second one is encoded anew after a change.
+    The first piece, about two thirds, never changes; the second one is encoded again after a change.
     """
     if monitor.static is None:
-        monitor.static = _encode(_static(monitor, owner))[:-1] if monitor.overrides is None else b""
+        monitor.static = _encode(_static(monitor, organization))[:-1] if monitor.overrides is None else b""
     if monitor.encoded is None:
         if monitor.overrides is None:
             monitor.encoded = b"," + _encode(_dynamic(monitor))[1:] + b","
         else:
-            monitor.encoded = _encode(monitor_document(monitor, owner)) + b","
+            monitor.encoded = _encode(monitor_document(monitor, organization)) + b","
     return monitor.static, monitor.encoded
 
 
-def old_monitor_document(monitor: Monitor, owner: Organization) -> Document:
-    """A monitor as servers before 2.0.0 answer: the monitor, with the state in `resource`; ids are the monitor's."""
-    configuration = _configuration(monitor, owner)
-    resource = _static(monitor, owner) | _dynamic(monitor)
+def old_monitor_document(monitor: Monitor, organization: Organization) -> Document:
+    """A monitor in the format before 2.0.0: the monitor, with the state in `resource`; ids are the monitor's."""
+    configuration = _configuration(monitor, organization)
+    resource = _static(monitor, organization) | _dynamic(monitor)
     for newer in ("monitor", "recovery_count", "_id", "order"):
         del resource[newer]
     document = {name: configuration[name] for name in configuration if name not in {"order", "resource", "_type"}}
@@ -49,10 +49,10 @@ def old_monitor_document(monitor: Monitor, owner: Organization) -> Document:
     return document if monitor.overrides is None else document | monitor.overrides
 
 
-def encode_old_monitor(monitor: Monitor, owner: Organization) -> tuple[bytes, bytes]:
-    """The JSON of `old_monitor_document`, in two pieces as well (one is empty), with a comma behind it."""
+def encode_old_monitor(monitor: Monitor, organization: Organization) -> tuple[bytes, bytes]:
+    """The JSON of `old_monitor_document`, also in two pieces (one is empty), followed by a comma."""
     if monitor.encoded is None:
-        monitor.encoded = _encode(old_monitor_document(monitor, owner)) + b","
+        monitor.encoded = _encode(old_monitor_document(monitor, organization)) + b","
     return b"", monitor.encoded
 
 
@@ -77,7 +77,7 @@ def stored_monitor(monitor: Monitor) -> Document:
     }
 
 
-def _static(monitor: Monitor, owner: Organization) -> Document:
+def _static(monitor: Monitor, organization: Organization) -> Document:
     host = monitor.host
     document: Document = {
         "order": 0,
@@ -90,9 +90,9 @@ def _static(monitor: Monitor, owner: Organization) -> Document:
         "name": monitor.name,
         "type": monitor.type,
         "host_id": host.id,
-        "customer": owner.id,
-        "customer_id": owner.id,
-        "customer_name": owner.name,
+        "customer": organization.id,
+        "customer_id": organization.id,
+        "customer_name": organization.name,
         "hostname": host.hostname,
         "creation_date": iso(monitor.creation_ms),
     }
@@ -100,7 +100,7 @@ def _static(monitor: Monitor, owner: Organization) -> Document:
         document["description"] = monitor.name
     else:
         document["host"] = host.id
-    document["monitor"] = _configuration(monitor, owner) if monitor.has_configuration else None
+    document["monitor"] = _configuration(monitor, organization) if monitor.has_configuration else None
     document["monitor_id"] = monitor.monitor_id
     return document
 
@@ -120,13 +120,13 @@ def _dynamic(monitor: Monitor) -> Document:
     return document
 
 
-def _configuration(monitor: Monitor, owner: Organization) -> Document:
+def _configuration(monitor: Monitor, organization: Organization) -> Document:
     document: Document = {
         "tags": list(monitor.tags),
         "order": 0,
         "enable": monitor.enable,
         "_type": "ResourceMonitor",
-        "customer_name": owner.name,
+        "customer_name": organization.name,
         "host": monitor.host.id,
         "host_id": monitor.host.id,
         "name": monitor.name,
@@ -139,7 +139,7 @@ def _configuration(monitor: Monitor, owner: Organization) -> Document:
         "id": monitor.monitor_id,
     }
     if monitor.type != "host":
-        document |= {"customer": owner.id, "customer_id": owner.id}
+        document |= {"customer": organization.id, "customer_id": organization.id}
     config = _config(monitor)
     if config is not None:
         document["config"] = config

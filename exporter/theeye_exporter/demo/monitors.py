@@ -1,4 +1,4 @@
-"""Hosts with their bots, monitors, and the rules by which a monitor's state follows from the reports."""
+"""Hosts with their bots, monitors, and the rules that derive a monitor's state from its reports."""
 
 from typing import Any, Final
 
@@ -9,23 +9,23 @@ FAILURE: Final = "failure"
 STOPPED: Final = "updates_stopped"
 
 ALERT_AFTER: Final = 3
-"""Consecutive failing reports, or missed ones, at which the state changes; the server's default."""
+"""After this many consecutive failing or missed reports, the state changes; the server's default."""
 
 _PATIENCE_MS: Final = 60_000
 _PATIENCE_LOOPS: Final = 3
 
 
 class Host:
-    """A machine with a bot on it.
+    """A machine with a bot.
 
     Attributes:
         id: Its object id.
-        hostname: Its name; what monitors and tasks call `hostname`.
+        hostname: Its name; the `hostname` of monitors and tasks.
         creation_ms: When it registered, in milliseconds since the epoch.
         silent: Its bot neither reports nor takes jobs.
-        held: A fault keeps it silent; chance does not bring it back.
+        held: A fault keeps it silent; it does not come back at random.
         disks: Its disks' names.
-        swap: It has swap; without, the bot reports null for what TheEye calls cache.
+        swap: It has swap; without swap, the bot reports null for what TheEye calls cache.
         monitors: Its monitors.
         queue: Its jobs that are ready, oldest first.
         running: The one job its bot is running.
@@ -61,24 +61,24 @@ class Monitor:
         tags: Tags of its configuration.
         enable: False freezes its state.
         alerts: False stops mails only.
-        members: The monitors a nested one sums up.
-        seed: What its values depend on, besides the time.
-        has_configuration: False serves `monitor: null`.
-        has_event: False serves no last_event.
+        members: The monitors that a nested one combines.
+        seed: Its values depend on this and on the time.
+        has_configuration: If False, its JSON has `monitor: null`.
+        has_event: If False, its JSON has no last_event.
         state: normal, failure, updates_stopped.
         fails_count: Consecutive failing or missed reports; 0 after a normal one.
         recovery_count: Returns to normal; never falls.
         last_update_ms: The last report.
         last_check_ms: The last report, or check for a missing one.
-        event_state: What the last report said: normal, failure, or error.
+        event_state: State in the last report: normal, failure, or error.
         changed: The last report changed the state.
         failing: Its reports fail.
-        held: A fault keeps it failing; chance does not mend it.
-        trouble: What makes them fail, or did so last.
+        held: A fault keeps it failing; it does not recover at random.
+        trouble: The reason why the reports fail, or last failed.
         silent: It does not report, though its bot may.
-        overrides: Fields put into its JSON as they are, over what would stand there.
-        static: JSON of the fields that do not change, up to the rest; None when out of date.
-        encoded: JSON of the rest, or of all of it; None when out of date.
+        overrides: Fields that replace those of its JSON, unchanged.
+        static: JSON of the fields that do not change; None if out of date.
+        encoded: JSON of the other fields, or of all of them; None if out of date.
     """
 
     __slots__ = (
@@ -151,7 +151,7 @@ class Monitor:
         return self.host.hostname
 
     def report(self, at_ms: int) -> None:
-        """The bot reports: normal, or failing when there is trouble.
+        """The bot sends a report: normal, or failing if there is a problem.
 
         A failing report adds one to fails_count and changes the state once there are three in a row; a normal one
         resets the count, and adds one to recovery_count if the state was another.
@@ -178,11 +178,11 @@ class Monitor:
                 self.changed = True
 
     def check_for_reports(self, now_ms: int) -> bool:
-        """The server looks whether reports stopped; True when that changed the state just now.
+        """The server checks whether reports have stopped; True if this changed the state.
 
-        The age of the last report must pass 60 s and the looptime. Then every check after four looptimes counts one
-        failure, before that only each further looptime; the third one makes the state updates_stopped. Neither
-        last_update nor last_event change, so a stopped monitor shows its old values.
+        Nothing happens until the last report is older than 60 s and the looptime. Then each further looptime counts as
+        one failure; after four looptimes, each check does. The third failure changes the state to updates_stopped.
+        Neither last_update nor last_event change, so a stopped monitor shows its old values.
         """
         age = now_ms - self.last_update_ms
         skip = not self.enable or self.state == STOPPED or not self.looptime_ms
@@ -200,9 +200,9 @@ class Monitor:
         return True
 
     def sum_up(self, now_ms: int) -> bool:
-        """A nested monitor looks at its members: normal if all are; True when something about it changed.
+        """A nested monitor checks its members, and is normal if all of them are; True if anything about it changed.
 
-        Once failing it is left alone, times included, until every member is normal.
+        A failing nested monitor does not change, including its times, until every member is normal.
         """
         healthy = all(member.state == NORMAL for member in self.members)
         if not self.enable or self.silent or (self.state == FAILURE and not healthy):
@@ -212,9 +212,9 @@ class Monitor:
         return True
 
     def set_state(self, state: str, now_ms: int) -> None:
-        """Puts it into a state at once, as enough reports would; the simulation then goes on from there.
+        """Sets its state at once, as enough reports would do; the simulation then continues from there.
 
-        normal and failure stay while its reports go on saying the same. Any other state silences the monitor.
+        normal and failure stay as long as its reports say the same. Any other state silences the monitor.
         """
         was = self.state
         self.state = state

@@ -1,17 +1,17 @@
-"""What drives the jobs of a living world: schedules that fire, bots that take and run jobs, people who approve."""
+"""Drives the jobs of a world: schedules create jobs, bots take and run them, and people approve."""
 
 import random
 from functools import partial
 from typing import Final
 
-from theeye_exporter.demo.agenda import Agenda
-from theeye_exporter.demo.basics import MS
+from theeye_exporter.demo.event_queue import EventQueue
+from theeye_exporter.demo.ids_and_time import MS
 from theeye_exporter.demo.jobs import Job
 from theeye_exporter.demo.monitors import Host
 from theeye_exporter.demo.results import Ending
 from theeye_exporter.demo.tasks import KEPT_JOBS, Task
 from theeye_exporter.demo.workflows import Workflow
-from theeye_exporter.demo.workload import Workload
+from theeye_exporter.demo.workload import Start, Workload
 
 __all__ = ["Operations"]
 
@@ -27,10 +27,10 @@ _SERVER_ENDS_MS: Final = {"DummyJob": 25, "NotificationJob": 40}
 
 
 class Operations:
-    """Plans and carries out what happens to jobs by itself.
+    """Plans and runs everything that happens to jobs without a test.
 
     Attributes:
-        live: False: nothing is planned, and what is planned is not carried out.
+        live: If False, nothing is planned or run.
     """
 
     def __init__(
@@ -41,27 +41,27 @@ class Operations:
         self._workload = workload
         self._hosts = tuple(hosts.values())
         self._chance = random.Random(f"{seed} operations")
-        self._agenda = Agenda(now_ms)
+        self._queue = EventQueue(now_ms)
         workload.became_ready = self._became_ready
         workload.freed = self._look_for_work
 
     def start(self) -> None:
-        """Sets the schedules going."""
+        """Starts the schedules."""
         for task in self._workload.tasks.values():
             if task.interval_s is not None:
-                self._agenda.at(task.next_run_ms, partial(self._scheduled, task))
+                self._queue.at(task.next_run_ms, partial(self._scheduled, task))
         for workflow in self._workload.workflows.values():
             due_ms = workflow.next_run_ms
-            self._agenda.at(due_ms, partial(self._scheduled_run, workflow))
-        self._agenda.at(self._agenda.now_ms + self._pause_ms(), self._update_some_agent)
+            self._queue.at(due_ms, partial(self._scheduled_run, workflow))
+        self._queue.at(self._queue.now_ms + self._pause_ms(), self._update_some_agent)
 
     def run(self, until_ms: int) -> None:
-        """What happens up to a time; nothing while not live."""
+        """Runs everything up to a time; does nothing while not live."""
         if self.live:
-            self._agenda.run(until_ms)
+            self._queue.run(until_ms)
 
     def resume(self, now_ms: int) -> None:
-        """After a time in which nothing happened: the bots look for the jobs that have come in meanwhile."""
+        """Continues after a pause: the bots look for jobs that were created in the meantime."""
         for host in self._hosts:
             self._look_for_work(host, now_ms)
 
@@ -70,12 +70,15 @@ class Operations:
     def _scheduled(self, task: Task, at_ms: int) -> None:
         if task.interval_s is None or self._workload.tasks.get(task.id) is not task:
             return
+        if task.broken in {"schedule-disabled", "schedule-failed"}:
+            self._queue.at(at_ms + task.interval_s * MS, partial(self._scheduled, task))
+            return  # and the time of the next run stays in the past
         task.last_run_ms = at_ms
         task.next_run_ms = at_ms + task.interval_s * MS
-        self._agenda.at(task.next_run_ms, partial(self._scheduled, task))
-        if any(not job.ended for job in task.jobs):
+        self._queue.at(task.next_run_ms, partial(self._scheduled, task))
+        if task.broken or any(not job.ended for job in task.jobs):
             return  # a scheduled run is skipped while another one is in progress
-        job = self._workload.create(task, at_ms, origin="scheduler")
+        job = self._workload.create(task, at_ms, Start("scheduler"))
         if task.type == "script" and not self._calm and self._chance.random() < _BUILD_ERRORS:
             self._workload.end(job, at_ms, Ending("error"))
 
@@ -83,25 +86,25 @@ class Operations:
         if any(step.id not in self._workload.tasks for step in workflow.steps):
             return
         workflow.next_run_ms = at_ms + workflow.interval_s * MS
-        self._agenda.at(workflow.next_run_ms, partial(self._scheduled_run, workflow))
+        self._queue.at(workflow.next_run_ms, partial(self._scheduled_run, workflow))
         if all(run.ended for run in workflow.jobs):
-            self._workload.create_run(workflow, at_ms, origin="scheduler")
+            self._workload.create_run(workflow, at_ms, Start("scheduler"))
 
     def _update_some_agent(self, at_ms: int) -> None:
         self._workload.create_agent_update(self._chance.choice(self._hosts), at_ms)
-        self._agenda.at(at_ms + self._pause_ms(), self._update_some_agent)
+        self._queue.at(at_ms + self._pause_ms(), self._update_some_agent)
 
     def _pause_ms(self) -> int:
         return MS + round(self._chance.expovariate(1 / _UPDATE_EVERY_S) * MS)
 
-    # Bots: each runs one job at a time, and asks for the next a moment later.
+    # Bots: each runs one job at a time, and requests the next one a moment later.
 
     def _became_ready(self, job: Job, at_ms: int) -> None:
         if job.host is not None:
             job.host.queue.append(job)
             if self.live and job.host.running is None:
                 wait_ms = self._chance.randrange(200, 5 * MS)
-                self._agenda.at(at_ms + wait_ms, partial(self._look_for_work, job.host))
+                self._queue.at(at_ms + wait_ms, partial(self._look_for_work, job.host))
         elif self.live and job.type in _SERVER_ENDS_MS:
             self._end_later(job, at_ms + _SERVER_ENDS_MS[job.type], Ending("success"))
         elif self.live and job.type == "ApprovalJob":
@@ -132,15 +135,18 @@ class Operations:
         starts = job.starts
 
         def end(at_ms: int) -> None:
-            silent = job.host is not None and job.host.silent  # the bot cannot say that it is done
+            silent = job.host is not None and job.host.silent  # the bot cannot report the end
             gone = self._workload.jobs.get(job.id) is not job
             if gone or job.ended or job.starts != starts or (silent and not ending.by_server):
                 return
-            self._workload.end(job, at_ms, ending)
+            self._workload.end(job, at_ms, ending, job.task.ends[1] if job.task is not None and job.task.ends else None)
 
-        self._agenda.at(due_ms, end)
+        self._queue.at(due_ms, end)
 
     def _ending(self, job: Job) -> Ending:
+        if job.task is not None and job.task.ends is not None:
+            forced: Ending = job.task.ends[0]
+            return forced
         ending = self._ending_by_chance(job)
         if not self._calm or ending.state == "success":
             return ending
@@ -165,7 +171,7 @@ class Operations:
         return Ending("success", seconds)
 
     def host_returned(self, host: Host, at_ms: int) -> None:
-        """A bot works again: it reports the run that ended meanwhile, if the server has not given it up, and goes on."""
+        """A bot works again: it reports the run that ended meanwhile, unless the server gave it up, and continues."""
         job: Job | None = host.running
         if self.live and job is not None and not job.ended:
             due_ms, ending = job.planned
@@ -174,14 +180,14 @@ class Operations:
         self._look_for_work(host, at_ms)
 
     def host_stopped(self, host: Host, at_ms: int) -> None:
-        """The server finds a bot silent: it cancels what was assigned to it."""
+        """The server notices that a bot is silent, and cancels the jobs that were assigned to it."""
         for job in [job for job in self._workload.jobs.values() if job.host is host and job.lifecycle == "assigned"]:
             self._workload.end(job, at_ms, Ending("canceled", by_server=True))
 
     # The past.
 
     def invent_past(self, now_ms: int) -> None:
-        """Ends that lie before the start: up to five runs of each schedule, the last of them some moments ago."""
+        """Invents runs before the start: up to five of each schedule, the last of which ended a moment ago."""
         self.live = False
         runs: list[tuple[int, Task | Workflow]] = []
         workload = self._workload
@@ -206,9 +212,9 @@ class Operations:
     def _invent_run(self, what: Task | Workflow, at_ms: int, now_ms: int) -> None:
         if isinstance(what, Task):
             what.last_run_ms = at_ms
-            self._invent_end(self._workload.create(what, at_ms, origin="scheduler"), now_ms)
+            self._invent_end(self._workload.create(what, at_ms, Start("scheduler")), now_ms)
             return
-        run = self._workload.create_run(what, at_ms, origin="scheduler")
+        run = self._workload.create_run(what, at_ms, Start("scheduler"))
         for step in what.steps:
             for job in [job for job in step.jobs if job.workflow_job is run]:
                 self._invent_end(job, now_ms)
@@ -217,5 +223,5 @@ class Operations:
         ending = self._ending(job) if job.host is not None else Ending("success")
         waited_ms = self._chance.randrange(200, 5 * MS) if job.host is not None else 25
         end_ms = job.creation_ms + waited_ms + round((ending.seconds or 0) * MS)
-        # What would end after the start is cut short rather than left open: nobody would end it.
+        # A run that would end after the start is cut short: otherwise it would never end.
         self._workload.end(job, max(job.creation_ms + 1, min(end_ms, now_ms - 1)), ending)

@@ -1,16 +1,16 @@
-"""The hosts and monitors that stand at the start: a mixed fleet with everything in it that makes monitoring hard."""
+"""The hosts and monitors at the start: a mixed fleet with everything that makes monitoring hard."""
 
 import random
 from typing import Final
 
-from theeye_exporter.demo.basics import MS, Ids
 from theeye_exporter.demo.events import trouble_for
+from theeye_exporter.demo.ids_and_time import MS, Ids
 from theeye_exporter.demo.monitors import ALERT_AFTER, FAILURE, STOPPED, Host, Monitor
 
 __all__ = ["LOOPTIMES_S", "NASTY_NAME", "build_hosts", "build_monitors"]
 
 NASTY_NAME: Final = 'disk "C:\\data"\nsecond line ñ 🙂'
-"""A name as users really type them: quotes, a backslash, a line break, an emoji."""
+"""A name like those that users really type: quotes, a backslash, a line break, an emoji."""
 
 LOOPTIMES_S: Final = (10, 15, 30, 60)
 """Times between two reports, in seconds."""
@@ -27,7 +27,7 @@ _FAILING_AT_START: Final = 0.02
 _DAY_MS: Final = 86_400 * MS
 _LONG_SILENT_MS: Final = 2_400 * MS
 
-# What the bots of TheEye set up by themselves is called the same on every host: "Health", "Processes List".
+# Monitors that TheEye's bots set up have the same names on every host: "Health", "Processes List".
 _PER_HOST: Final = (
     ("host", "{host}"),
     ("dstat", "Health"),
@@ -43,7 +43,7 @@ _PER_HOST: Final = (
 
 
 def build_hosts(monitors: int, ids: Ids, chance: random.Random, now_ms: int) -> list[Host]:
-    """Hosts for that many monitors: ten on each; every third has no swap."""
+    """Hosts for the given number of monitors: ten on each; every third host has no swap."""
     count = max(_FEWEST_HOSTS, -(-monitors // _MONITORS_PER_HOST))
     hosts = []
     for number in range(count):
@@ -54,10 +54,10 @@ def build_hosts(monitors: int, ids: Ids, chance: random.Random, now_ms: int) -> 
     return hosts
 
 
-def build_monitors(  # noqa: PLR0913 - what a fleet is made of
+def build_monitors(  # noqa: PLR0913 - the properties of a monitor
     count: int, hosts: list[Host], ids: Ids, chance: random.Random, now_ms: int, *, calm: bool = False
 ) -> list[Monitor]:
-    """Monitors in the order the server lists them, which is none; unless calm, some in trouble, one host long silent."""
+    """Monitors in the server's order, which is random; unless `calm`, some are failing, and one host is long silent."""
     monitors: list[Monitor] = []
     for number in range(count):
         host = hosts[number // _MONITORS_PER_HOST % len(hosts)]

@@ -1,4 +1,4 @@
-"""The query strings of the API: where, sort and limit, as restify, qs, mongoose and MongoDB understand them together."""
+"""The query strings of the API: where, sort and limit, as restify, qs, mongoose and MongoDB handle them together."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
-from theeye_exporter.demo.basics import ID_DIGITS, parse_time
+from theeye_exporter.demo.ids_and_time import ID_DIGITS, parse_time
 
-__all__ = ["BadQueryError", "Selection", "parse_query", "read_selection", "select"]
+__all__ = ["BadQueryError", "Selection", "parse_query", "read_selection", "select", "stored_document"]
 
 Document = Mapping[str, Any]
 _T = TypeVar("_T")
@@ -29,7 +29,7 @@ class BadQueryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects, in which order, how many (0: all)."""
+    """Which objects to return, in which order, and how many (0: all)."""
 
     where: tuple[tuple[str, str, Any], ...] = ()
     sort: tuple[tuple[str, bool], ...] = ()
@@ -39,7 +39,7 @@ class Selection:
 def parse_query(query: str) -> dict[str, Any]:
     """Nested parameters of a query string: `where[a][$in][]=x` is `{"where": {"a": {"$in": ["x"]}}}`.
 
-    Values stay strings. Array indices of 20 and more, as qs has it, make an object instead of an array.
+    Values stay strings. As in qs, array indices from 20 on create an object instead of an array.
     """
     tree: dict[str, Any] = {}
     for key, value in parse_qsl(query, keep_blank_values=True)[:_PARAMETERS]:
@@ -78,10 +78,10 @@ def _arrays(value: Any) -> Any:
 
 
 def read_selection(parameters: Mapping[str, Any]) -> Selection:
-    """The where, sort and limit of a query.
+    """Reads where, sort and limit of a query.
 
     Raises:
-        BadQueryError: A value that cannot be cast to the field's type, an unknown operator, or no structure at all.
+        BadQueryError: A value does not fit the field's type, an operator is unknown, or the structure is invalid.
     """
     where = parameters.get("where", {})
     sort = parameters.get("sort", {})
@@ -108,14 +108,14 @@ def _direction(field: str, direction: Any) -> tuple[str, bool]:
 
 def _conditions(field: str, wanted: Any) -> Iterable[tuple[str, str, Any]]:
     if field in {"customer_id", "customer"}:
-        return  # the server puts its own there, after the client's
+        return  # the server replaces it with its own
     if not isinstance(wanted, dict):
         yield field, "$in" if isinstance(wanted, list) else "$eq", _cast(field, wanted)
         return
     for operator, operand in wanted.items():
         if operator not in _OPERATORS:
             raise BadQueryError(f"unknown operator {operator}")
-        if operator in {"$in", "$nin"}:
+        if operator in {"$in", "$nin", "$all"}:
             if isinstance(operand, dict):
                 raise BadQueryError(f"{operator} needs an array")
             yield field, operator, _cast(field, operand if isinstance(operand, list) else [operand])
@@ -167,12 +167,19 @@ _OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "$lte": _ordered(lambda have, want: have <= want),
     "$in": lambda have, want: any(one in want for one in have) if isinstance(have, list) else have in want,
     "$nin": lambda have, want: have not in want,
+    "$all": lambda have, want: all(one in have if isinstance(have, list) else one == have for one in want),
     "$exists": lambda have, want: (have is not None) == want,
 }
 
 
+def stored_document(document: Document) -> Document:
+    """The stored fields of a listed object: dates as milliseconds since the epoch."""
+    dates = {name: parse_time(document[name]) for name in _DATES if isinstance(document.get(name), str)}
+    return {**document, **dates}
+
+
 def _stored(document: Document, field: str) -> Any:
-    # `_id` is what the database calls it; `id` exists only in answers and matches nothing.
+    # The database calls it `_id`; `id` only exists in responses and matches nothing.
     if field == "id":
         return None
     return document.get("id") if field == "_id" else document.get(field)
@@ -182,9 +189,9 @@ def select(objects: Iterable[_T], selection: Selection, document: Callable[[_T],
     """The objects that match, sorted and cut.
 
     Args:
-        objects: What there is, in the order of the database.
-        selection: What is asked for.
-        document: The stored fields of an object: dates as milliseconds since the epoch.
+        objects: All objects, in the order of the database.
+        selection: The requested selection.
+        document: Returns the stored fields of an object: dates as milliseconds since the epoch.
     """
     chosen = [(document(one), one) for one in objects] if selection.where or selection.sort else []
     if not chosen:
@@ -204,7 +211,7 @@ def _pair_key(field: str, pair: tuple[Document, Any]) -> tuple[int, Any]:
 
 
 def _sort_key(value: Any) -> tuple[int, Any]:
-    # MongoDB sorts by type first: null, numbers (dates beside them here), strings, the rest.
+    # MongoDB sorts by type first: null, numbers (here also dates), strings, the rest.
     if value is None:
         return 0, 0
     if isinstance(value, (int, float)):

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the result, by type of job and way of ending. Layouts as agents 2.1.1 report them."""
+"""The results of runs, by type of job and ending, in the format of agents 2.1.1."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -21,10 +21,10 @@ class Ending(NamedTuple):
     """How a run ends.
 
     Attributes:
-        state: success, failure, timeout, canceled, error; or what else an old server may have stored.
-        seconds: Pure run time; None when nobody measured it.
-        code: Exit code; None takes the usual one.
-        by_server: Of a cancellation: the server did it, for a timeout that the bot let pass.
+        state: success, failure, timeout, canceled, error; or another state that an old server may have stored.
+        seconds: Pure run time; None if it was not measured.
+        code: Exit code; None for the usual one.
+        by_server: For a cancellation: the server did it, because the bot missed a timeout.
     """
 
     state: str
@@ -34,7 +34,7 @@ class Ending(NamedTuple):
 
 
 def result_of(job: Job, ending: Ending) -> tuple[Document | None, list[str]]:
-    """The result and the output of a job that ends so."""
+    """The result and the output of a job with this ending."""
     if job.type in {"WorkflowJob", "NotificationJob"}:
         return None, []
     if ending.state == "error":
@@ -46,7 +46,7 @@ def result_of(job: Job, ending: Ending) -> tuple[Document | None, list[str]]:
 
 
 def seconds_of(result: Document | None) -> float | None:
-    """The pure run time in a result; None when it has none."""
+    """The pure run time in a result; None if it has none."""
     times = (result or {}).get("times")
     if not isinstance(times, dict):
         return None
@@ -67,7 +67,7 @@ def _script(job: Job, ending: Ending) -> tuple[Document, list[str]]:
     rows = int(job.id[-3:], 16)
     hands_on = ending.state == "success" and rows % 3 == 0
     if hands_on:
-        # A last line of JSON hands data on to the next step.
+        # A last line of JSON passes data to the next step.
         line = msgspec.json.encode({"state": "success", "data": ["rows", rows]}).decode()
     result: Document = {
         "code": None if killed else code,

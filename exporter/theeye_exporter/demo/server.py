@@ -1,4 +1,4 @@
-"""A TheEye to talk to: the world behind a real HTTP port."""
+"""The server of the simulated TheEye, on a real HTTP port."""
 
 import socket
 import threading
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
@@ -16,9 +17,11 @@ from urllib.parse import parse_qsl, urlencode
 from theeye_exporter.demo.access import auth_used
 from theeye_exporter.demo.answers import Answer, Body, json_answer
 from theeye_exporter.demo.api import Api, Request
-from theeye_exporter.demo.faults import Fault, FaultSwitch, parse_faults
-from theeye_exporter.demo.mischief import afflicted, delay_of
+from theeye_exporter.demo.cost import Supervisor
+from theeye_exporter.demo.fault_injection import NOTHING, afflicted, delay_of
+from theeye_exporter.demo.faults import CHANGE_FAULTS, Fault, FaultSwitch, parse_faults
 from theeye_exporter.demo.query import parse_query
+from theeye_exporter.demo.routes import Match
 from theeye_exporter.demo.settings import DemoSettings
 from theeye_exporter.demo.wire import Sender, read_request
 from theeye_exporter.demo.world import World
@@ -33,14 +36,14 @@ _EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compare
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A request that came in, answered or not.
+    """A received request, answered or not.
 
     Attributes:
         method: GET, HEAD, …
         path: Its path, still encoded.
         query: Its query string, without the token.
-        auth: How it authenticated: header, query, both or none.
-        kind: The kind of endpoint, as faults name it; empty for no endpoint.
+        auth: How it authenticated: by header, query, both or neither.
+        kind: The kind of endpoint, as named in faults; empty for no endpoint.
     """
 
     method: str
@@ -51,15 +54,16 @@ class RequestRecord:
 
 
 class SimulatedTheEye:
-    """A simulated TheEye server; a context manager that listens inside.
+    """A simulated TheEye server; a context manager that listens inside its block.
 
     Attributes:
-        settings: What it is like.
-        world: What it serves; tests change it.
-        requests: The last requests but those for `/-/faults`, oldest first.
-        concurrent: Requests being answered.
-        most_concurrent: The most there ever were.
-        drip_seconds: Pause between two bytes of a dripping answer.
+        settings: Its settings.
+        world: The world that it serves; tests change it.
+        requests: The last requests, except those for `/-/faults`, oldest first.
+        concurrent: Number of requests that are being answered.
+        most_concurrent: Highest number of concurrent requests so far.
+        drip_seconds: Pause between two bytes of a dripping response.
+        supervisor: Counts what requests cost, if they do.
     """
 
     def __init__(self, settings: DemoSettings | None = None, clock: Callable[[], float] = time.time) -> None:
@@ -70,6 +74,7 @@ class SimulatedTheEye:
         self.most_concurrent = 0
         self.drip_seconds = 1.0
         self._api = Api(self.world, self.settings)
+        self.supervisor = Supervisor() if self.settings.cost == "supervisor" else None
         self._switch = FaultSwitch(self.settings.faults, self.settings.seed)
         self.world.afflict(self.settings.faults)
         self._lock = threading.Lock()
@@ -80,7 +85,7 @@ class SimulatedTheEye:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The faults that are on; may be set while running."""
+        """The active faults; they can be set while the server runs."""
         return self._switch.faults
 
     @faults.setter
@@ -90,7 +95,7 @@ class SimulatedTheEye:
 
     @property
     def port(self) -> int:
-        """The port it listens on.
+        """The port that it listens on.
 
         Raises:
             RuntimeError: It does not listen.
@@ -101,7 +106,7 @@ class SimulatedTheEye:
 
     @property
     def url(self) -> str:
-        """Where to reach it, without a slash at the end.
+        """Its base URL, without a trailing slash.
 
         Raises:
             RuntimeError: It does not listen.
@@ -112,10 +117,10 @@ class SimulatedTheEye:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def start(self) -> None:
-        """Listens and answers, in threads of its own.
+        """Starts listening and answering, in separate threads.
 
         Raises:
-            OSError: The address is not to be had.
+            OSError: The address is not available.
             RuntimeError: It is started already.
         """
         if self._listener is not None:
@@ -128,13 +133,13 @@ class SimulatedTheEye:
         self._accepting.start()
 
     def stop(self) -> None:
-        """Stops listening and ends every connection, however slow its answer; does nothing when not started."""
+        """Stops listening and ends every connection, even during a slow response; does nothing if not started."""
         if self._listener is None or self._accepting is None:
             return
         host = "::1" if ":" in self.settings.host else "127.0.0.1"
         self._stopping.set()
         own = self.settings.host if self.settings.host not in _EVERY_ADDRESS else host
-        with socket.create_connection((own, self.port)):  # accept() waits for somebody: here one comes
+        with socket.create_connection((own, self.port)):  # accept() waits for a connection: this wakes it up
             self._accepting.join()
         self._listener.close()
         with self._lock:
@@ -177,7 +182,7 @@ class SimulatedTheEye:
                     if not self._answer(request, sender, go_on=go_on):
                         break
         except (OSError, ValueError):
-            pass  # the other side went away, or never spoke HTTP: a server hangs up
+            pass  # the client went away, or does not speak HTTP: close the connection
         finally:
             with self._lock:
                 self._connections.pop(connection, None)
@@ -188,21 +193,33 @@ class SimulatedTheEye:
         if request.path == _FAULTS_PATH:
             return sender.send(self._change_faults(request), request, go_on=go_on)
         found = self._api.find(request)
-        kind = found.route.kind if found is not None else ""
+        kind = found.route.fault_kind if found is not None else ""
         with self._lock:
             self.requests.append(_record(request, kind))
             self.concurrent += 1
             self.most_concurrent = max(self.most_concurrent, self.concurrent)
         try:
-            faults = self._switch.hits(kind or None)
+            changes = found is not None and found.route.changes
+            faults = [fault for fault in self._switch.hits(kind or None) if changes or fault.name not in CHANGE_FAULTS]
             delay = delay_of(faults)
             if delay and self._wait(delay):
                 return False
-            answer = afflicted(faults, lambda: self._api.answer(request, found))
+            answer = afflicted(faults, lambda: self._carry_out(request, found, faults))
+            if self.supervisor is not None and self._wait(self.supervisor.take(kind, answer.body.objects)):
+                return False
             return sender.send(answer, request, go_on=go_on)
         finally:
             with self._lock:
                 self.concurrent -= 1
+
+    def _carry_out(self, request: Request, found: Match | None, faults: Iterable[Fault]) -> Answer:
+        members_fail = any(fault.name == "invalid-members" for fault in faults)
+        answer = partial(self._api.answer, request, found, members_fail=members_fail)
+        late = next((fault for fault in faults if fault.name == "applied-late"), None)
+        if late is None:
+            return answer()
+        self.world.later(late.seconds, answer)
+        return NOTHING
 
     def _change_faults(self, request: Request) -> Answer:
         try:

@@ -1,20 +1,20 @@
-"""Tasks: what can be run, by whom, and its JSON."""
+"""Tasks, users, and their JSON."""
 
 from typing import Any, Final
 
-from theeye_exporter.demo.basics import Organization, iso
+from theeye_exporter.demo.ids_and_time import Organization, iso
 from theeye_exporter.demo.monitors import Host
 
-__all__ = ["BOT_USER", "HUMAN", "KEPT_JOBS", "Task", "User"]
+__all__ = ["BOT_USER", "HUMAN", "KEPT_JOBS", "STARTER", "USERS", "WATCHER", "Task", "User"]
 
 Document = dict[str, Any]
 
 KEPT_JOBS: Final = 5
-"""How many of a task's newest jobs survive when another one is created; the server's default."""
+"""Number of a task's newest jobs that are kept when another one is created; the server's default."""
 
 
 class User:
-    """Somebody who starts or approves jobs, or a bot that reports them."""
+    """A user who starts or approves jobs, or a bot that reports them."""
 
     __slots__ = ("email", "id", "username")
 
@@ -24,39 +24,56 @@ class User:
         self.email = f"{username}@example.com"
 
     def document(self) -> Document:
-        """As it stands in results and environments."""
+        """Its JSON in results and environments."""
         return {"email": self.email, "username": self.username, "id": self.id}
 
 
 HUMAN: Final = User("5bf81d18ca5e7e000f80f8e1", "operator")
 BOT_USER: Final = User("5bf81d18ca5e7e000f80f8e2", "agent")
+STARTER: Final = User("5bf81d18ca5e7e000f80f8e3", "starter")
+"""A user of level user, with whom every task and workflow is shared at the start."""
+WATCHER: Final = User("5bf81d18ca5e7e000f80f8e4", "watcher")
+USERS: Final = (HUMAN, BOT_USER, STARTER, WATCHER)
 
 
 class Task:
-    """Something that can be run; times are milliseconds since the epoch.
+    """A task; times are milliseconds since the epoch.
 
     Attributes:
         id: Its object id.
         name: Not unique.
         type: script, scraper, approval, dummy, notification or nodejs.
-        host: Whose bot runs its jobs; None for those the server ends itself, and for a script nobody has placed yet.
-        timeout_ms: After which a run is killed; None is the default, 600 000.
+        host: The host whose bot runs its jobs; None if the server ends them itself, or if a script has no host yet.
+        timeout_ms: Run time after which a run is killed; None means the default, 600 000.
         interval_s: Seconds between two scheduled runs; None without a schedule.
         next_run_ms: The next scheduled run.
+        broken: The fault of its schedule, one of `SCHEDULE_FAULTS`; or empty.
         last_run_ms: The last scheduled run; None before the first.
         seconds: Shortest and longest usual run.
         failing: Share of runs that fail.
         tags: Its tags.
-        workflow_id: The workflow it is a step of.
-        execution_count: Runs started since it exists; the server's own count.
+        workflow_id: The workflow of which it is a step.
+        execution_count: The server's own count of started runs.
         jobs: Its jobs that still exist, oldest first.
+        acl: E-mail addresses of the users below administrators who may see and start it.
+        arguments: Its arguments as in its JSON: `order`, `label`, `type`, and the `value` of those of type fixed.
+        arguments_type: legacy (arguments arrive as sent) or json (each arrives as JSON text).
+        user_inputs: Whether a person has to enter the arguments.
+        foreign: Whether it belongs to the other organisation.
+        ends: How each of its runs ends, and the result, for tests; None for chance.
     """
 
     __slots__ = (
+        "acl",
+        "arguments",
+        "arguments_type",
+        "broken",
         "creation_ms",
+        "ends",
         "execution_count",
         "failing",
         "fingerprint",
+        "foreign",
         "host",
         "id",
         "interval_s",
@@ -72,6 +89,7 @@ class Task:
         "tags",
         "timeout_ms",
         "type",
+        "user_inputs",
         "workflow_id",
     )
 
@@ -91,6 +109,12 @@ class Task:
         self.workflow_id: str | None = None
         self.execution_count = 0
         self.jobs: list[Any] = []
+        self.acl: tuple[str, ...] = (STARTER.email,)
+        self.arguments: tuple[Document, ...] = ()
+        self.arguments_type = "legacy"
+        self.user_inputs = self.foreign = False
+        self.ends: Any = None
+        self.broken = ""
         self.fingerprint = self.secret = self.script_id = self.schedule_id = ""
 
     @property
@@ -100,12 +124,32 @@ class Task:
 
     @property
     def listed(self) -> bool:
-        """The list leaves out scripts and scrapers that have no host."""
+        """Whether lists contain it: they leave out scripts and scrapers without a host."""
+        return self.placed and not self.foreign
+
+    @property
+    def placed(self) -> bool:
+        """Whether it has everything that a run needs."""
         return self.host is not None or self.type not in {"script", "scraper"}
 
-    def document(self, owner: Organization) -> Document:
-        """Its JSON in lists and by itself."""
-        document = self._common(owner)
+    def stored(self) -> Document:
+        """Its fields in the database, for where and sort; times in milliseconds since the epoch."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "type": self.type,
+            "tags": self.tags,
+            "host_id": None if self.host is None else self.host.id,
+            "workflow_id": self.workflow_id,
+            "execution_count": self.execution_count,
+            "creation_date": self.creation_ms,
+            "last_update": self.last_update_ms,
+            "timeout": self.timeout_ms,
+        }
+
+    def document(self, organization: Organization) -> Document:
+        """Its JSON, in lists and alone."""
+        document = self._common(organization)
         host = self.host
         if self.type in {"script", "scraper"}:
             found = None if host is None else {"_id": host.id, "hostname": host.hostname, "id": host.id}
@@ -115,20 +159,20 @@ class Task:
             document |= {"script": script, "script_name": self._filename}
         if host is not None:
             document["hostname"] = host.hostname
-        document["schedules"] = [self._schedule(owner)] if self.interval_s is not None else []
+        document["schedules"] = [self._schedule(organization)] if self.interval_s is not None else []
         return document
 
-    def embedded(self, owner: Organization) -> Document:
-        """Its JSON inside a job, as it was before the job counted."""
-        document = self._common(owner) | {"customer": None, "host": None}
+    def embedded(self, organization: Organization) -> Document:
+        """Its JSON inside a job, from before the job was counted."""
+        document = self._common(organization) | {"customer": None, "host": None}
         document["execution_count"] = max(0, self.execution_count - 1)
         if self.type == "script":
             document["script"] = self.script_id
         return document
 
-    def unresolved(self, owner: Organization) -> Document:
-        """Its JSON inside a workflow's job: as the database holds it, secret included."""
-        document = self._common(owner)
+    def unresolved(self, organization: Organization) -> Document:
+        """Its JSON inside a workflow's job: as in the database, including the secret."""
+        document = self._common(organization)
         del document["id"]
         document |= {"_id": self.id, "secret": self.secret, "__v": 0}
         if self.host is not None:
@@ -138,13 +182,13 @@ class Task:
         return document
 
     def brief(self) -> Document:
-        """Its JSON inside the jobs that are running."""
+        """Its JSON inside running jobs."""
         document: Document = {"id": self.id, "_type": self._type, "type": self.type}
         if self.type == "approval":
             document["approvers"] = [HUMAN.id]
-        return document | {"task_arguments": [], "output_parameters": []}
+        return document | {"task_arguments": list(self.arguments), "output_parameters": []}
 
-    def script(self, owner: Organization) -> Document:
+    def script(self, organization: Organization) -> Document:
         """Its script's JSON inside a job."""
         filename = self._filename
         made = iso(self.creation_ms)
@@ -160,9 +204,9 @@ class Task:
             "filename": filename,
             "mimetype": "text/x-sh",
             "extension": "sh",
-            "customer": owner.id,
-            "customer_id": owner.id,
-            "customer_name": owner.name,
+            "customer": organization.id,
+            "customer_id": organization.id,
+            "customer_name": organization.name,
             "last_update": made,
             "creation_date": made,
             "keyname": f"{filename}[ts:{self.creation_ms}]",
@@ -177,7 +221,7 @@ class Task:
     def _filename(self) -> str:
         return f"task_{self.script_id[-6:]}.sh"
 
-    def _common(self, owner: Organization) -> Document:
+    def _common(self, organization: Organization) -> Document:
         document: Document = {
             "order": 0,
             "enable": True,
@@ -186,17 +230,17 @@ class Task:
             "tags": list(self.tags),
             "triggers": [],
             "grace_time": 0,
-            "task_arguments": [],
-            "arguments_type": "legacy",
+            "task_arguments": list(self.arguments),
+            "arguments_type": self.arguments_type,
             "output_parameters": [],
             "register_body": False,
             "execution_count": self.execution_count,
             "multitasking": True,
             "show_result": False,
             "assigned_users": [],
-            "user_inputs": False,
+            "user_inputs": self.user_inputs,
             "user_inputs_members": [],
-            "acl": [],
+            "acl": list(self.acl),
             "empty_viewers": False,
             "cancellable": True,
             "autoremove_completed_jobs_limit": KEPT_JOBS,
@@ -207,8 +251,8 @@ class Task:
             "creation_date": iso(self.creation_ms),
             "last_update": iso(self.last_update_ms),
             "name": self.name,
-            "customer": owner.id,
-            "customer_id": owner.id,
+            "customer": organization.id,
+            "customer_id": organization.id,
             "allows_dynamic_settings": False,
             "id": self.id,
         }
@@ -233,12 +277,12 @@ class Task:
             case _:
                 return {}
 
-    def _schedule(self, owner: Organization) -> Document:
+    def _schedule(self, organization: Organization) -> Document:
         every = f"{self.interval_s} seconds"
         data = {
             "task_id": self.id,
-            "customer_id": owner.id,
-            "customer_name": owner.name,
+            "customer_id": organization.id,
+            "customer_name": organization.name,
             "origin": "scheduler",
             "scheduleData": {"runDate": iso(self.creation_ms), "repeatEvery": every, "timezone": "Etc/UTC"},
         }
@@ -246,4 +290,9 @@ class Task:
         schedule |= {"repeatInterval": every, "repeatTimezone": "Etc/UTC", "nextRunAt": iso(self.next_run_ms)}
         if self.last_run_ms is not None:
             schedule |= {"lastRunAt": iso(self.last_run_ms), "lastFinishedAt": iso(self.last_run_ms + 30)}
+        if self.broken == "schedule-failed":
+            schedule["lastFinishedAt"] = schedule["failedAt"] = iso((self.last_run_ms or self.creation_ms) + 30)
+            schedule |= {"failCount": 1, "failReason": "customer is no longer available"}
+        if self.broken in {"schedule-disabled", "schedule-failed"}:
+            schedule["disabled"] = True
         return schedule

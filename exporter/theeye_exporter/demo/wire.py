@@ -1,4 +1,4 @@
-"""HTTP/1.1 over one connection: requests read, answers sent, whole or in the ways of a bad network."""
+"""HTTP/1.1 over one connection: reads requests, and sends responses intact or like a bad network."""
 
 import socket
 import zlib
@@ -23,14 +23,14 @@ _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED
 
 
 class BadRequestError(ValueError):
-    """What came is no HTTP request."""
+    """The input is not an HTTP request."""
 
 
 def read_request(stream: BinaryIO) -> tuple[Request, bool] | None:
-    """The next request, and whether the connection may go on after it; None at the end.
+    """The next request, and whether the connection can be kept afterwards; None at the end.
 
     Raises:
-        BadRequestError: It is no HTTP request.
+        BadRequestError: The input is not an HTTP request.
     """
     line = stream.readline(_LONGEST_LINE)
     if not line.strip():
@@ -59,13 +59,13 @@ def read_request(stream: BinaryIO) -> tuple[Request, bool] | None:
 
 @dataclass(slots=True)
 class Sender:
-    """Sends answers.
+    """Sends responses.
 
     Attributes:
-        connection: Where to.
-        wait: Waits that many seconds; True when the server stops meanwhile.
+        connection: The client's connection.
+        wait: Waits for the given seconds; returns True if the server stops meanwhile.
         date: The Date header's value.
-        drip_seconds: Pause between two bytes of a dripping answer.
+        drip_seconds: Pause between two bytes of a dripping response.
     """
 
     connection: socket.socket
@@ -74,7 +74,7 @@ class Sender:
     drip_seconds: float = 1.0
 
     def send(self, answer: Answer, request: Request, *, go_on: bool) -> bool:
-        """Sends an answer; True if the connection is still good for another request."""
+        """Sends a response; True if the connection can be used for another request."""
         match answer.transport:
             case "hang":
                 while self.connection.recv(_CHUNK):
@@ -163,7 +163,7 @@ def _plain_flood() -> Iterator[bytes]:
 
 
 def _bomb() -> Iterator[bytes]:
-    # A full flush makes a compressed block that stands alone, so that one block serves for all the gigabytes.
+    # A full flush makes an independent compressed block, which can be repeated for all the gigabytes.
     compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
     yield compressor.compress(b"[") + compressor.flush(zlib.Z_FULL_FLUSH)
     block = compressor.compress(b" " * _BLOCK) + compressor.flush(zlib.Z_FULL_FLUSH)

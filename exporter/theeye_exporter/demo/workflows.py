@@ -1,16 +1,16 @@
-"""Workflows: tasks in a row, and their JSON."""
+"""Workflows: sequences of tasks, and their JSON."""
 
 from itertools import pairwise
 from typing import Any
 
-from theeye_exporter.demo.basics import MS, Organization, iso
-from theeye_exporter.demo.tasks import KEPT_JOBS, Task
+from theeye_exporter.demo.ids_and_time import MS, Organization, iso
+from theeye_exporter.demo.tasks import KEPT_JOBS, STARTER, Task
 
 __all__ = ["Workflow"]
 
 
 class Workflow:
-    """Tasks in a row, version 2: the first one starts the next when it succeeds.
+    """A sequence of tasks: each task starts the next one when it succeeds.
 
     Attributes:
         id: Its object id.
@@ -18,11 +18,26 @@ class Workflow:
         steps: Its tasks, in order.
         interval_s: Seconds between two scheduled runs.
         next_run_ms: The next scheduled run, in milliseconds since the epoch.
-        runs: How many there have been.
+        runs: Number of runs so far.
         jobs: Its own jobs (one for each run) that still exist, oldest first.
+        acl: E-mail addresses of the users below administrators who may see and start it.
+        secret: Starts it without login.
+        version: Of its format; the jobs of version 1 never end.
     """
 
-    __slots__ = ("creation_ms", "id", "interval_s", "jobs", "name", "next_run_ms", "runs", "steps")
+    __slots__ = (
+        "acl",
+        "creation_ms",
+        "id",
+        "interval_s",
+        "jobs",
+        "name",
+        "next_run_ms",
+        "runs",
+        "secret",
+        "steps",
+        "version",
+    )
 
     def __init__(self, workflow_id: str, name: str, steps: tuple[Task, ...], creation_ms: int, interval_s: int) -> None:
         self.id = workflow_id
@@ -33,8 +48,11 @@ class Workflow:
         self.next_run_ms = 0
         self.runs = 0
         self.jobs: list[Any] = []
+        self.acl: tuple[str, ...] = (STARTER.email,)
+        self.secret = ""
+        self.version = 2
 
-    def document(self, owner: Organization) -> dict[str, Any]:
+    def document(self, organization: Organization) -> dict[str, Any]:
         """Its JSON in the list of workflows."""
         nodes = [
             {"v": step.id, "value": {"id": step.id, "_type": "ScriptTask", "name": step.name}} for step in self.steps
@@ -50,7 +68,7 @@ class Workflow:
             "table_view": False,
             "assigned_users": [],
             "user_inputs_members": [],
-            "acl": [],
+            "acl": list(self.acl),
             "empty_viewers": False,
             "acl_dynamic": False,
             "_type": "Workflow",
@@ -63,9 +81,9 @@ class Workflow:
                 "nodes": nodes,
                 "edges": edges,
             },
-            "version": 2,
-            "customer": owner.id,
-            "customer_id": owner.id,
+            "version": self.version,
+            "customer": organization.id,
+            "customer_id": organization.id,
             "creation_date": made,
             "last_update": iso(self.creation_ms + MS // 10),
             "start_task": self.steps[0].id,

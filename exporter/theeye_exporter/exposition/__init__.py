@@ -1,1 +1,1 @@
-"""Prometheus and OpenMetrics exposition; knows nothing of TheEye's API."""
+"""Prometheus and OpenMetrics exposition; it knows nothing about TheEye's API."""

@@ -1,10 +1,10 @@
-"""Samples to the bytes of the Prometheus text formats and of OpenMetrics.
+"""Renders samples to the Prometheus text formats and OpenMetrics.
 
 The formats differ in the lines above the samples, and in exemplars; all other lines are rendered once and shared.
-What is the same as in the publisher's last poll is not rendered again.
+Lines that are the same as in the publisher's last poll are not rendered again.
 """
 
-import hashlib
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,13 +20,19 @@ from theeye_exporter.exposition.samples import Column, HistogramValue, Samples
 __all__ = ["Format", "Piece", "Renderer", "Segment", "deflate", "header"]
 
 _CHUNK: Final = 1000
-"""Samples that are rendered, compressed and compared together: some 150 kB of text, a millisecond of work."""
+"""Number of samples to render, compress and compare together: about 150 kB of text, a millisecond of work."""
 
 _STATES_CHUNK: Final = 100
-"""The same for states: an object's changes seldom, but some object's always does."""
+"""The same for states: one object rarely changes its state, but some object always does."""
 
 _LEVEL: Final = 1
-"""As small as zlib's level 3 at five times the speed of its level 1; the levels above gain next to nothing."""
+"""As small as zlib's level 3, at five times the speed of its level 1; higher levels gain very little."""
+
+_SMALL: Final = 4096
+"""For up to this many bytes, zlib with a small window is as fast and needs 32 KiB; ISA-L needs ten times as much."""
+
+_SMALL_WINDOW: Final = 12
+_SMALL_MEMORY: Final = 5
 
 V = TypeVar("V")
 
@@ -45,10 +51,10 @@ class Piece:
 
     Attributes:
         text: the lines, UTF-8.
-        deflated: the same as raw DEFLATE data that ends on a byte boundary and is no final block, so that pieces can
-            be joined without compressing again.
+        deflated: the text as raw DEFLATE data. It ends on a byte boundary and without a final block, so that pieces can
+            be joined without compressing them again.
         crc32: checksum of the text.
-        with_exemplars: the same with exemplars, which only OpenMetrics has; None if there are none.
+        with_exemplars: the piece with exemplars, which only OpenMetrics has; None if there are none.
     """
 
     text: bytes
@@ -60,10 +66,7 @@ class Piece:
     def of(cls, text: bytes, exemplified: bytes | None = None) -> "Piece":
         """Compress `text`; `exemplified` is the same with exemplars."""
         other = None if exemplified is None or exemplified == text else cls.of(exemplified)
-        try:
-            return cls(text, deflate(text), isal_zlib.crc32(text), other)
-        finally:
-            _clear_vector_registers()
+        return cls(text, deflate(text), isal_zlib.crc32(text), other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class _Rendered(Generic[V]):
-    """A column as it was rendered last, with its pieces by the rows that they show."""
+    """A column as it was last rendered, with its pieces by the rows that they show."""
 
     column: Column[V]
     pieces: dict[tuple[int, int], Piece]
@@ -103,10 +106,10 @@ class _Rendered(Generic[V]):
         """Return the piece that shows these rows of `column`, None if there is none."""
         piece = self.pieces.get((first, until))
         rows, last = slice(first, until), self.column
-        # Where anything is another value, the first one often is.
+        # If any value differs, the first one often does.
         if piece is None or column.values[first] != last.values[first] or column.values[rows] != last.values[rows]:
             return None
-        # Often they are the very same list, and looking at a hundred thousand labels takes its time.
+        # Often they are the same list object, and comparing a hundred thousand labels takes time.
         same_labels = column.labels is last.labels or column.labels[rows] == last.labels[rows]
         return piece if same_labels else None
 
@@ -115,18 +118,22 @@ class Renderer:
     """Renders one publisher's samples, poll after poll.
 
     Args:
-        limit: samples of a family at most; the rest is cut.
+        limit: maximum samples per family; the rest is cut.
+        watch: called repeatedly with the bytes of text so far; an exception from it ends rendering.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, watch: Callable[[int], None] = lambda _: None) -> None:
         self._limit = limit
+        self._watch = watch
+        self._size = 0
         self._columns: dict[Family, _Rendered[float]] = {}
         self._histograms: dict[Family, _Rendered[HistogramValue]] = {}
 
     def render(self, samples: Samples) -> dict[Family, Segment]:
-        """Render samples; what is equal to the last call's costs a comparison only."""
+        """Render samples; parts that equal those of the last call are only compared."""
         columns, histograms = self._columns, self._histograms
         self._columns, self._histograms = {}, {}
+        self._size = 0
         alike: dict[int, dict[Family, Column[float]]] = {}
         for family, column in samples.items():
             last = columns.get(family)
@@ -134,7 +141,11 @@ class Renderer:
                 self._columns[family] = last
             elif family.states:
                 self._columns |= self._render(
-                    {family: column}, columns, len(family.states), _STATES_CHUNK, partial(partial, _draw_states)
+                    {family: column},
+                    columns,
+                    len(family.states),
+                    _STATES_CHUNK,
+                    lambda labels: partial(_draw_states, labels),
                 )
             else:
                 alike.setdefault(id(column.labels), {})[family] = column
@@ -143,7 +154,7 @@ class Renderer:
         for family, histogram in samples.histograms.items():
             width = len(histogram.values[0].counts) + 2 if histogram.values else 1
             self._histograms |= self._render(
-                {family: histogram}, histograms, width, _CHUNK, partial(partial, _draw_histograms)
+                {family: histogram}, histograms, width, _CHUNK, lambda labels: partial(_draw_histograms, labels)
             )
         segments = {family: rendered.segment for family, rendered in self._columns.items()}
         return segments | {family: rendered.segment for family, rendered in self._histograms.items()}
@@ -160,10 +171,10 @@ class Renderer:
 
         Args:
             columns: by family.
-            last: what was rendered last, of any families.
+            last: the last rendered columns, of any families.
             width: samples of a row.
-            chunk: about so many samples are rendered together.
-            drawing: returns, for labels, what draws a family's values.
+            chunk: approximate number of samples to render together.
+            drawing: returns, for labels, a function that draws a family's values.
         """
         labels = next(iter(columns.values())).labels
         end = min(len(labels), self._limit // width)
@@ -174,7 +185,9 @@ class Renderer:
             draw = drawing(labels[first:until])
             for family, column in columns.items():
                 piece = last[family].piece(column, first, until) if family in last else None
-                pieces[family][first, until] = piece or draw(family, column.values[first:until])
+                piece = pieces[family][first, until] = piece or draw(family, column.values[first:until])
+                self._size += len(piece.text)
+            self._watch(self._size)
         cut = (len(labels) - end) * width
         return {
             family: _Rendered(column, pieces[family], Segment(tuple(pieces[family].values()), end * width, cut))
@@ -203,16 +216,17 @@ class _Lines:
 
     def draw(self, family: Family, values: Sequence[float]) -> Piece:
         """Return a family's lines."""
-        # A report sets two times at once, so their lines differ in the name only.
+        # A report sets two times at once, so their lines differ only in the name.
         if values != self._values:
             self._values = values
             texts = zip(self._labels, _texts(values), strict=True)
-            self._ends = ["", *[f"{{{label}}} {text}\n" for label, text in texts]]
+            unlabelled = self._labels == [""]
+            self._ends = ["", *[f" {text}\n" if unlabelled else f"{{{label}}} {text}\n" for label, text in texts]]
         return Piece.of(family.name.join(self._ends).encode())
 
 
 def _texts(values: Sequence[float]) -> list[str]:
-    # The shortest text that reads back as the same number, as `repr` gives it, in a tenth of the time.
+    # The shortest text for the same number, like `repr`, in a tenth of the time.
     return msgspec.json.encode(values)[1:-1].decode().split(",")
 
 
@@ -224,7 +238,7 @@ def _draw_states(labels: Sequence[str], family: Family, values: Sequence[float])
 
 @cache
 def _state_blocks(family: Family) -> tuple[str, ...]:
-    """Return, for each state, the lines of an object that is in it; the object's labels are to replace U+0000."""
+    """Return, for each state, the lines of an object in this state; the object's labels have to replace U+0000."""
     return tuple(
         "".join(
             f'{family.name}{{\0,{family.labels[-1]}="{state}"}} {int(number == active)}\n'
@@ -254,21 +268,13 @@ def _draw_histograms(labels: Sequence[str], family: Family, values: Sequence[His
 
 def deflate(data: bytes) -> bytes:
     """Compress to raw DEFLATE data (RFC 1951) that further DEFLATE data may follow."""
+    if len(data) < _SMALL:
+        small = zlib.compressobj(_LEVEL, zlib.DEFLATED, -_SMALL_WINDOW, _SMALL_MEMORY)
+        return small.compress(data) + small.flush(zlib.Z_SYNC_FLUSH)
     compressor = isal_zlib.compressobj(level=_LEVEL, wbits=-isal_zlib.MAX_WBITS)
     return compressor.compress(data) + compressor.flush(isal_zlib.Z_SYNC_FLUSH)
 
 
-def _clear_vector_registers() -> None:
-    """Make the thread fast again after a call of ISA-L.
-
-    On processors with AVX-512, that library leaves the upper halves of the vector registers in use, and with these any
-    code for older processors, such as the interpreter's, takes a seventh longer until somebody clears them (Intel's
-    optimization manual, "Mixing AVX code with SSE code"). OpenSSL's SHA-512 does, in a microsecond. Elsewhere this
-    changes nothing.
-    """
-    hashlib.sha512(b"", usedforsecurity=False).digest()
-
-
 def _escape_help(text: str) -> str:
-    # Quotes need no escape in classic text and must not have one in it; no help of ours contains any.
+    # Classic text must not escape quotes; none of our HELP texts contains any.
     return text.replace("\\", "\\\\").replace("\n", "\\n")

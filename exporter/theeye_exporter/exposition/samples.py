@@ -1,4 +1,4 @@
-"""Samples as collectors make them and the renderer takes them."""
+"""Samples as collectors create them and the renderer reads them."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +19,9 @@ class HistogramValue:
 
     Attributes:
         bounds: upper bounds of the buckets, increasing, without the infinite one.
-        counts: observations per bucket, not cumulated; one more than the bounds.
+        counts: observations per bucket, not cumulative; one more than there are bounds.
         sum: sum of the observations.
-        exemplars: by bucket, rendered as OpenMetrics has them after the `#`.
+        exemplars: by bucket, rendered as OpenMetrics writes them after the `#`.
     """
 
     bounds: Sequence[float]
@@ -34,12 +34,12 @@ class HistogramValue:
 class Column(Generic[V]):
     """One family's values, in order.
 
-    Nobody changes a column, its lists or a value in them once it is rendered: the renderer compares the next one with it.
+    A rendered column, its lists and their values must not be changed: the renderer compares the next column with them.
 
     Attributes:
         labels: each value's labels, as `LabelCache` and `format_labels` render them.
-        values: finite numbers; what is not known has no row. In a family of states, where labels are without the
-            state, the position of the state among them.
+        values: finite numbers; an unknown value has no row. In a family of states, the labels do not contain the state,
+            and the value is the position of the state.
     """
 
     labels: list[str] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Column(Generic[V]):
 
 
 def known_values(labels: list[str], values: list[V | None]) -> Column[V]:
-    """Return a column of the values that are known. If all are, its labels are the very same list, poll after poll."""
+    """Return a column of the known values. If all are known, its labels are the same list object in every poll."""
     if type(None) not in set(map(type, values)):
         return Column(labels, cast("list[V]", values))
     known = [value is not None for value in values]
@@ -66,7 +66,7 @@ def known_values(labels: list[str], values: list[V | None]) -> Column[V]:
 
 
 class Samples(defaultdict[Family, Column[float]]):
-    """Columns by family, histograms in `histograms`; a family that is looked up shows up, if need be without samples."""
+    """Columns by family, histograms in `histograms`; looking up a family adds it, even without samples."""
 
     def __init__(self) -> None:
         super().__init__(Column)

@@ -1,20 +1,21 @@
-"""What a scrape serves: an immutable snapshot, swapped by one reference.
+"""The data that scrapes get: an immutable snapshot, replaced by a single assignment.
 
-A collector publishes its segments; the store assembles a new snapshot from everybody's latest ones. Readers take the
-current snapshot and never wait for a poll. Data that outlives its `valid_until` disappears at the next read, even if
-no collector runs any more.
+Collectors publish their segments. When a scrape arrives, the store assembles a snapshot from the latest segments.
+Readers never wait for a poll. Data disappears at the first read after its `valid_until`, even if no collector runs any
+more.
 """
 
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Final, NamedTuple
 
 from isal import isal_zlib
 
-from theeye_exporter.exposition.families import CATALOGUE
 from theeye_exporter.exposition.family import Family
 from theeye_exporter.exposition.render import Format, Piece, Segment, header
 
@@ -25,9 +26,12 @@ _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # RFC 1952: d
 
 _BLOCK: Final = 512 * 1024
 
+_TOGETHER: Final = 32
+"""Number of publishers whose segments of a family are joined together: a scrape joins only those that changed."""
+
 
 class Publisher(NamedTuple):
-    """Who publishes samples: an organisation's collector, by its name."""
+    """The publisher of samples: an organisation's collector, by name."""
 
     organization: str
     collector: str
@@ -38,7 +42,7 @@ class Encoded:
     """The beginning of a gzip member (RFC 1952).
 
     Attributes:
-        data: its header and raw DEFLATE data without a final block, in blocks that a server can send as they are.
+        data: its header and raw DEFLATE data without a final block, in blocks that a server can send unchanged.
         crc32: checksum of the uncompressed data.
         length: bytes of the uncompressed data.
     """
@@ -48,25 +52,45 @@ class Encoded:
     length: int
 
 
+class _Entries:
+    """Segments of a family from some publishers; their pieces are joined once, when a scrape needs that."""
+
+    __slots__ = ("_joined", "entries")
+
+    def __init__(self, entries: Iterable[tuple[Publisher, Segment]]) -> None:
+        self.entries = tuple(entries)
+        self._joined: dict[Format, _Joined] = {}
+
+    def pieces(self, fmt: Format) -> Iterator[Piece]:
+        """Yield the pieces to show in a format."""
+        for _, segment in self.entries:
+            yield from segment.pieces_of(fmt)
+
+    def joined(self, fmt: Format) -> "_Joined":
+        """Return the pieces as one."""
+        joined = self._joined.get(fmt)
+        if joined is None:
+            joined = self._joined[fmt] = _join((p.deflated, p.crc32, len(p.text)) for p in self.pieces(fmt))
+        return joined
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The rendered families of all collectors at one moment.
 
     Attributes:
-        families: each family that has segments, with these and who published them, in the catalogue's order.
+        families: each family with its segments, in the order of the catalogue.
         valid_until: monotonic time, in seconds, at which the first of the data becomes too old to be served.
         series: number of samples.
         size: bytes of the samples' lines.
         cut: samples left out because of the series limit, by family name.
-        version: grows with each snapshot of a store.
     """
 
-    families: tuple[tuple[Family, tuple[tuple[Publisher, Segment], ...]], ...] = ()
+    families: tuple[tuple[Family, tuple[_Entries, ...]], ...] = ()
     valid_until: float = float("inf")
     series: int = 0
     size: int = 0
     cut: Mapping[str, int] = field(default_factory=dict)
-    version: int = 0
     _encoded: dict[Format, Encoded] = field(default_factory=dict, repr=False, compare=False)
 
     def identity(self, fmt: Format) -> tuple[bytes, ...]:
@@ -77,37 +101,59 @@ class Snapshot:
         """Return the compressed body; joined once per snapshot and format."""
         encoded = self._encoded.get(fmt)
         if encoded is None:
-            crc32 = length = 0
-            data = [_GZIP_HEADER]
-            for piece in self._pieces(fmt):
-                crc32 = isal_zlib.crc32_combine(crc32, piece.crc32, len(piece.text))
-                length += len(piece.text)
-                data.append(piece.deflated)
-            # Two readers may both come here; both build the same value.
-            joined = b"".join(data)
-            blocks = tuple(joined[start : start + _BLOCK] for start in range(0, len(joined), _BLOCK))
-            encoded = self._encoded[fmt] = Encoded(blocks, crc32, length)
+            joined = _join(part for family, groups in self.families for part in _parts(family, groups, fmt))
+            # Two readers can get here at the same time; both build the same value.
+            data = _GZIP_HEADER + joined.deflated
+            blocks = tuple(data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
+            encoded = self._encoded[fmt] = Encoded(blocks, joined.crc32, joined.length)
         return encoded
 
     def only(self, wanted: Callable[[Family, str], bool]) -> "Snapshot":
-        """Return the part of which `wanted` says so, asked with a family and the name of a collector that has it."""
+        """Return the part that `wanted` selects; it gets a family and the name of a collector that publishes it."""
         families = (
-            (family, tuple(entry for entry in entries if wanted(family, entry[0].collector)))
-            for family, entries in self.families
+            (
+                family,
+                _Entries(entry for group in groups for entry in group.entries if wanted(family, entry[0].collector)),
+            )
+            for family, groups in self.families
         )
-        return Snapshot(tuple((family, entries) for family, entries in families if entries))
+        return Snapshot(tuple((family, (group,)) for family, group in families if group.entries))
 
     def _pieces(self, fmt: Format) -> Iterator[Piece]:
-        for family, entries in self.families:
+        for family, groups in self.families:
             yield header(family, fmt)
-            for _, segment in entries:
-                yield from segment.pieces_of(fmt)
+            for group in groups:
+                yield from group.pieces(fmt)
+
+
+class _Joined(NamedTuple):
+    """Pieces, one after the other: compressed, with checksum and length of the text."""
+
+    deflated: bytes
+    crc32: int
+    length: int
+
+
+def _parts(family: Family, groups: Iterable[_Entries], fmt: Format) -> Iterator["_Joined"]:
+    above = header(family, fmt)
+    yield _Joined(above.deflated, above.crc32, len(above.text))
+    for group in groups:
+        yield group.joined(fmt)
+
+
+def _join(parts: Iterable[tuple[bytes, int, int]]) -> _Joined:
+    combine, crc32, total, data = isal_zlib.crc32_combine, 0, 0, []
+    for deflated, checksum, length in parts:
+        crc32 = combine(crc32, checksum, length)
+        total += length
+        data.append(deflated)
+    return _Joined(b"".join(data), crc32, total)
 
 
 def gzip_end(body: Encoded, tail: bytes) -> bytes:
-    """Return what completes `body` to one gzip member that ends with `tail`.
+    """Return the bytes that complete `body` to one gzip member that ends with `tail`.
 
-    One member, because some readers ignore what follows the first.
+    It is one member, because some readers ignore everything after the first.
     """
     compressor = zlib.compressobj(level=1, wbits=-zlib.MAX_WBITS)
     return b"".join(
@@ -119,62 +165,153 @@ def gzip_end(body: Encoded, tail: bytes) -> bytes:
     )
 
 
-class SnapshotStore:
-    """Holds everybody's latest segments and the snapshot made of them. Safe for threads.
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    """The last publication of a publisher, with its totals for the snapshot."""
 
-    `monotonic` is the clock of `valid_until`.
+    segments: Mapping[Family, Segment]
+    valid_until: float
+    series: int
+    size: int
+    cut: Mapping[str, int]
+
+    @classmethod
+    def of(cls, segments: Mapping[Family, Segment], valid_until: float) -> "_Publication":
+        series = sum(segment.series for segment in segments.values())
+        size = sum(len(piece.text) for segment in segments.values() for piece in segment.pieces)
+        cut = {family.name: segment.cut for family, segment in segments.items() if segment.cut}
+        return cls(segments, valid_until, series, size, cut)
+
+
+class _Column:
+    """The latest segments of a family."""
+
+    def __init__(self) -> None:
+        self._groups: list[_Group] = []
+        self._places: dict[Publisher, _Group] = {}
+
+    def put(self, publisher: Publisher, segment: Segment) -> None:
+        """Replace a publisher's segment."""
+        group = self._places.get(publisher)
+        if group is None:
+            if not self._groups or len(self._groups[-1].segments) >= _TOGETHER:
+                self._groups.append(_Group())
+            group = self._places[publisher] = self._groups[-1]
+        group.segments[publisher] = segment
+        group.entries = None
+
+    def remove(self, publisher: Publisher) -> None:
+        """Remove a publisher's segment."""
+        group = self._places.pop(publisher)
+        del group.segments[publisher]
+        group.entries = None
+        if not group.segments:
+            self._groups.remove(group)
+
+    def shown(self) -> tuple[_Entries, ...]:
+        """Return all segments; only groups that changed are new objects."""
+        for group in self._groups:
+            if group.entries is None:
+                group.entries = _Entries(group.segments.items())
+        return tuple(group.entries for group in self._groups if group.entries is not None)
+
+
+class _Group:
+    """Segments that are joined together; `entries` is None since they changed."""
+
+    __slots__ = ("entries", "segments")
+
+    def __init__(self) -> None:
+        self.segments: dict[Publisher, Segment] = {}
+        self.entries: _Entries | None = None
+
+
+class SnapshotStore:
+    """Holds the latest segments of all publishers, and the snapshot made of them. Safe for threads.
+
+    Publishing takes time only for the new segments; the snapshot is assembled when it is requested.
+
+    Args:
+        catalogue: every family that can be published, in the order of a snapshot.
+        monotonic: the clock of `valid_until`.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, catalogue: Sequence[Family], monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._published: dict[Publisher, tuple[Mapping[Family, Segment], float]] = {}
-        self._snapshot = Snapshot()
+        self._publications: dict[Publisher, _Publication] = {}
+        self._columns = {family: _Column() for family in catalogue}
+        self._series = self._size = 0
+        self._cut: Counter[str] = Counter()
+        self._snapshot: Snapshot | None = Snapshot()
+        """None if something was published or withdrawn since the last snapshot."""
 
     def publish(self, publisher: Publisher, segments: Mapping[Family, Segment], valid_until: float) -> None:
-        """Replace everything that `publisher` published before; readers see all of it or nothing."""
+        """Replace everything that `publisher` published before; readers see all of it or nothing.
+
+        Raises:
+            ValueError: a family is not in the catalogue.
+        """
+        if strange := [family for family in segments if family not in self._columns]:
+            raise ValueError(f"not in the catalogue: {', '.join(sorted(family.name for family in strange))}")
+        publication = _Publication.of(segments, valid_until)
         with self._lock:
-            self._published[publisher] = (segments, valid_until)
-            self._assemble()
+            former = self._publications.get(publisher)
+            for family in former.segments.keys() - segments.keys() if former is not None else ():
+                self._columns[family].remove(publisher)
+            for family, segment in segments.items():
+                if former is None or not _alike(former.segments.get(family), segment):
+                    self._columns[family].put(publisher, segment)
+            self._count(former, publication)
+            self._publications[publisher] = publication
+            self._snapshot = None
 
     def withdraw(self, publisher: Publisher) -> None:
-        """Take away what `publisher` published, if anything."""
+        """Remove everything that `publisher` published, if anything."""
         with self._lock:
-            if self._published.pop(publisher, None) is not None:
-                self._assemble()
+            self._withdraw(publisher)
 
     def current(self) -> Snapshot:
         """Return the snapshot to serve now."""
         snapshot = self._snapshot
-        if self._monotonic() < snapshot.valid_until:
+        if snapshot is not None and self._monotonic() < snapshot.valid_until:
             return snapshot
         with self._lock:
-            self._assemble()
-            return self._snapshot
+            self._snapshot = snapshot = self._assemble()
+            return snapshot
 
-    def _assemble(self) -> None:
+    def _withdraw(self, publisher: Publisher) -> None:
+        publication = self._publications.pop(publisher, None)
+        if publication is not None:
+            for family in publication.segments:
+                self._columns[family].remove(publisher)
+            self._count(publication, None)
+            self._snapshot = None
+
+    def _count(self, former: _Publication | None, latter: _Publication | None) -> None:
+        for sign, publication in ((-1, former), (1, latter)):
+            if publication is not None:
+                self._series += sign * publication.series
+                self._size += sign * publication.size
+                for name, cut in publication.cut.items():
+                    self._cut[name] += sign * cut
+
+    def _assemble(self) -> Snapshot:
         now = self._monotonic()
-        self._published = {publisher: entry for publisher, entry in self._published.items() if now < entry[1]}
-        families = []
-        cut: dict[str, int] = {}
-        series = size = 0
-        for family in CATALOGUE:
-            entries = tuple(
-                (publisher, segments[family])
-                for publisher, (segments, _) in self._published.items()
-                if family in segments
-            )
-            if entries:
-                families.append((family, entries))
-                series += sum(segment.series for _, segment in entries)
-                size += sum(len(piece.text) for _, segment in entries for piece in segment.pieces)
-                if family_cut := sum(segment.cut for _, segment in entries):
-                    cut[family.name] = family_cut
-        self._snapshot = Snapshot(
-            families=tuple(families),
-            valid_until=min((entry[1] for entry in self._published.values()), default=float("inf")),
-            series=series,
-            size=size,
-            cut=cut,
-            version=self._snapshot.version + 1,
+        for publisher in [name for name, published in self._publications.items() if published.valid_until <= now]:
+            self._withdraw(publisher)
+        shown = ((family, column.shown()) for family, column in self._columns.items())
+        return Snapshot(
+            families=tuple((family, groups) for family, groups in shown if groups),
+            valid_until=min((published.valid_until for published in self._publications.values()), default=float("inf")),
+            series=self._series,
+            size=self._size,
+            cut=+self._cut,
         )
+
+
+def _alike(former: Segment | None, latter: Segment) -> bool:
+    """Whether a segment consists of the same pieces as the former one."""
+    return (
+        former is not None and len(former.pieces) == len(latter.pieces) and all(map(is_, former.pieces, latter.pieces))
+    )

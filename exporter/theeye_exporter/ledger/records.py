@@ -1,38 +1,53 @@
-"""What the ledger knows, as it is kept in memory and on disk.
+"""The records of the ledger, in memory and on disk.
 
 All times are Unix times in seconds, by TheEye's clock.
 """
 
 import bisect
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from theeye_exporter.theeye.lifecycle import Outcome
 
-__all__ = ["Account", "Bounds", "Cursor", "Histogram", "KnownJob", "LastRun", "Owner", "OwnerKind"]
+__all__ = [
+    "Bounds",
+    "Cursor",
+    "Failures",
+    "Histogram",
+    "KnownJob",
+    "LastRun",
+    "Presence",
+    "ResultOf",
+    "RunKey",
+    "RunKind",
+    "RunTotals",
+    "Triggers",
+]
+
+_FAILURES_REMEMBERED: Final = 10
 
 
-class OwnerKind(StrEnum):
-    """Whose runs are counted together."""
+class RunKind(StrEnum):
+    """The kind of object whose runs are counted together."""
 
     TASK = "task"
     WORKFLOW = "workflow"
     OTHER = "other"
 
 
-class Owner(NamedTuple):
-    """A task or a workflow by its id; for jobs of neither, the type of job."""
+class RunKey(NamedTuple):
+    """The id of a task or workflow; for other jobs, the type of job."""
 
-    kind: OwnerKind
+    kind: RunKind
     id: str
 
 
 class Histogram(msgspec.Struct):
-    """Observations by upper bound; the last count is that of observations above all bounds.
+    """Observations by upper bound; the last count is for observations above all bounds.
 
-    `latest` has, per bucket, the job, value and time of its last observation.
+    `latest` holds, per bucket, the job, value and time of its last observation.
     """
 
     bounds: tuple[float, ...]
@@ -62,8 +77,8 @@ class Bounds(NamedTuple):
 
     Attributes:
         duration: run times of tasks.
-        turnaround: times from creation to end, of tasks.
-        workflow_turnaround: the same of workflows.
+        turnaround: times from creation to end for tasks.
+        workflow_turnaround: the same for workflows.
     """
 
     duration: tuple[float, ...] | None
@@ -72,7 +87,7 @@ class Bounds(NamedTuple):
 
 
 class LastRun(msgspec.Struct):
-    """The run of an owner that finished last; see the job for the meaning of its fields."""
+    """The last finished run of a task or workflow; `KnownJob` explains the fields."""
 
     job_id: str
     name: str
@@ -83,18 +98,60 @@ class LastRun(msgspec.Struct):
     exit_code: float | None = None
 
 
-class Account(msgspec.Struct):
-    """Everything that is counted for an owner.
+class Failures(msgspec.Struct):
+    """The failed runs that ended after the last success, in whatever order runs are recorded.
 
     Attributes:
-        runs: finished runs by outcome; an outcome that never came up is missing.
+        count: their number.
+        latest: when the last of them ended, in order; a success that is recorded late ended before some of them.
+    """
+
+    count: int = 0
+    latest: list[float] = msgspec.field(default_factory=list)
+
+    def fail(self, at: float) -> None:
+        """Add a run that ended after the last success."""
+        self.count += 1
+        bisect.insort(self.latest, at)
+        del self.latest[:-_FAILURES_REMEMBERED]
+
+    def succeed(self, at: float) -> None:
+        """Forget the runs that ended before this success."""
+        later = [failed for failed in self.latest if failed > at]
+        if len(later) < len(self.latest) or self.count == len(self.latest):
+            self.count, self.latest = len(later), later
+
+
+class Triggers(msgspec.Struct, frozen=True):
+    """What is known about the triggers of a task's schedules; `triggers.py` says how it changes.
+
+    Attributes:
+        seen: the last trigger that TheEye stated before `waiting`.
+        executions: TheEye's own count of executions at that time.
+        waiting: the first trigger since which no job was created; None if there is none.
+        missed: whether that trigger should have created a job by now.
+    """
+
+    seen: float
+    executions: int
+    waiting: float | None = None
+    missed: bool = False
+
+
+class RunTotals(msgspec.Struct):
+    """Everything that is counted for a task, a workflow or a type of job.
+
+    Attributes:
+        runs: finished runs by outcome; an outcome that never occurred is missing.
         duration: pure run times.
         turnaround: times from creation to end.
-        last: the run that finished last.
+        last: the last finished run.
         last_success: when a run last succeeded.
         jobs_seen: jobs that were created since `executions_before` was taken.
-        executions_before: TheEye's own count of executions when counting began, None before it was read.
-        unseen: runs that TheEye counted and nobody saw; an estimate that only grows.
+        executions_before: TheEye's own count of executions when counting began; None until it was read.
+        unseen: lower bound of the runs that TheEye counted but no poll saw; it only grows.
+        failures: failed runs since the last success.
+        triggers: for a task with a schedule, which of its triggers created no job.
     """
 
     runs: dict[Outcome, int] = msgspec.field(default_factory=dict)
@@ -105,64 +162,111 @@ class Account(msgspec.Struct):
     jobs_seen: int = 0
     executions_before: int | None = None
     unseen: int = 0
+    failures: Failures = msgspec.field(default_factory=Failures)
+    triggers: Triggers | None = None
+
+    @property
+    def consecutive_failures(self) -> int:
+        """Failed runs since the last success; state files of older versions only contain the last run."""
+        last = self.last
+        failed_last = last is not None and last.outcome.is_failed and last.finished > (self.last_success or 0)
+        return max(self.failures.count, int(failed_last))
+
+
+class Presence(StrEnum):
+    """How a job was last seen."""
+
+    OPEN = "open"
+    """It had not ended."""
+    MISSING = "missing"
+    """It had not ended, and is no longer listed: it ended or was deleted; fetching the job shows which."""
+    UNLISTED = "unlisted"
+    """It is in an unknown lifecycle, which no list of open jobs contains."""
+    ENDED = "ended"
+    CHANGED = "changed"
+    """It had ended and has changed since: its result will show whether it was run again or edited."""
+    DAMAGED = "damaged"
+    """Only its id is known, because the state file was damaged."""
+
+
+class ResultOf(StrEnum):
+    """The status of the result of a job's last run."""
+
+    NONE = "none"
+    """There is none, or the ledger gave it up."""
+    WANTED = "wanted"
+    """It has yet to be fetched."""
+    READ = "read"
 
 
 class KnownJob(msgspec.Struct):
-    """A job that TheEye has or may have.
+    """A job that TheEye has or may have; `update.py` says how it changes.
 
     Attributes:
-        owner: whose run it is.
-        name: the owner's name when the job was created.
+        run_key: the task, workflow or type that its runs belong to.
+        name: the name of its task or workflow when the job was created.
         updated: `last_update` as last seen.
+        presence: how it was last seen.
+        result: status of the result of the last recorded run.
+        counted: whether that run is counted, which it is not if it is from before counting began; before the first run,
+            whether the job is included in the `jobs_seen` of its totals.
         created: creation time, if known.
-        before: whether it was there before counting began.
-        open: whether it had not ended when last seen.
-        runs: finished runs that were recorded of it; a restart gives it a further one.
-        finished: end of the last recorded run, 0 without one.
-        outcome: of the last recorded run.
-        duration: pure run time of that run in seconds, if known.
-        exit_code: of that run, if known.
-        result_known: whether run time and exit code are those of a result that was read.
-        wants_result: whether that run's result is still to be fetched.
-        counted: whether that run is counted (and not from before counting began).
-        suspect: whether it changed since, which may be a further run or an edit; its result will tell.
-        attempts: failed attempts to fetch the result.
-        missing: whether the job was open and is listed no more.
+        runs: number of its finished runs on record; a restart adds another one.
+        finished: end of the last recorded run; 0 without one.
+        outcome: outcome of the last recorded run.
+        duration: pure run time of that run in seconds, if its result was read and has one.
+        exit_code: exit code of that run, under the same conditions.
+        attempts: failed attempts to fetch the job in full.
     """
 
-    owner: Owner
+    run_key: RunKey = msgspec.field(name="owner")
     name: str
     updated: float
+    presence: Presence
+    result: ResultOf
+    counted: bool
     created: float | None = None
-    before: bool = False
-    open: bool = False
     runs: int = 0
     finished: float = 0.0
     outcome: Outcome = Outcome.UNKNOWN
     duration: float | None = None
     exit_code: float | None = None
-    result_known: bool = False
-    wants_result: bool = False
-    counted: bool = False
-    suspect: bool = False
     attempts: int = 0
-    missing: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a list of open jobs must contain it."""
+        return self.presence in {Presence.OPEN, Presence.MISSING}
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it had ended when it was last seen."""
+        return self.presence in {Presence.ENDED, Presence.CHANGED}
 
     @property
     def needs_attention(self) -> bool:
-        """Whether the job has to be looked at in full."""
-        return self.wants_result or self.suspect or self.missing
+        """Whether the job has to be fetched in full."""
+        return self.presence in {Presence.MISSING, Presence.CHANGED} or self.result is ResultOf.WANTED
 
 
 class Cursor(msgspec.Struct):
-    """How far an organisation's jobs are read.
+    """How far an organisation's jobs have been read.
 
     Attributes:
-        updated: changes up to this time are read; None before the first list.
-        began: when counting began; what ended before is not counted.
-        listed: up to when the last list of all jobs had everything that could be seen.
+        updated: changes up to this time have been read; None before the first list.
+        began: when counting began; earlier runs are not counted.
+        listed: the last list of all jobs contained every visible job up to this time.
+        tasks: time of the last list of tasks whose execution counts were compared; None before the first.
+        jobs: number of jobs in the state file; None if it does not say.
+        accounts: number of `RunTotals` in the state file; None if it does not say.
+        damaged_until: an unknown job that ended before this time may be counted already, because known jobs were lost
+            from the state file. None after the next list of all jobs.
     """
 
     updated: float | None = None
     began: float | None = None
     listed: float | None = None
+    tasks: float | None = None
+    jobs: int | None = None
+    accounts: int | None = None
+    damaged_until: float | None = None

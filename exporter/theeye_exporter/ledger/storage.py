@@ -1,124 +1,59 @@
 """The ledger on disk: SQLite, one transaction per poll.
 
-A row is a key and a value in JSON, since the ledger reads everything at the start and then only writes what changed.
+The ledger reads everything at the start, and then only writes what changed. `rows.py` describes the rows.
 """
 
-import os
 import sqlite3
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import structlog
 
-from theeye_exporter.ledger.records import Account, Cursor, KnownJob, Owner, OwnerKind
+from theeye_exporter.ledger.failures import BEGIN_ANEW, LedgerError, failure, one_line
+from theeye_exporter.ledger.format_1 import job_of_format_1
+from theeye_exporter.ledger.records import Cursor, KnownJob, RunKey, RunKind, RunTotals
+from theeye_exporter.ledger.rows import CURSOR, JOB, Damage, Ledgers, Row, encode
+from theeye_exporter.ledger.sqlite_file import SqliteFile, identity
+from theeye_exporter.ledger.state import Changes, State
+from theeye_exporter.ledger.wal import lost_commits
 
-__all__ = ["Changes", "LedgerError", "State", "Storage"]
+__all__ = ["LedgerError", "Storage"]
 
 _APPLICATION_ID: Final = 0x7EE7E001
-_VERSION: Final = 1
+_VERSION: Final = 2
+_TABLE: Final = (
+    "CREATE TABLE ledger ("
+    "organization TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, value BLOB NOT NULL, checksum INTEGER NOT NULL, "
+    "PRIMARY KEY (organization, kind, id)) WITHOUT ROWID"
+)
+_COLUMN_TYPES: Final = {"organization": "text", "kind": "text", "id": "text", "value": "blob"}
+
+_log: Final = structlog.get_logger(__name__)
 
 
-class LedgerError(Exception):
-    """The state file cannot be used; the text says why in one line."""
-
-
-@dataclass(slots=True)
-class State:
-    """An organisation's ledger.
-
-    Attributes:
-        cursor: how far its jobs are read.
-        jobs: by id.
-        accounts: by owner.
-        open: ids of the jobs that have not ended.
-        unclear: ids of the jobs that have to be looked at in full.
-    """
-
-    cursor: Cursor = field(default_factory=Cursor)
-    jobs: dict[str, KnownJob] = field(default_factory=dict)
-    accounts: dict[Owner, Account] = field(default_factory=dict)
-    open: set[str] = field(default_factory=set)
-    unclear: set[str] = field(default_factory=set)
-
-    def copy(self) -> "State":
-        """Return a ledger of the same content; what is in it is replaced by changes, never changed itself."""
-        return State(self.cursor, self.jobs.copy(), self.accounts.copy(), self.open.copy(), self.unclear.copy())
-
-    def put_job(self, job_id: str, job: KnownJob | None) -> None:
-        """Take a job in, or, if it is None, out."""
-        if job is None:
-            self.jobs.pop(job_id, None)
-        else:
-            self.jobs[job_id] = job
-        for index, belongs in ((self.open, job and job.open), (self.unclear, job and job.needs_attention)):
-            if belongs:
-                index.add(job_id)
-            else:
-                index.discard(job_id)
-
-
-@dataclass(slots=True)
-class Changes:
-    """What a poll changes in a ledger; None deletes.
-
-    Attributes:
-        cursor: the new cursor.
-        jobs: by id.
-        accounts: by owner.
-    """
-
-    cursor: Cursor
-    jobs: dict[str, KnownJob | None] = field(default_factory=dict)
-    accounts: dict[Owner, Account | None] = field(default_factory=dict)
-
-    def apply(self, state: State) -> None:
-        """Take the changes over."""
-        state.cursor = self.cursor
-        for job_id, job in self.jobs.items():
-            state.put_job(job_id, job)
-        for owner, account in self.accounts.items():
-            if account is None:
-                state.accounts.pop(owner, None)
-            else:
-                state.accounts[owner] = account
-
-
-class Storage:
+class Storage(SqliteFile):
     """A state file. Safe for threads; no second process can use the file at the same time."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, or create it.
 
         Raises:
-            LedgerError: it is corrupt, of a newer version, of another program, in use, or cannot be written.
+            LedgerError: it is corrupt, in use, or not writable, or it comes from a newer version or another program.
         """
-        self._path = path
-        self._lock = threading.Lock()
-        try:
-            # Absolute, since SQLite has its own idea of a name like `:memory:`.
-            self._db = sqlite3.connect(path.absolute(), timeout=1, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
-            raise LedgerError(f"cannot open state file {path}: {_no_permission(path) or _reason(error)}") from None
-        try:
-            self._prepare()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            self._db.close()
-            raise LedgerError(f"cannot use state file {path}: {_no_permission(path) or _reason(error)}") from None
-        except LedgerError:
-            self._db.close()
-            raise
+        self._damage: dict[str, Damage] = {}
+        self._lost_polls = 0
+        self._displaced = False
+        super().__init__(path)
 
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
+    def damage_of(self, organization: str) -> Damage:
+        """Return an organisation's damage from when the file was opened; it is repaired and logged by now."""
+        return self._damage.get(organization, Damage())._replace(polls=self._lost_polls)
 
     def load(self, organization: str) -> State:
-        """Read an organisation's ledger, an empty one if there is none.
+        """Read an organisation's ledger; it is empty if there is none.
 
         Raises:
             LedgerError: it cannot be read.
@@ -136,95 +71,148 @@ class Storage:
                     case "job":
                         state.put_job(key, msgspec.json.decode(value, type=KnownJob))
                     case _:
-                        owner = Owner(OwnerKind(kind), key)
-                        state.accounts[owner] = msgspec.json.decode(value, type=Account)
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise LedgerError(f"cannot read state file {self._path}: {_reason(error)}") from None
+                        run_key = RunKey(RunKind(kind), key)
+                        state.totals[run_key] = msgspec.json.decode(value, type=RunTotals)
+        except sqlite3.Error as error:
+            raise failure("read", self._path, error) from None
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
-            raise LedgerError(f"state file {self._path} is corrupt: {_one_line(str(error))}") from None
+            raise LedgerError(f"state file {self._path} is corrupt: {one_line(str(error))}; {BEGIN_ANEW}") from None
         return state
 
     def commit(self, organization: str, changes: Changes) -> None:
-        """Write a poll's changes, all or none.
+        """Write all changes of a poll, or none of them.
 
         Raises:
-            LedgerError: nothing was written.
+            LedgerError: writing failed, and nothing was written.
         """
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._write(organization, "cursor", {"": changes.cursor})
-                self._write(organization, "job", changes.jobs)
-                for kind in OwnerKind:
-                    accounts = {owner.id: a for owner, a in changes.accounts.items() if owner.kind is kind}
-                    self._write(organization, kind, accounts)
-                self._db.execute("COMMIT")
-            except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
-                raise LedgerError(f"cannot write state file {self._path}: {_reason(error)}") from None
-            finally:
-                with suppress(sqlite3.Error):
-                    if self._db.in_transaction:
-                        self._db.execute("ROLLBACK")
+        with self._transaction():
+            self._write(organization, CURSOR, {"": changes.cursor})
+            self._write(organization, JOB, changes.jobs)
+            for kind in RunKind:
+                totals = {run_key.id: value for run_key, value in changes.totals.items() if run_key.kind is kind}
+                self._write(organization, kind, totals)
 
     def _write(self, organization: str, kind: str, values: Mapping[str, Any]) -> None:
-        gone: Iterable[tuple[str, str, str]] = [
-            (organization, kind, key) for key, value in values.items() if value is None
-        ]
-        kept = [
-            (organization, kind, key, msgspec.json.encode(value)) for key, value in values.items() if value is not None
-        ]
+        gone = ((organization, kind, key) for key, value in values.items() if value is None)
+        kept = (
+            encode(organization, kind, key, msgspec.json.encode(value))
+            for key, value in values.items()
+            if value is not None
+        )
         self._db.executemany("DELETE FROM ledger WHERE organization = ? AND kind = ? AND id = ?", gone)
         self._db.executemany(
-            "INSERT INTO ledger VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", kept
+            "INSERT INTO ledger VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET value = excluded.value, checksum = excluded.checksum",
+            kept,
         )
 
-    def _prepare(self) -> None:
-        db = self._db
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
         (application_id,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if application_id != _APPLICATION_ID and (tables or application_id or version):
-            raise LedgerError(f"{self._path} is no state file of this program")
+        new = not (tables or application_id or version)
+        if application_id != _APPLICATION_ID and not new:
+            raise LedgerError(f"{self._path} is not a theeye-exporter state file; name another one, or {BEGIN_ANEW}")
         if version > _VERSION:
             raise LedgerError(
-                f"state file {self._path} was written by a newer version (format {version}, this one knows {_VERSION})"
+                f"state file {self._path} was written by a newer version (format {version}, this one knows {_VERSION}); "
+                f"use that version, or {BEGIN_ANEW}"
             )
-        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if version < 1 and not new:
+            raise LedgerError(f"state file {self._path} is corrupt: it has no format; {BEGIN_ANEW}")
+        ((verdict,),) = db.execute("PRAGMA quick_check(1)").fetchall()
         if verdict != "ok":
-            raise LedgerError(f"state file {self._path} is corrupt: {_one_line(verdict)}")
-        db.execute("PRAGMA journal_mode = WAL")
-        # A lost transaction (power, not process) takes cursor and counters back together: it is counted again.
+            raise LedgerError(f"state file {self._path} is corrupt: {one_line(verdict)}; {BEGIN_ANEW}")
+        self._look_at_log(db)
+        db.execute("PRAGMA journal_mode = WAL").fetchall()
+        # A power cut can lose a transaction: cursor and counters go back together, and its runs are counted again.
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("BEGIN IMMEDIATE")
-        db.execute(
-            "CREATE TABLE IF NOT EXISTS ledger ("
-            "organization TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, value BLOB NOT NULL, "
-            "PRIMARY KEY (organization, kind, id)) WITHOUT ROWID"
-        )
+        if new:
+            db.execute(_TABLE)
+        else:
+            self._mend(db, version)
         db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {_VERSION}")
         db.execute("COMMIT")
 
+    def _look_at_log(self, db: sqlite3.Connection) -> None:
+        ((_, frames, _),) = db.execute("PRAGMA wal_checkpoint").fetchall()
+        self._lost_polls = lost_commits(self._log_path, frames) if frames >= 0 else 0
+        if self._lost_polls:
+            _log.error(
+                "the log of the state file is damaged; its last polls are lost",
+                file=str(self._path),
+                polls=self._lost_polls,
+                advice="check the disk; runs that ended since are counted again if TheEye still has them",
+            )
 
-def _reason(error: Exception) -> str:
-    if "locked" in str(error):
-        return "another process uses it"
-    if isinstance(error, UnicodeDecodeError):  # in SQLite's message, which quotes what is wrong
-        return "it is corrupt"
-    return _one_line(str(error))
+    def _mend(self, db: sqlite3.Connection, version: int) -> None:
+        """Convert a file of format 1 to the current format, and repair damaged rows."""
+        ledgers = Ledgers(_rows(db, version))
+        if version == _VERSION and ledgers.are_sound:
+            return
+        self._damage = ledgers.damage
+        # Rewrite everything: rows with damaged keys are not where SQLite looks for them.
+        rows = list(ledgers.mended(_rows(db, version)))
+        db.execute("DROP TABLE ledger")
+        db.execute(_TABLE)
+        db.executemany("INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?)", rows)
+        for organization, damage in self._damage.items():
+            _log.error(
+                f"rows of the state file were damaged; {damage.consequence}",
+                file=str(self._path),
+                organization=organization,
+                rows=damage.jobs + damage.accounts,
+                advice=damage.advice,
+            )
+
+    def _stay_in_place(self) -> None:
+        """Rewrite everything if the file at the path, or its log, is not the one that is open.
+
+        Raises:
+            LedgerError: it is another file, whether rewriting it succeeded or not.
+        """
+        is_there = identity(self._path) == self._place
+        if is_there and identity(self._log_path) == self._log_place:
+            return
+        if not self._displaced:
+            self._displaced = True
+            _log.error(
+                "the state file was deleted or replaced while in use; it is written again",
+                file=str(self._path),
+                advice="keep other programs away from the file; move it only while the exporter is stopped",
+            )
+        if is_there:
+            self._begin_log_anew()
+        else:
+            self._copy()
+        raise LedgerError(f"state file {self._path} was deleted or replaced while in use; it is written again")
+
+    def _copy(self) -> None:
+        if identity(self._log_path) == self._log_place:  # SQLite would apply it to the other file
+            with suppress(OSError):
+                self._log_path.unlink()
+        super()._copy()
+
+    def _take(self, db: sqlite3.Connection) -> None:
+        super()._take(db)
+        self._displaced = False
 
 
-def _no_permission(path: Path) -> str:
-    """Return what is not permitted, in clearer words than SQLite's, empty if that is not the problem."""
-    # Looked at, not tried: closing a file gives up this process's locks on it.
-    effective = os.access in os.supports_effective_ids
-    if path.exists() and not os.access(path, os.R_OK | os.W_OK, effective_ids=effective):
-        return "no permission to read and write it"
-    if path.parent.is_dir() and not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=effective):
-        return "no permission to write its folder"
-    return ""
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))[:200]
+def _rows(db: sqlite3.Connection, version: int) -> Iterator[Row]:
+    """Yield every row as bytes, even if it is damaged."""
+    # A flipped bit can turn a key into a BLOB: SQLite does not find it then, although its bytes are right.
+    types = "typeof(organization) || typeof(kind) || typeof(id) || typeof(value)"
+    sound = f"CASE {types} WHEN 'texttexttextblob' THEN COALESCE(checksum, -1) ELSE -1 END"
+    checksum = sound if version == _VERSION else "NULL"
+    columns = ", ".join(f"CAST({name} AS BLOB)" for name in _COLUMN_TYPES)
+    as_written = " AND ".join(f"typeof({name}) = '{kind}'" for name, kind in _COLUMN_TYPES.items())
+    query = f"SELECT {columns}, CASE WHEN {as_written} THEN {checksum} ELSE -1 END FROM ledger"  # noqa: S608 - our own SQL
+    for row in db.execute(query):
+        organization, kind, key, value = (column or b"" for column in row[:4])
+        if version != _VERSION and kind == JOB.encode():
+            with suppress(msgspec.MsgspecError, ValueError, KeyError):
+                value = job_of_format_1(value)
+        yield Row(organization, kind, key, value, row[4])

@@ -1,4 +1,4 @@
-"""Why a request to TheEye failed, in one word for machines and in a sentence for people."""
+"""The reasons why requests to TheEye fail: a word for metrics, and a sentence for the log and the status page."""
 
 from enum import StrEnum
 from typing import Final
@@ -7,10 +7,14 @@ __all__ = ["Reason", "UpstreamError"]
 
 
 class Reason(StrEnum):
-    """Kinds of failure, as they stand in the `reason` label of metrics."""
+    """Kinds of failure, as in the `reason` label of metrics."""
 
+    DNS = "dns"
+    PROXY = "proxy"
+    TLS = "tls"
     UNREACHABLE = "unreachable"
     DISCONNECTED = "disconnected"
+    SILENT = "silent"
     TIMEOUT = "timeout"
     SERVER_ERROR = "server_error"
     RATE_LIMITED = "rate_limited"
@@ -28,6 +32,7 @@ class Reason(StrEnum):
     INVALID_RESPONSE = "invalid_response"
     EMPTY_LIST = "empty_list"
     LEDGER = "ledger"
+    OUT_OF_RESOURCES = "out_of_resources"
     INTERNAL = "internal"
 
     @property
@@ -38,17 +43,26 @@ class Reason(StrEnum):
     @property
     def blames_theeye(self) -> bool:
         """Whether TheEye, its network or the token is at fault."""
-        return self not in {Reason.LEDGER, Reason.INTERNAL, Reason.EMPTY_LIST}
+        return self not in {Reason.LEDGER, Reason.OUT_OF_RESOURCES, Reason.INTERNAL, Reason.EMPTY_LIST}
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether TheEye nevertheless responded and accepted the token."""
+        return self in {Reason.LEDGER, Reason.EMPTY_LIST}
 
     @property
     def advice(self) -> str:
-        """What a person can do about it."""
+        """What the operator can do about it."""
         return _ADVICE[self]
 
 
 _ORGANIZATION_WIDE: Final = frozenset(
     {
+        Reason.DNS,
+        Reason.PROXY,
+        Reason.TLS,
         Reason.UNREACHABLE,
+        Reason.SILENT,
         Reason.UNAUTHORIZED,
         Reason.ORGANIZATION_NOT_FOUND,
         Reason.ORGANIZATION_CONFLICT,
@@ -58,27 +72,33 @@ _ORGANIZATION_WIDE: Final = frozenset(
 )
 
 _ADVICE: Final[dict[Reason, str]] = {
-    Reason.UNREACHABLE: "check the URL, DNS, the network and any proxy between here and TheEye",
-    Reason.DISCONNECTED: "TheEye or something before it closes connections; look at their logs",
-    Reason.TIMEOUT: "TheEye answers too slowly; raise `timeout` if this lasts, it covers the whole response",
-    Reason.SERVER_ERROR: "TheEye has a fault of its own; its log says more",
-    Reason.RATE_LIMITED: "something in front of TheEye limits requests; raise the collectors' intervals",
-    Reason.UNAUTHORIZED: "the token is wrong, expired or its user disabled; create an integration token in TheEye",
+    Reason.DNS: "check the host in `url`, and the DNS servers of the exporter's machine",
+    Reason.PROXY: "check `proxy_url` or `HTTPS_PROXY`, its user and password, and whether the proxy may reach TheEye",
+    Reason.TLS: "check `tls_config` and TheEye's certificate",
+    Reason.UNREACHABLE: "check `url`, and the network and firewalls between here and TheEye",
+    Reason.DISCONNECTED: "TheEye or a proxy closes connections; check its log",
+    Reason.SILENT: "TheEye accepts connections and does not respond; check whether it hangs or is overloaded",
+    Reason.TIMEOUT: "TheEye responds too slowly; check whether it is overloaded; meanwhile, it gets fewer requests",
+    Reason.SERVER_ERROR: "TheEye has an internal error; check its log",
+    Reason.RATE_LIMITED: "TheEye or a proxy limits requests; raise the collectors' intervals",
+    Reason.UNAUTHORIZED: "the token is wrong or expired, or its user is disabled; create an integration token in TheEye",
     Reason.FORBIDDEN: "the token's user may not read this; use an integration token or a user of level admin",
-    Reason.ORGANIZATION_NOT_FOUND: "TheEye knows no organisation of this name; names are case-sensitive",
+    Reason.ORGANIZATION_NOT_FOUND: "TheEye has no organisation with this name; names are case-sensitive",
     Reason.ORGANIZATION_CONFLICT: "the token belongs to another organisation; every organisation needs its own",
     Reason.AGENT_TOKEN: "this is a bot's token, and listing jobs with it takes them off the queue; "
     "create an integration token",
     Reason.TOKEN_UNREADABLE: "make the token file readable and non-empty; it is read again at the next request",
-    Reason.NOT_FOUND: "this TheEye has no such route; is the URL that of the supervisor's API?",
-    Reason.REJECTED: "TheEye or a proxy refuses the request; is the URL that of the supervisor's API?",
-    Reason.REDIRECTED: "set `url` to where TheEye really is; the token is never sent to another host",
-    Reason.TRUNCATED: "something cuts TheEye's answers short; look at the proxies in between",
+    Reason.NOT_FOUND: "this TheEye has no such route; does the URL point to the supervisor?",
+    Reason.REJECTED: "TheEye or a proxy refuses the request; does the URL point to the supervisor?",
+    Reason.REDIRECTED: "set `url` to TheEye's real address; the token is never sent to another host",
+    Reason.TRUNCATED: "something cuts off TheEye's responses; check the proxies in between",
     Reason.TOO_LARGE: "raise `limits.max_response_bytes` if the organisation really is this large",
-    Reason.INVALID_RESPONSE: "this does not answer as TheEye's API does; is the URL that of the supervisor?",
-    Reason.EMPTY_LIST: "TheEye hides database errors as empty lists; an empty list is believed the third time",
-    Reason.LEDGER: "free space on, or access to, the state file's disk; nothing is counted twice when it can be written",
-    Reason.INTERNAL: "this is a fault of the exporter; please report it with the log line",
+    Reason.INVALID_RESPONSE: "this is not a response of TheEye's API; does the URL point to the supervisor?",
+    Reason.EMPTY_LIST: "TheEye returns an empty list on database errors; an empty list is accepted the third time",
+    Reason.LEDGER: "runs are counted, each once, as soon as the state file can be written",
+    Reason.OUT_OF_RESOURCES: "raise the exporter's resource limits; it needs up to nine times "
+    "`limits.max_response_bytes` of memory, so raise that too if the organisations really are this large",
+    Reason.INTERNAL: "this is a bug in the exporter; please report it with this log line",
 }
 
 
@@ -87,16 +107,25 @@ class UpstreamError(Exception):
 
     Attributes:
         reason: the kind of failure.
-        detail: what happened, in words of ours: never a body, a URL or a header.
-        retry_after: seconds for which TheEye asked to be left alone, if it did.
-        no_route: whether it was TheEye itself that said that it has no such route.
+        detail: what happened, in our own words; it may name hosts, ports and files, but never contains a body, a header,
+            a path of a URL, or a password.
+        retry_after: seconds that TheEye asked to wait, if it did.
+        no_route: whether TheEye itself, and not a proxy, said that it has no such route.
+        timed_out: whether the time for it ran out.
     """
 
     def __init__(
-        self, reason: Reason, detail: str, *, retry_after: float | None = None, no_route: bool = False
+        self,
+        reason: Reason,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        no_route: bool = False,
+        timed_out: bool = False,
     ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
         self.retry_after = retry_after
         self.no_route = no_route
+        self.timed_out = timed_out or reason in {Reason.SILENT, Reason.TIMEOUT}

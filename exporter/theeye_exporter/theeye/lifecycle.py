@@ -1,4 +1,4 @@
-"""What a job's lifecycle and state mean."""
+"""The meaning of a job's lifecycle and state."""
 
 from enum import StrEnum
 from typing import Final
@@ -9,7 +9,7 @@ OPEN_LIFECYCLES: Final = ("ready", "assigned", "onhold", "syncing", "locked", "s
 """Lifecycles of a job that has not ended."""
 
 ENDED_LIFECYCLES: Final = ("finished", "terminated", "canceled", "expired", "completed")
-"""Lifecycles of a job that has ended; a restart takes it back to ready. TheEye knows the last two but sets neither."""
+"""Lifecycles of a job that has ended; a restart sets it back to ready. TheEye knows the last two but sets neither."""
 
 
 class Outcome(StrEnum):
@@ -21,6 +21,11 @@ class Outcome(StrEnum):
     CANCELED = "canceled"
     ERROR = "error"
     UNKNOWN = "unknown"
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the run should have succeeded but did not; nobody knows that of a canceled one."""
+        return self in {Outcome.FAILURE, Outcome.TIMEOUT, Outcome.ERROR}
 
 
 _OUTCOMES: Final[dict[tuple[str, str], Outcome]] = {
@@ -35,5 +40,5 @@ _OUTCOMES: Final[dict[tuple[str, str], Outcome]] = {
 
 
 def outcome_of(lifecycle: str, state: str) -> Outcome:
-    """Return how a job that has ended did so."""
+    """Return how an ended job ended."""
     return _OUTCOMES.get((lifecycle, state), Outcome.UNKNOWN)

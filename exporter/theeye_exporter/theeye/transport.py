@@ -1,284 +1,324 @@
 """GET requests to one TheEye: authentication, one deadline, size limit, bounded retries.
 
-Everything that can go wrong leaves as an `UpstreamError` whose text holds nothing that the server sent, but for the
-host of a redirect: error bodies carry stacks and e-mail addresses, exceptions of `requests` carry URLs with tokens.
+Every failure is raised as an `UpstreamError`. Its text contains nothing that the server sent except the host of a
+redirect: error bodies contain stack traces and e-mail addresses, and exceptions of `requests` contain URLs with tokens.
 """
 
+import codecs
 import random
-import threading
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
-from typing import Final, Literal, Protocol
-from urllib.parse import urljoin, urlsplit
+from typing import Final, Protocol, Self
 
 import requests
 import urllib3
-from requests.auth import AuthBase
 
 from theeye_exporter.theeye.deadline import DeadlineAdapter, deadline
 from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.failures import failure_of, http_date, refusal_of
+from theeye_exporter.theeye.failures import error_from_exception, error_from_response, http_date
+from theeye_exporter.theeye.memory import LARGE, LARGE_ANSWERS, Crowded, LargeAnswers, Place, Room
+from theeye_exporter.theeye.patience import Patience
+from theeye_exporter.theeye.redirects import redirect_target
+from theeye_exporter.theeye.settings import TransportSettings
+from theeye_exporter.theeye.sight import ServerSight
+from theeye_exporter.theeye.tokens import BearerAuth, TokenSource
+from theeye_exporter.theeye.trust import trust_in
 
-__all__ = ["Answer", "Observer", "TokenSource", "Transport", "TransportSettings", "fixed_token", "token_from_file"]
-
-TokenSource = Callable[[], str]
-"""Returns the token to send now, or raises `UpstreamError` with `Reason.TOKEN_UNREADABLE`."""
+__all__ = ["Answer", "Observer", "Session", "Transport"]
 
 _ATTEMPTS: Final = 3
 _BACKOFF: Final = 0.25  # seconds, upper bound of the first pause; doubles with each attempt
 _LEAST_TIME: Final = 0.5
-"""Share of the deadline that a retry needs: with less, its timeout would hide why the request really failed."""
+"""A retry needs this share of `timeout`: with less, its end would hide why the request really failed."""
 
-_CHUNK: Final = 256 * 1024
+_CHUNK: Final = 64 * 1024
+_LENGTH: Final = re.compile(r"[0-9]{1,18}( *, *[0-9]{1,18})*")
+_LOOK: Final = 2**20
+"""Only responses of more bytes than this have to ask for room."""
+
+_MOST_UNPACKED: Final = 200
+"""Maximum ratio of decompression; TheEye's lists decompress to about thirty times their size."""
+
+_UNSUSPICIOUS: Final = 16 * 2**20
+"""Up to this many bytes, the ratio of decompression is not limited."""
+
 _REDIRECTS: Final = 3
+_WITHOUT_TOKEN: Final = frozenset({"/api/status"})
 _STATUSES: Final = frozenset(
-    {200, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 413, 414, 429, 500, 502, 503, 504}
-)
-_RETRIED: Final = frozenset(
-    {Reason.UNREACHABLE, Reason.DISCONNECTED, Reason.SERVER_ERROR, Reason.RATE_LIMITED, Reason.TRUNCATED}
+    {200, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 407, 408, 409, 413, 414, 429, 500, 502, 503, 504}
 )
 
 
 class Observer(Protocol):
-    """Is told of every request that was made."""
+    """A callback for every request that was made."""
 
     def __call__(self, endpoint: str, status: str, seconds: float, size: int) -> None:
-        """Take note of one request.
+        """Record one request.
 
         Args:
             endpoint: the path's template, such as `/{customer}/job/{id}`.
-            status: HTTP status, or the failure's reason where there was no complete answer.
-            seconds: from sending to the last byte.
+            status: HTTP status, or the failure's reason if there was no complete response.
+            seconds: time from sending to the last byte.
             size: bytes of the body after decompression, 0 if incomplete.
         """
 
 
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer of status 200.
+    """A complete response of status 200. Use it in a `with` block; only one thread at a time can be in such a block.
 
-    Attributes:
+    Args:
         body: the body after decompression.
-        date: the server's Unix time, in seconds, by its Date header; None without a valid one.
+        date: the server's Unix time, in seconds, from its Date header; None without a valid one.
+        room: checks whether there is memory for the decoded response.
+        place: the place to give back at the end of the block.
     """
 
-    body: bytes | bytearray
-    date: float | None
+    def __init__(self, body: bytearray, date: float | None, room: Room, place: Place) -> None:
+        self.body = body
+        self.date = date
+        self.room = room
+        self._place = place
+        self._turn = LARGE_ANSWERS.one_by_one() if len(body) > _LOOK else nullcontext()
+
+    def __enter__(self) -> Self:
+        self._turn.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.body = bytearray()
+        self._turn.__exit__(None, None, None)
+        self._place.leave()
 
 
-def fixed_token(token: str) -> TokenSource:
-    """Return a source of a token that never changes."""
-    return lambda: token
+class Session(requests.Session):
+    """A session on the way that the settings describe; it follows no redirect, and does not read one's body."""
 
+    def __init__(self, settings: TransportSettings) -> None:
+        super().__init__()
+        self.trust_env = False  # the settings say everything
+        if (proxy := settings.proxy) is not None:
+            self.proxies = {"all": proxy}
+        adapter = DeadlineAdapter(trust_in(settings.tls), settings.server_name)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
 
-def token_from_file(path: Path) -> TokenSource:
-    """Return a source that reads the token anew each time, so that a rotated one works without a restart."""
-
-    def read() -> str:
-        try:
-            token = path.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not plain text"
-            raise UpstreamError(Reason.TOKEN_UNREADABLE, f"cannot read token file {path}: {why}") from None
-        if not token or not token.isprintable() or " " in token:
-            raise UpstreamError(Reason.TOKEN_UNREADABLE, f"token file {path} holds no valid token")
-        return token
-
-    return read
-
-
-class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature of requests
-        # Told of a target, requests reads the redirect's body, of any size, even if it is not to follow.
-        return None
+        """Return no target."""
+        # If this returned a target, requests would read the redirect's body, of any size, even without following it.
+        return
 
 
-class _BearerAuth(AuthBase):
-    def __init__(self, token: str | None) -> None:
-        self._token = token
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What `Transport.get` was asked for."""
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransportSettings:
-    """How to talk to one TheEye.
-
-    Attributes:
-        url: base URL of TheEye's supervisor, without a slash at the end.
-        auth: send the token as `Authorization: Bearer` header or as `access_token` in the query, never both
-            (TheEye answers 401 to two tokens).
-        timeout: seconds for a request as a whole: connecting, retries and pauses included.
-        max_bytes: size limit of a body after decompression.
-        user_agent: value of the User-Agent header.
-    """
-
-    url: str
-    auth: Literal["header", "query"]
-    timeout: float
-    max_bytes: int
-    user_agent: str
+    endpoint: str
+    path: str
+    query: Mapping[str, str | list[str]]
+    single: bool
+    peek: bool
 
 
 class Transport:
     """One pooled HTTP session. Safe for threads.
 
     Args:
-        settings: how to talk.
-        token: where the token comes from, asked at each attempt.
-        observer: is told of every attempt.
+        settings: how to connect.
+        token: source of the token, called at each attempt.
+        observer: called for every attempt.
+        places: the places for large responses.
+        wall: this machine's Unix time, in seconds.
+
+    Attributes:
+        patience: how long it waits.
+        sight: what responses show about the server.
     """
 
-    def __init__(self, settings: TransportSettings, token: TokenSource, observer: Observer) -> None:
+    def __init__(
+        self,
+        settings: TransportSettings,
+        token: TokenSource,
+        observer: Observer,
+        places: LargeAnswers = LARGE_ANSWERS,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._settings = settings
         self._token = token
         self._observer = observer
-        self._closing = threading.Event()
-        self._session = _Session()
+        self._places = places
+        self.sight = ServerSight(wall)
+        self._room = Room(settings.max_bytes)
+        self._large: set[str] = set()
+        self.patience = Patience(settings.timeout, settings.list_timeout)
+        self._route = settings.route
+        self._session = Session(settings)
         self._session.headers.update(
             {"User-Agent": settings.user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
         )
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        adapter = DeadlineAdapter(pool_maxsize=64)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for one request, with its retries."""
+        return self._settings.timeout
 
     def current_token(self) -> str:
-        """Return the token as it is now; raises `UpstreamError` if it cannot be read."""
+        """Return the current token; raise `UpstreamError` if it cannot be read."""
         return self._token()
 
     def close(self) -> None:
-        """Close idle connections, end pauses between retries, and let no further request begin."""
-        self._closing.set()
+        """Close idle connections, end pauses between retries, and refuse further requests."""
+        self.patience.closing.set()
         self._session.close()
 
     def get(
-        self, endpoint: str, path: str, query: Mapping[str, str | list[str]] | None = None, *, peek: bool = False
+        self,
+        endpoint: str,
+        path: str,
+        query: Mapping[str, str | list[str]] | None = None,
+        *,
+        single: bool = False,
+        peek: bool = False,
     ) -> Answer:
         """Fetch a path below the base URL.
 
         Args:
             endpoint: the path's template, for the observer.
             path: the path, starting with a slash, already percent-encoded.
-            query: parameters, as TheEye's qs parser takes them.
-            peek: be content with the beginning of a body that is longer than expected.
+            query: parameters, in the form that TheEye's qs parser expects.
+            single: the response is one object, and not a list, for which TheEye may need long.
+            peek: the same, and the beginning of a body that is longer than expected is enough.
 
         Raises:
-            UpstreamError: no complete answer of status 200 within the deadline and the retries.
+            UpstreamError: there was no complete response of status 200 within the deadline and the retries.
         """
-        until = time.monotonic() + self._settings.timeout
-        last_start = until - self._settings.timeout * _LEAST_TIME
+        place = Place(self._places)
+        while True:
+            if endpoint in self._large and not peek:
+                place.wait(self._settings.timeout)
+            try:
+                return self._get(_Request(endpoint, path, query or {}, single or peek, peek), place)
+            except Crowded:
+                continue
+            except BaseException:
+                place.leave()
+                raise
+
+    def _get(self, request: _Request, place: Place) -> Answer:
+        now = time.monotonic()
+        until = now + self.patience.limit(single=request.single)
+        last_start = now + self._settings.timeout * (1 - _LEAST_TIME)
         attempt = 0
         while True:
             attempt += 1
-            if self._closing.is_set():
+            if self.patience.closing.is_set():
                 raise UpstreamError(Reason.DISCONNECTED, "the connection to TheEye is closed")
             try:
-                return self._attempt(endpoint, path, query or {}, until, peek=peek)
+                return self._attempt(request, until, place)
             except UpstreamError as error:
                 pause = error.retry_after
                 if pause is None:
                     pause = random.uniform(0, _BACKOFF * 2**attempt)  # noqa: S311 - jitter, no secret
-                exhausted = error.reason not in _RETRIED or attempt == _ATTEMPTS
-                if exhausted or time.monotonic() + pause > last_start or self._closing.wait(pause):
+                exhausted = attempt == _ATTEMPTS or not self.patience.retries(error.reason, single=request.single)
+                if exhausted or time.monotonic() + pause > last_start or self.patience.closing.wait(pause):
                     raise
 
-    def _attempt(
-        self, endpoint: str, path: str, query: Mapping[str, str | list[str]], until: float, *, peek: bool
-    ) -> Answer:
-        token = self._token()
+    def _attempt(self, request: _Request, until: float, place: Place) -> Answer:
+        token = "" if request.endpoint in _WITHOUT_TOKEN else self._token()
         started = time.monotonic()
         outcome = str(Reason.INTERNAL)
         size = 0
         try:
-            try:
-                with deadline(until), self._send(path, query, token, until) as response:
-                    body = self._read(response, peek=peek)
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                raise failure_of(error) from None
+            waiting = self.patience.waiting(request.endpoint, single=request.single)
+            with deadline(until, waiting) as progress:
+                try:
+                    with self._send(request, token, until) as response:
+                        date = http_date(response.headers.get("Date", ""))
+                        self.sight.note(date, time.monotonic() - started, progress.socket)
+                        body = self._read(response, request, place)
+                except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                    raise error_from_exception(error, progress.step, self._route) from None
             outcome, size = _status_label(response.status_code), len(body)
         except UpstreamError as error:
             outcome = error.reason
             raise
+        except (Crowded, MemoryError):
+            outcome = Reason.OUT_OF_RESOURCES
+            raise
         finally:
-            self._observer(endpoint, outcome, time.monotonic() - started, size)
-        if (refusal := refusal_of(response, body)) is not None:
+            self._observer(request.endpoint, outcome, time.monotonic() - started, size)
+        if body.startswith(codecs.BOM_UTF8):  # which RFC 8259 lets parsers ignore
+            del body[: len(codecs.BOM_UTF8)]
+        if (refusal := error_from_response(response, body)) is not None:
             raise refusal
-        return Answer(body=body, date=http_date(response.headers.get("Date", "")))
+        if len(body) <= LARGE and not request.peek:
+            self._large.discard(request.endpoint)
+            place.leave()
+        return Answer(body, date, self._room, place)
 
-    def _send(self, path: str, query: Mapping[str, str | list[str]], token: str, until: float) -> requests.Response:
-        params = {**query, "access_token": token} if self._settings.auth == "query" else query
-        # An auth object of our own also keeps `requests` from putting ~/.netrc's entry in its place.
-        auth = _BearerAuth(token if self._settings.auth == "header" else None)
-        url = self._settings.url + path
+    def _send(self, request: _Request, token: str, until: float) -> requests.Response:
+        secret = {"access_token": token} if token and self._settings.auth == "query" else {}
+        params: Mapping[str, str | list[str]] = {**request.query, **secret}
+        auth = BearerAuth(token if token and self._settings.auth == "header" else None)
+        url = self._settings.url + request.path
         for _ in range(_REDIRECTS):
             left = until - time.monotonic()
             if left <= 0:
                 raise UpstreamError(Reason.TIMEOUT, "no time was left to send the request")
-            response = self._session.get(
-                url,
-                params=params,
-                auth=auth,
+            prepared = requests.Request("GET", url, self._session.headers, params=params, auth=auth).prepare()
+            response = self._session.send(
+                prepared,
                 allow_redirects=False,
                 stream=True,
-                # Half, since a host with two addresses (IPv6 and IPv4) gets the timeout for each.
-                timeout=(left / 2, left),
+                proxies=self._session.proxies,
+                # Half of it, because a host with two addresses (IPv6 and IPv4) gets the timeout for each.
+                timeout=(min(left, self._settings.timeout) / 2, left),
             )
+            self.patience.responses += 1
             if not response.is_redirect:
                 return response
             response.close()
-            target = _without_token(_same_origin(url, response.headers["Location"], token))
-            url, params = target, {"access_token": token} if self._settings.auth == "query" else {}
-        raise UpstreamError(Reason.REDIRECTED, "TheEye redirects in circles")
+            target = redirect_target(url, response.headers["Location"], token)
+            if not self._settings.follow_redirects:
+                raise UpstreamError(Reason.REDIRECTED, "TheEye redirects, and `follow_redirects` is false")
+            url, params = target, secret
+        raise UpstreamError(Reason.REDIRECTED, "TheEye redirects in a loop")
 
-    def _read(self, response: requests.Response, *, peek: bool) -> bytearray:
+    def _read(self, response: requests.Response, request: _Request, place: Place) -> bytearray:
         body = bytearray()
+        looked = 0
         for chunk in _chunks(response):
             body += chunk
-            if peek:
+            size = len(body)
+            if request.peek:
                 break
-            if len(body) > self._settings.max_bytes:
-                raise UpstreamError(Reason.TOO_LARGE, f"the answer has more than {self._settings.max_bytes} bytes")
+            if size > self._settings.max_bytes:
+                raise UpstreamError(Reason.TOO_LARGE, f"the response has more than {self._settings.max_bytes} bytes")
+            if size > LARGE:
+                self._large.add(request.endpoint)
+                place.enter()
+            if size > _UNSUSPICIOUS and size > _MOST_UNPACKED * response.raw.tell():
+                raise UpstreamError(
+                    Reason.TOO_LARGE, f"the response decompresses to more than {_MOST_UNPACKED} times its size"
+                )
+            if size - looked > _LOOK:
+                looked = size
+                self._room.need(spare=0.1)
         return body
 
 
 def _status_label(status: int) -> str:
-    # A server could make up any number; each would be a series for ever.
+    # A server could send any number, and each would stay a series for ever.
     return str(status) if status in _STATUSES else f"{status // 100}xx"
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
-    # `read` with a size decompresses no more than that at once, so a small bomb cannot become a large chunk.
+    if not _LENGTH.fullmatch(response.headers.get("Content-Length", "0")):
+        raise ValueError  # http.client treats this as no length at all
+    # `read` with a size decompresses no more than that at once, so a decompression bomb cannot become a large chunk.
     while chunk := response.raw.read(_CHUNK, decode_content=True):
         yield chunk
-
-
-def _same_origin(url: str, location: str, token: str) -> str:
-    try:
-        target = urljoin(url, location)
-        there = _origin(target)
-    except ValueError:
-        raise UpstreamError(Reason.REDIRECTED, "TheEye redirects to an address that is none") from None
-    if there != _origin(url):
-        named = "another host" if token.lower() in there else there
-        raise UpstreamError(Reason.REDIRECTED, f"TheEye redirects to {named}")
-    return target
-
-
-def _without_token(url: str) -> str:
-    # Many servers redirect with the query that they got; TheEye answers 401 to two tokens.
-    parts = urlsplit(url)
-    kept = [field for field in parts.query.split("&") if field.partition("=")[0] != "access_token"]
-    return parts._replace(query="&".join(kept)).geturl()
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}"

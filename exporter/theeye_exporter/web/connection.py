@@ -1,8 +1,8 @@
-"""One connection to a client: what it may send, and for how long it may take.
+"""One connection to a client, with limits to what the client may send and to how long it may take.
 
-uvicorn limits neither the size of a request's head that arrives at once, nor the time until it is complete, nor the
-time until an answer has left. Here, heads are cut out of the input before h11 sees them, bodies are never read, and
-every state of a connection has a deadline.
+uvicorn does not limit the size of a request's head that arrives at once, the time until the head is complete, or the
+time until a response is sent. Here, heads are cut out of the input before h11 sees them, bodies are read only where the
+application has a use for them, and every state of a connection has a deadline.
 """
 
 import asyncio
@@ -20,53 +20,59 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from theeye_exporter.web.idle import Idle
+from theeye_exporter.web.idle_connections import IdleConnections
 
-__all__ = ["HEADER_BYTES", "LimitedProtocol", "Terms"]
+__all__ = ["HEADER_BYTES", "ConnectionTerms", "LimitedProtocol"]
 
 HEADER_BYTES: Final = 16 * 1024
-"""A request's head: its first line, its header fields and the empty line after them."""
+"""Maximum size of a request's head: its first line, its header fields and the empty line after them."""
 _LINE_BYTES: Final = 8 * 1024
-"""The first line of a request."""
+"""Maximum length of the first line of a request."""
+_UNREAD_BYTES: Final = 4 * 1024 * 1024
+"""This many bytes of unread input are received and thrown away; a client that sends more has to wait."""
 
 _REQUEST_SECONDS = 10.0
-"""From the connection, or from the last answer, until a request's head is complete."""
+"""Seconds from the connection, or from the last response, until a request's head must be complete."""
 _RESPONSE_SECONDS = 120.0
-"""From a request until its answer has left: longer than any scrape may sensibly take."""
+"""Seconds from a request until its response must be sent; no reasonable scrape takes this long."""
 _LINGER_SECONDS = 2.0
-"""For which what a client still sends is thrown away, so that it sees the answer and not a reset."""
+"""Seconds for which further input is thrown away, so that the client sees the response and not a reset."""
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
-"""What no head may contain (RFC 9110, section 5.5). h11 would say so too, but looks at blanks before it quadratically."""
+"""Forbidden in a head (RFC 9110, section 5.5). h11 refuses it too, but takes quadratic time for blanks before it."""
+_OTHER_VERSION: Final = re.compile(rb"[^\n]* HTTP/[02-9](?:\.[0-9])?\r?\n")
+"""The first line of a request in another major version, which h11 would treat as HTTP/1.1."""
 _FIRST_PRINTABLE: Final = 0x21
 _REFUSALS: Final = {
     400: "bad request",
     414: f"the first line of a request may have {_LINE_BYTES} bytes",
     431: f"the head of a request may have {HEADER_BYTES} bytes",
+    505: "only HTTP/1.1 and HTTP/1.0 are spoken here",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """On which terms a connection is made."""
+class ConnectionTerms:
+    """The rules for a connection."""
 
     tls: ssl.SSLContext | None = None
     """How to establish TLS; None for plain HTTP."""
     admits: Callable[[asyncio.BaseTransport], bool] = lambda _: True
-    """Whether the client of an established connection is let in."""
+    """Returns whether the client of an established connection is admitted."""
     in_force: Callable[[], bool] = lambda: True
-    """Whether a new connection would be made on the same terms; if not, the next answer is the last."""
+    """Returns whether these rules still apply to new connections; if not, the next response is the last."""
 
 
 class LimitedProtocol(H11Protocol):
-    """Answers one request after the other.
+    """Answers the requests of one connection, one after the other.
 
     Args:
         config: uvicorn's configuration.
-        server_state: what uvicorn's connections share.
-        idle: where the connection stands while nothing happens on it.
-        terms: who is let in, and for how long.
+        server_state: state that uvicorn's connections share.
+        idle: keeps the connection while nothing happens on it.
+        terms: the rules for the connection.
+        reads_bodies: whether the application reads the bodies of requests; it limits their size.
     """
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first request
@@ -76,8 +82,9 @@ class LimitedProtocol(H11Protocol):
         config: Config,
         server_state: ServerState,
         *,
-        idle: Idle,
-        terms: Terms,
+        idle: IdleConnections,
+        terms: ConnectionTerms,
+        reads_bodies: bool = False,
     ) -> None:
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
         self._idle = idle
@@ -86,39 +93,56 @@ class LimitedProtocol(H11Protocol):
         self._input = bytearray()
         self._searched = 0
         self._more_to_come = False
-        """Whether the client announced, or is still sending, what nobody will read."""
+        """Whether the client announced, or is still sending, input that is not read."""
+        self._reads_bodies = reads_bodies
+        self._in_body = False
+        """Whether what arrives belongs to a body that is read."""
+        self._thrown_away = 0
         self._lingering = False
         self._ended = False
         """Whether the client will send no more, although it may still read."""
         self._limit: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, once TLS is established."""
+        """Start once TLS is established."""
         self.raw = transport
         super().connection_made(cast("asyncio.Transport", _Transport(self)))
         if self._terms.admits(transport):
             self._wait()
         else:
-            self._lingering = True  # whatever arrives meanwhile is not looked at
+            self._lingering = True  # input that arrives in the meantime is not read
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sent; while an answer is under way it waits."""
-        if self._lingering:
+        """Receive input; while a response is being sent, the input waits."""
+        if self._in_body and self._answering and not self._lingering:
+            self._take_body(data)
+            return
+        if self._lingering or (self._answering and self._more_to_come):
+            self._throw_away(len(data))
             return
         self._unset_keepalive_if_required()
         self._input += data
         if not self._answering:
             self._take()
-        elif self._more_to_come:
-            self._input.clear()
         elif len(self._input) > HEADER_BYTES:
             self.flow.pause_reading()
 
+    def _take_body(self, data: bytes) -> None:
+        """Pass on a part of a body; uvicorn stops reading while the application does not take it."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.more_body:
+            self._in_body = self._more_to_come = False
+
+    def _throw_away(self, size: int) -> None:
+        self._thrown_away += size
+        if self._thrown_away > _UNREAD_BYTES:
+            self.flow.pause_reading()
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its text names no reason
-        """Answer what is no HTTP."""
+        """Answer input that is not HTTP."""
         if (error := sys.exception()) is not None:
-            error.__traceback__ = None  # h11's error refers to itself; let it not keep TLS, as in `connection_lost`
+            error.__traceback__ = None  # h11's error refers to itself; do not let it hold TLS, as in `connection_lost`
         self._refuse(400)
 
     def on_response_complete(self) -> None:
@@ -133,34 +157,34 @@ class LimitedProtocol(H11Protocol):
             self.close()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer what was asked before the client closed its side, unless it is TLS, which is never half open."""
+        """Answer requests from before the client closed its side, except over TLS, which is never half open."""
         self._ended = True
         return self._answering and self.scheme == "http"
 
     def pause_writing(self) -> None:
-        """Take note that the client does not read."""
+        """Record that the client does not read."""
         super().pause_writing()
         self._idle.stalled.setdefault(self, (self.loop.time(), self.raw.abort))
 
     def resume_writing(self) -> None:
-        """Take note that the client reads again."""
+        """Record that the client reads again."""
         super().resume_writing()
         self._idle.stalled.pop(self, None)
 
     def shutdown(self) -> None:
-        """End now, or after the answer that is under way."""
+        """Close now, or after the current response."""
         super().shutdown()
         if self._lingering or self.cycle is None:
-            self.raw.abort()  # TLS would wait for the client to agree
+            self.raw.abort()  # TLS would wait for the client's consent
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Leave nothing behind."""
+        """Release everything."""
         self._idle.discard(self)
         if self._limit is not None:
             self._limit.cancel()
         super().connection_lost(exc)
-        # We and uvicorn's objects refer to each other, so that only the garbage collector finds us, and maybe late.
-        # The transport goes now: TLS has a quarter of a megabyte in it.
+        # This object and uvicorn's objects refer to each other, so only the garbage collector frees them, maybe late.
+        # Release the transport now: TLS holds a quarter of a megabyte in it.
         self.raw = _Gone()
 
     @property
@@ -168,7 +192,7 @@ class LimitedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _wait(self) -> None:
-        """Give the client time to ask; or to take what the kernel has not taken yet, or to agree to the end of TLS."""
+        """Set a deadline for the client to send a request, to read pending output, or to agree to the end of TLS."""
         if self.cycle is not None and self.raw.get_write_buffer_size():
             self._idle.stalled.setdefault(self, (self.loop.time(), self.raw.abort))
             self._arm(_RESPONSE_SECONDS, self.raw.abort)
@@ -178,16 +202,18 @@ class LimitedProtocol(H11Protocol):
             self._arm(_REQUEST_SECONDS, self.raw.abort)
 
     def _take(self) -> None:
-        """Hand the next head of a request on, once it is complete."""
+        """Pass on the next head of a request, once it is complete."""
         line_end = self._input.find(b"\n", 0, _LINE_BYTES)
         head = _HEAD_END.search(self._input, self._searched, HEADER_BYTES)
         self._searched = max(0, len(self._input) - 2)
-        if self._input[0] < _FIRST_PRINTABLE:  # TLS, or nothing of any protocol
+        if self._input[0] < _FIRST_PRINTABLE:  # TLS, or no known protocol
             self._refuse(400)
         elif line_end < 0 and len(self._input) >= _LINE_BYTES:
             self._refuse(414)
         elif head is not None and _CONTROL.search(self._input, 0, head.end()):
             self._refuse(400)
+        elif head is not None and _OTHER_VERSION.match(self._input):
+            self._refuse(505)
         elif head is not None:
             self._answer(bytes(self._input[: head.end()]))
         elif len(self._input) >= HEADER_BYTES:
@@ -200,16 +226,21 @@ class LimitedProtocol(H11Protocol):
         if self.cycle is None or not self._answering:
             return  # refused
         self._idle.silent.pop(self, None)
-        if not self.raw.get_write_buffer_size():  # who asks for more without reading is no less stalled
+        if not self.raw.get_write_buffer_size():  # a client that sends more requests without reading is still stalled
             self._idle.stalled.pop(self, None)
         self._arm(_RESPONSE_SECONDS, self.raw.abort)
+        body = b""
         if _announces_body(self.headers):
             self._more_to_come = True
+            self._in_body = self._reads_bodies
+            body = bytes(self._input)
             self._input.clear()
         if self._more_to_come or not self._terms.in_force():
-            # The task that answers has not begun yet. uvicorn repeats this field, and closes.
+            # The task that responds has not started yet. uvicorn repeats this field, and closes.
             self.headers.append((b"connection", b"close"))
             self.cycle.keep_alive = False
+        if self._in_body and body:
+            self._take_body(body)
 
     def _refuse(self, status: int) -> None:
         text = f"{_REFUSALS[status]}\n".encode()
@@ -226,23 +257,24 @@ class LimitedProtocol(H11Protocol):
         self.close()
 
     def is_closing(self) -> bool:
-        """Whether nothing more is answered."""
+        """Whether no more requests are answered."""
         return self._lingering or self.raw.is_closing()
 
     def close(self) -> None:
-        """Close; if the client is still sending, only once it had time to see the answer."""
+        """Close the connection; if the client is still sending, first give it time to see the response."""
         if self.raw.is_closing():
-            return  # asyncio's TLS cannot be aborted any more once it was told to close twice
+            return  # asyncio's TLS can no longer be aborted after two calls of close
         if not self._more_to_come or self._ended:
             self.raw.close()
-            self._arm(_RESPONSE_SECONDS, self.raw.abort)  # what was written may not have left yet
+            self._arm(_RESPONSE_SECONDS, self.raw.abort)  # the output may not have been sent yet
         elif not self._lingering:
             self._lingering = True
             self._idle.silent[self] = self.raw.abort
             self._input.clear()
-            self.flow.resume_reading()
+            if self._thrown_away <= _UNREAD_BYTES:
+                self.flow.resume_reading()
             if self.raw.can_write_eof():
-                with contextlib.suppress(OSError):  # the client has gone, which we are about to be told
+                with contextlib.suppress(OSError):  # the client has gone; `connection_lost` is about to be called
                     self.raw.write_eof()
             self._arm(_RESPONSE_SECONDS if self.raw.get_write_buffer_size() else _LINGER_SECONDS, self._end)
 
@@ -258,7 +290,7 @@ class LimitedProtocol(H11Protocol):
 
 
 class _Transport:
-    """The transport as uvicorn sees it: that of the connection, except that it closes our way."""
+    """The transport as uvicorn sees it: the connection's transport, except that closing goes through our protocol."""
 
     def __init__(self, connection: LimitedProtocol) -> None:
         self._connection = connection
@@ -268,7 +300,7 @@ class _Transport:
         return self._connection.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Write, unless the client has gone: asyncio would warn of it each time that somebody breaks a scrape off."""
+        """Write, unless the client has gone: asyncio would log a warning whenever a client aborts a scrape."""
         if not self._connection.raw.is_closing():
             self._connection.raw.write(data)
 
@@ -277,7 +309,7 @@ class _Transport:
 
 
 class _Gone(asyncio.Transport):
-    """The transport of a connection that is no more."""
+    """The transport of a closed connection."""
 
     def is_closing(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Which part of the metrics a scrape asks for: `collect[]`, `exclude[]` and `name[]` in its query."""
+"""Reads which part of the metrics a scrape requests: `collect[]`, `exclude[]` and `name[]` in its query."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -6,27 +6,15 @@ from typing import Final
 
 from starlette.datastructures import QueryParams
 
-from theeye_exporter.collectors.jobs import JobsCollector
-from theeye_exporter.collectors.monitors import MonitorsCollector
-from theeye_exporter.collectors.tasks import TasksCollector
-from theeye_exporter.collectors.workflows import WorkflowsCollector
-from theeye_exporter.exposition.families import CATALOGUE
+from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.exposition.family import Family
-from theeye_exporter.telemetry import Telemetry
-from theeye_exporter.web.words import clean, listed
+from theeye_exporter.polling.families import EXPORTER
+from theeye_exporter.polling.telemetry import PUBLISHED, Telemetry
+from theeye_exporter.web.humanize import clean, listed
 
 __all__ = ["FilterError", "Selection", "read_filters"]
 
-_EXPORTER: Final = "exporter"
-"""Stands for the exporter's own metrics where the names of collectors are asked for."""
-
-_COLLECTORS: Final = (
-    MonitorsCollector.name,
-    TasksCollector.name,
-    WorkflowsCollector.name,
-    JobsCollector.name,
-    _EXPORTER,
-)
+_COLLECTORS: Final = (*(kind.name for kind in COLLECTORS), EXPORTER)
 _SAMPLE_ENDINGS: Final = ("_bucket", "_sum", "_count")
 _COLLECT: Final = "collect[]"
 _EXCLUDE: Final = "exclude[]"
@@ -34,7 +22,7 @@ _NAME: Final = "name[]"
 
 
 class FilterError(Exception):
-    """The filters make no sense; the text says why, in one line."""
+    """The filters are invalid; the text says why, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +30,8 @@ class Selection:
     """A part of the metrics.
 
     Attributes:
-        collectors: whose metrics are wanted; the exporter's own count as one.
-        names: the wanted metrics, as queries name them; all if None.
+        collectors: the collectors whose metrics are wanted; the exporter itself counts as one.
+        names: the wanted metrics, as queries name them; None for all.
     """
 
     collectors: frozenset[str]
@@ -53,20 +41,20 @@ class Selection:
         """Whether a collector's samples of a family are part of it."""
         return collector in self.collectors and (self.names is None or family.name in self.names)
 
-    def has_own(self, name: str) -> bool:
-        """Whether a metric of the exporter itself is part of it."""
-        return _EXPORTER in self.collectors and (self.names is None or name in self.names)
+    def has_process(self, name: str) -> bool:
+        """Whether a metric of the process is part of it."""
+        return EXPORTER in self.collectors and (self.names is None or name in self.names)
 
 
 def read_filters(query: QueryParams, telemetry: Telemetry) -> Selection | None:
-    """Return what a query asks for, None if it filters nothing.
+    """Return the selection of a query; None if it filters nothing.
 
     Args:
         query: the query.
-        telemetry: the exporter's own metrics.
+        telemetry: the metrics of the process.
 
     Raises:
-        FilterError: it asks for something that there cannot be.
+        FilterError: a filter is invalid or names something unknown.
     """
     collect, exclude, names = (query.getlist(key) for key in (_COLLECT, _EXCLUDE, _NAME))
     if not (collect or exclude or names):
@@ -77,15 +65,15 @@ def read_filters(query: QueryParams, telemetry: Telemetry) -> Selection | None:
         for name in given:
             if name not in _COLLECTORS:
                 raise FilterError(f"{key}: no collector {_shown(name)}; there are {', '.join(_COLLECTORS)}")
-    known = {family.name for family in CATALOGUE}.union(telemetry.names)
+    known = telemetry.names.union(family.name for family in PUBLISHED)
     return Selection(
         collectors=frozenset(collect or _COLLECTORS).difference(exclude),
         names=frozenset(_metric(name, known) for name in names) if names else None,
     )
 
 
-def _metric(name: str, known: set[str]) -> str:
-    """Return the metric that a name means; its samples' names mean it as well."""
+def _metric(name: str, known: frozenset[str]) -> str:
+    """Return the metric with this name; the name of one of its samples also works."""
     if name in known:
         return name
     for ending in _SAMPLE_ENDINGS:

@@ -1,41 +1,53 @@
-"""The request that reloads the configuration, as Prometheus has it."""
+"""The request that reloads the configuration, as in Prometheus."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
+from theeye_exporter.config import ReloadError
 from theeye_exporter.web.responses import lines
 
-__all__ = ["RELOAD_METHODS", "RELOAD_PATH", "Reload", "ReloadError", "reload_endpoint"]
+__all__ = ["RELOAD_METHODS", "RELOAD_PATH", "Reload", "reload_endpoint"]
 
 RELOAD_PATH: Final = "/-/reload"
 RELOAD_METHODS: Final = ("POST", "PUT")
 
+_OWN_SITES: Final = frozenset({"same-origin", "none"})
+"""Values of Sec-Fetch-Site (Fetch Metadata) for requests that no page of another site has caused."""
+
 Reload = Callable[[], Sequence[str]]
-"""Reloads the configuration and returns the keys whose change needs a restart, or raises `ReloadError`."""
-
-
-class ReloadError(Exception):
-    """The configuration could not be loaded, and the old one stays; `problems` says why, without secrets."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
+"""Reloads the configuration and returns the changed keys that need a restart, or raises `ReloadError`."""
 
 
 def reload_endpoint(reload: Reload | None) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers the request: `reload`, or a refusal if requests may not do that."""
+    """Return the handler of the request: it calls `reload`, or refuses if requests must not reload."""
 
-    async def endpoint(_: Request) -> Response:
+    async def endpoint(request: Request) -> Response:
         if reload is None:
             return lines(("reloading by request is not enabled; start the exporter with --web.enable-lifecycle",), 403)
+        if _from_another_site(request.headers):
+            return lines(("a page of another site may not reload the configuration",), 403)
         try:
             kept = await run_in_threadpool(reload)
         except ReloadError as error:
-            return lines(("the configuration cannot be used; the old one stays", *error.problems), 500)
+            return lines((error.effect, *error.problems), 500)
         return lines(("reloaded", *(f"{key} has changed, which needs a restart" for key in kept)))
 
     return endpoint
+
+
+def _from_another_site(headers: Headers) -> bool:
+    """Whether a browser sends this request for another site's page; tools send neither of the two fields.
+
+    The scheme of the origin is not compared: a proxy in front of the exporter may terminate TLS.
+    """
+    host = headers.get("host", "").lower()
+    ours = {f"{scheme}://{host}" for scheme in ("http", "https")}
+    return not (
+        _OWN_SITES.issuperset(headers.getlist("sec-fetch-site"))
+        and ours.issuperset(map(str.lower, headers.getlist("origin")))
+    )

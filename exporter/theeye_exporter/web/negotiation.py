@@ -1,6 +1,6 @@
 """Content negotiation of a scrape (RFC 9110, sections 12.4 and 12.5): which format, and compressed or not.
 
-An exporter never answers 406: whoever accepts nothing of what we produce gets the oldest text format, which every
+The exporter never answers 406. A client that accepts none of our formats gets the oldest text format, which every
 scraper and every person can read.
 """
 
@@ -16,16 +16,16 @@ from theeye_exporter.exposition.render import Format
 __all__ = ["accepts_gzip", "choose_format"]
 
 _REMEMBERED: Final = 32
-"""Headers whose meaning is remembered: a scraper sends the same ones for ever."""
+"""Number of parsed headers to cache: a scraper sends the same ones every time."""
 
 _ESCAPING_SCHEMES: Final = frozenset({"allow-utf-8", "underscores", "dots", "values"})
 _WITH_ESCAPING: Final = frozenset({Format.TEXT_1_0_0, Format.OPENMETRICS_1_0_0})
 
-# Neither commas nor semicolons separate inside quotes; a quote that never ends reaches to the end of the header.
+# Commas and semicolons inside quotes do not separate; an unclosed quote extends to the end of the header.
 _ELEMENT: Final = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
 _PART: Final = re.compile(r'(?:[^";]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
-_WEIGHT: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")  # Java sends ".2", and who writes 2 means 1
+_WEIGHT: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")  # Java sends ".2"; a client that sends 2 means 1
 
 
 class _Specificity(IntEnum):
@@ -53,7 +53,7 @@ class _Match:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A format as seen by a client; `default` if it is what the media type means without a version."""
+    """A format that we offer; `default` marks the one that the media type means without a version."""
 
     format: Format
     media_type: str
@@ -61,7 +61,7 @@ class _Offer:
     default: bool
 
     def match(self, element: _Element) -> _Match | None:
-        """Return how `element` speaks of this format, None if it does not."""
+        """Return how `element` matches this format, None if it does not."""
         version = element.parameters.get("version")
         if element.value == "*/*":
             specificity = _Specificity.ANYTHING
@@ -74,7 +74,7 @@ class _Offer:
         return _Match(specificity, element.weight, element.parameters.get("escaping"))
 
     def is_named(self, match: _Match) -> bool:
-        """Whether the client asks for just this format, as opposed to anything that happens to include it."""
+        """Whether the client names this very format, and not just a wildcard that includes it."""
         return match.specificity is _Specificity.VERSION or (
             match.specificity is _Specificity.MEDIA_TYPE and self.default
         )
@@ -89,13 +89,14 @@ _OFFERS: Final = (  # the most expressive first
 
 @lru_cache(_REMEMBERED)
 def choose_format(accept: str | None) -> tuple[Format, str]:
-    """Choose the format for an Accept header, with the Content-Type of the answer.
+    """Choose the format for an Accept header, and return it with the Content-Type of the response.
 
-    For each format its most specific range decides. A format that is asked for by name wins over what wildcards
-    include; among named ones the weight decides and then OpenMetrics 1.0.0 over text 1.0.0 over text 0.0.4. Without
-    a name (wildcards, no header, nothing that we have) it is text 0.0.4, unless that is refused by q=0.
+    The most specific range decides about each format. A format that the client names wins over those that a wildcard
+    includes. Among named formats the highest weight wins, then OpenMetrics 1.0.0, text 1.0.0 and text 0.0.4, in this
+    order. If the client names none of our formats (wildcards, no header, other formats), it gets text 0.0.4, unless it
+    refuses that by q=0.
 
-    The `escaping` that Prometheus 3 sends is promised back: no name of ours needs any.
+    The `escaping` that Prometheus 3 sends is repeated in the Content-Type: none of our names needs escaping.
     """
     elements = tuple(_elements(accept or ""))
     named: tuple[_Offer, _Match] | None = None
@@ -122,7 +123,7 @@ def choose_format(accept: str | None) -> tuple[Format, str]:
 
 @lru_cache(_REMEMBERED)
 def accepts_gzip(accept_encoding: str | None) -> bool:
-    """Whether an Accept-Encoding header allows gzip, and prefers it to an uncompressed answer if it names that."""
+    """Whether an Accept-Encoding header allows gzip and, if it names `identity`, prefers gzip to that."""
     weights: dict[str, float] = {}
     for element in _elements(accept_encoding or ""):
         coding = "gzip" if element.value == "x-gzip" else element.value  # the same thing, RFC 9110, section 8.4.1.3
@@ -139,7 +140,7 @@ def _elements(header: str) -> Iterator[_Element]:
             name, _, text = part.partition("=")
             parameters.setdefault(name.strip().lower(), _unquoted(text.strip()).lower())
         weight = parameters.get("q", "1")
-        # An element whose weight cannot be read says nothing.
+        # An element with an invalid weight is ignored.
         if value.strip() and _WEIGHT.fullmatch(weight):
             yield _Element(value.strip().lower(), parameters, min(float(weight), 1.0))
 

@@ -1,10 +1,9 @@
-"""Runs a web application on uvicorn: listening, limits against slow and silent clients, and stopping without a cut."""
+"""Runs a web application on uvicorn: listens, limits slow and silent clients, and stops gracefully."""
 
 import asyncio
 import contextlib
 import errno
 import functools
-import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -12,35 +11,41 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 from starlette.types import ASGIApp
 
-from theeye_exporter.web.connection import HEADER_BYTES, LimitedProtocol, Terms
-from theeye_exporter.web.idle import Idle
+from theeye_exporter import signals
+from theeye_exporter.web.connection import HEADER_BYTES, ConnectionTerms, LimitedProtocol
+from theeye_exporter.web.idle_connections import IdleConnections
 
-__all__ = ["Address", "BindError", "Doorman", "bind", "serve", "serve_in_background"]
+__all__ = ["Address", "BindError", "ConnectionPolicy", "bind", "serve", "serve_in_background"]
 
 _BACKLOG: Final = 512
 _CONNECTIONS = 256
 _REFUSED_IN_WORDS: Final = 32
-"""Connections above the limit that still get an answer; those beyond are closed without a word."""
+"""This many connections above the limit still get a response; any more are closed without one."""
 _IDLE_SECONDS: Final = 5
 _HANDSHAKE_SECONDS = 10.0
-"""From a connection until TLS is established."""
+"""Seconds from a connection until TLS must be established."""
 _SHUTDOWN_SECONDS: Final = 30.0
-"""From the end of a TLS connection until the client agrees, while it may still read what was sent: up to a megabyte."""
+"""Seconds for the client to agree to the end of TLS; it may still have to read up to a megabyte."""
+_THREADS: Final = 4
+"""Maximum number of threads that render pages and reload."""
+
+_END_SECONDS: Final = 2.0
 _ACCEPT_PAUSE_SECONDS: Final = 0.1
 _TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _GIVE_WAY_AT_ONCE: Final = 8
-"""Connections that end where there are too many open files: polls need some, too."""
+"""Number of connections to end if there are too many open files: polls need some, too."""
 _CLOSING_SECONDS: Final = 0.01
-"""Until the sockets of these are closed."""
+"""Seconds until the sockets of these connections are closed."""
 
-# An address of a name that this machine does not have, such as ::1 where IPv6 is off.
+# The name has an address that this machine does not have, such as ::1 if IPv6 is off.
 _NOT_OURS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
-Doorman = Callable[[], Terms]
-"""Is asked for each new connection."""
+ConnectionPolicy = Callable[[], ConnectionTerms]
+"""Called for each new connection."""
 
 
 class Address(Protocol):
@@ -56,17 +61,17 @@ class Address(Protocol):
 
 
 class BindError(Exception):
-    """An address cannot be listened on; the text says which and why, in one line."""
+    """The server cannot listen on an address; the text says which and why, in one line."""
 
 
 def bind(addresses: Iterable[Address]) -> list[socket.socket]:
-    """Listen on every address; clients are let in as soon as `serve` runs.
+    """Listen on every address; clients are admitted as soon as `serve` runs.
 
-    An empty host and `::` mean all interfaces, IPv6 and IPv4 alike. A name stands for all of its addresses that this machine
-    has, on one port.
+    An empty host and `::` mean all interfaces, with IPv6 and IPv4. A host name means all of its addresses that this
+    machine has, all with the same port.
 
     Raises:
-        BindError: one of them cannot be listened on; none is then.
+        BindError: listening on one of them failed; in this case the server listens on none.
     """
     with contextlib.ExitStack() as opened:
         sockets = [sock for address in addresses for sock in _listen(address, opened)]
@@ -74,21 +79,34 @@ def bind(addresses: Iterable[Address]) -> list[socket.socket]:
     return sockets
 
 
-def serve(app: ASGIApp, sockets: Sequence[socket.socket], *, drain_seconds: float, doorman: Doorman = Terms) -> None:
-    """Answer requests until SIGTERM or SIGINT; to be called in the main thread.
+def serve(
+    app: ASGIApp,
+    sockets: Sequence[socket.socket],
+    *,
+    drain_seconds: float,
+    policy: ConnectionPolicy = ConnectionTerms,
+    reads_bodies: bool = False,
+) -> None:
+    """Answer requests until SIGTERM or SIGINT; bodies of requests are thrown away unless `reads_bodies`.
 
-    Then no new connection is let in, and running responses have `drain_seconds` to finish. A second SIGINT ends the
-    wait. The sockets are closed.
+    Then no new connection is admitted, and running responses have `drain_seconds` to finish. A second SIGINT ends the
+    wait. Then the sockets are closed. The process ends at most `_END_SECONDS` later, whatever else is still running.
     """
-    _Server(app, drain_seconds, doorman).run(list(sockets))
+    server = _Server(app, drain_seconds, policy, reads_bodies=reads_bodies)
+    signals.at_end(lambda number: server.handle_exit(number, None), drain_seconds + _END_SECONDS)
+    server.run(list(sockets))
 
 
 @contextlib.contextmanager
 def serve_in_background(
-    app: ASGIApp, sockets: Sequence[socket.socket], *, drain_seconds: float = 1.0, doorman: Doorman = Terms
+    app: ASGIApp,
+    sockets: Sequence[socket.socket],
+    *,
+    drain_seconds: float = 1.0,
+    policy: ConnectionPolicy = ConnectionTerms,
 ) -> Iterator[None]:
-    """Answer requests from a thread of its own while the `with` block runs, and stop as `serve` does."""
-    server = _Server(app, drain_seconds, doorman)
+    """Answer requests in a separate thread while the `with` block runs, and stop as `serve` does."""
+    server = _Server(app, drain_seconds, policy)
     thread = threading.Thread(target=server.run_and_tell, args=(list(sockets),), name="web", daemon=True)
     thread.start()
     server.running.wait()
@@ -100,7 +118,9 @@ def serve_in_background(
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: ASGIApp, drain_seconds: float, doorman: Doorman) -> None:
+    def __init__(
+        self, app: ASGIApp, drain_seconds: float, policy: ConnectionPolicy, *, reads_bodies: bool = False
+    ) -> None:
         config = uvicorn.Config(
             app,
             loop="asyncio",
@@ -108,26 +128,27 @@ class _Server(uvicorn.Server):
             ws="none",
             lifespan="off",
             log_config=None,
-            log_level="error",  # scanners cause warnings, and the program itself says when it starts and stops
+            log_level="error",  # scanners cause warnings, and the exporter itself logs when it starts and stops
             access_log=False,
-            proxy_headers=False,  # nothing depends on who asks
+            proxy_headers=False,  # the client address in proxy headers is not used
             server_header=False,
             workers=1,
-            limit_concurrency=_CONNECTIONS + 1,  # uvicorn means one less than it says
+            limit_concurrency=_CONNECTIONS + 1,  # uvicorn's limit is one less than its documentation says
             timeout_keep_alive=_IDLE_SECONDS,
             h11_max_incomplete_event_size=HEADER_BYTES,
         )
-        # uvicorn's annotation wants whole seconds, its use does not.
+        # uvicorn's annotation says whole seconds, but fractions work.
         config.timeout_graceful_shutdown = drain_seconds  # type: ignore[assignment]
         super().__init__(config)
         self.running = threading.Event()
-        self._doorman = doorman
+        self._policy = policy
+        self._reads_bodies = reads_bodies
         self._acceptors: list[asyncio.Task[None]] = []
         self._arriving: set[object] = set()
-        self._idle = Idle()
+        self._idle = IdleConnections()
 
     def run_and_tell(self, sockets: list[socket.socket]) -> None:
-        """Run, and let nobody wait for a server that could not start."""
+        """Run, and wake up callers that wait for the start, even if it fails."""
         try:
             self.run(sockets)
         finally:
@@ -135,19 +156,12 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Stop on signals, without raising them again afterwards: a stop that was asked for is no failure."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        """Capture no signals: `serve` handles them."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let connections in ourselves: uvicorn sets no limit to handshakes, neither to their number nor to their time."""
+        """Accept connections ourselves: uvicorn limits neither the number of handshakes nor their time."""
+        current_default_thread_limiter().total_tokens = _THREADS
         self.servers = []
         for sock in sockets or []:
             sock.setblocking(False)
@@ -164,13 +178,16 @@ class _Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             if connection.transport is not None:
                 connection.transport.abort()
-        await asyncio.sleep(0)  # for the transports to close their sockets
+        await asyncio.sleep(0)  # so that the transports can close their sockets
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                sock, _ = await loop.sock_accept(listening)
+                sock, _ = listening.accept()
+                sock.setblocking(False)
+            except BlockingIOError:
+                await _readable(listening)
+                continue
             except OSError as error:  # too many open files, or the client has left already
                 full = error.errno in _TOO_MANY_FILES
                 ended = sum(self._end_longest() for _ in range(_GIVE_WAY_AT_ONCE)) if full else 0
@@ -180,7 +197,7 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(0)  # there may always be a next one
 
     def _admit(self, sock: socket.socket) -> None:
-        """Begin a connection; when there are too many, those that have done nothing for longest give way."""
+        """Begin a connection; if there are too many, end those that have been idle for longest."""
         connections = self.server_state.connections
         while len(self._arriving) + len(connections) >= _CONNECTIONS:
             if self._end_longest():
@@ -195,7 +212,7 @@ class _Server(uvicorn.Server):
         task.add_done_callback(functools.partial(self._forget, sock))
 
     def _end_longest(self) -> bool:
-        """End the connection that has done nothing for longest, if there is one."""
+        """End the connection that has been idle for longest, if there is one."""
         longest = self._idle.longest(asyncio.get_running_loop().time())
         if longest is None:
             return False
@@ -206,7 +223,7 @@ class _Server(uvicorn.Server):
 
     def _forget(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
         self._arrived(task)
-        if task.cancelled():  # maybe before there was a transport that would close it
+        if task.cancelled():  # maybe before there was a transport to close it
             sock.close()
 
     def _arrived(self, task: object) -> None:
@@ -215,29 +232,43 @@ class _Server(uvicorn.Server):
 
     async def _establish(self, sock: socket.socket) -> None:
         task = asyncio.current_task()
-        terms = self._doorman()
+        terms = self._policy()
         limits = {"ssl_handshake_timeout": _HANDSHAKE_SECONDS, "ssl_shutdown_timeout": _SHUTDOWN_SECONDS}
 
         def admits(transport: asyncio.BaseTransport) -> bool:
-            self._arrived(task)  # from now on the connection speaks for itself
+            self._arrived(task)  # from now on the connection keeps track of itself
             return terms.admits(transport)
 
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: LimitedProtocol(
-                    self.config, self.server_state, idle=self._idle, terms=replace(terms, admits=admits)
+                    self.config,
+                    self.server_state,
+                    idle=self._idle,
+                    terms=replace(terms, admits=admits),
+                    reads_bodies=self._reads_bodies,
                 ),
                 sock,
                 ssl=terms.tls,
                 **(limits if terms.tls else {}),
             )
-        except (OSError, asyncio.CancelledError) as error:  # the handshake failed, took too long, or gave way
-            # Otherwise it keeps the frames it passed through, and TLS in them, until the garbage collector comes.
+        except (OSError, asyncio.CancelledError) as error:  # the handshake failed, took too long, or lost its place
+            # Otherwise the error keeps its frames, and TLS in them, until the garbage collector runs.
             error.__traceback__ = None
 
 
+async def _readable(sock: socket.socket) -> None:
+    """Wait until a socket can be read. May be cancelled: `sock_accept` of asyncio then loses a connection that comes just then."""
+    loop, number, readable = asyncio.get_running_loop(), sock.fileno(), asyncio.Event()
+    loop.add_reader(number, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(number)
+
+
 def _listen(address: Address, opened: contextlib.ExitStack) -> list[socket.socket]:
-    """Listen on one address, by sockets that `opened` closes."""
+    """Listen on one address; `opened` closes the sockets."""
     sockets: list[socket.socket] = []
     missing: OSError | None = None
     port = address.port
@@ -261,7 +292,7 @@ def _listen(address: Address, opened: contextlib.ExitStack) -> list[socket.socke
 
 
 def _resolve(host: str) -> Iterator[tuple[socket.AddressFamily, tuple[Any, ...]]]:
-    """Yield the socket addresses, each once, that a host stands for; their ports mean nothing."""
+    """Yield each socket address of a host once; ignore the ports."""
     if not host:
         if socket.has_dualstack_ipv6():
             yield socket.AF_INET6, ("::", 0)
@@ -274,14 +305,14 @@ def _resolve(host: str) -> Iterator[tuple[socket.AddressFamily, tuple[Any, ...]]
 
 def _listening_socket(family: socket.AddressFamily, sockaddr: tuple[Any, ...], *, dual_stack: bool) -> socket.socket:
     with contextlib.ExitStack() as unfinished:
-        # Without the protocol's number asyncio sees no TCP, sets no TCP_NODELAY, and each small answer takes 40 ms.
+        # Without the protocol number, asyncio does not set TCP_NODELAY, and each small response takes 40 ms.
         sock = unfinished.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
-        # Connections of a predecessor may be in TIME_WAIT.
+        # Connections of a previous process may be in TIME_WAIT.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not dual_stack))
         sock.bind(sockaddr)
-        # Two sockets can be bound to one port as long as none listens: only now it is certain.
+        # Two sockets can be bound to one port as long as neither listens, so only now a conflict shows.
         sock.listen(_BACKLOG)
         unfinished.pop_all()
     return sock

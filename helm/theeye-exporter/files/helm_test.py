@@ -1,4 +1,4 @@
-"""What `helm test` runs in a pod: does each exporter of the release answer, and does TheEye answer them?
+"""Runs in the pod of `helm test`: checks that each exporter of the release responds, and that TheEye responds to it.
 
 Ends with 0 if all is well, else with 1 and a line that says what is not. With users or client certificates, which this
 pod has none of, it is well when the exporter turns strangers away.
@@ -23,11 +23,11 @@ _REQUEST_SECONDS: Final = 10.0
 
 
 class _NotYetError(Exception):
-    """What may still become well."""
+    """A check failed, but may succeed later."""
 
 
 def main(arguments: list[str]) -> int:
-    """Check every exporter, each until it is well or the time is over; return the exit code."""
+    """Check every exporter until it passes or the time is over; return the exit code."""
     parser = argparse.ArgumentParser(description="Check exporters.")
     parser.add_argument("--auth", choices=("none", "basic", "certificate"), default="none")
     parser.add_argument("--path", default="/metrics", help="path of the metrics page")
@@ -56,7 +56,7 @@ def _check(url: str, flags: argparse.Namespace) -> str:
     if flags.auth == "certificate":
         place = urllib.parse.urlsplit(url)
         socket.create_connection((place.hostname or "", place.port or 443), timeout=_REQUEST_SECONDS).close()
-        return "accepts connections; what it says is for clients with a certificate"
+        return "accepts connections; only clients with a certificate get responses"
     if flags.auth == "basic":
         with _get(url + "/-/ready") as response:
             _expect(response, http.HTTPStatus.UNAUTHORIZED)
@@ -69,7 +69,7 @@ def _check(url: str, flags: argparse.Namespace) -> str:
 
 
 def _get(url: str) -> http.client.HTTPResponse:
-    """Ask without a proxy, since the exporter is in the cluster, and without verifying it: nothing secret is sent."""
+    """Send a request without a proxy, since the exporter is in the cluster, and without verifying TLS."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -90,7 +90,7 @@ def _expect(response: http.client.HTTPResponse, status: int) -> None:
 
 
 def _read_metrics(lines: Iterable[bytes]) -> str:
-    """Read line by line: there may be more text than this pod has memory."""
+    """Read line by line: the metrics may be larger than the memory of this pod."""
     samples, is_exporter, down = 0, False, []
     for line in lines:
         samples += not line.startswith(b"#")

@@ -3,11 +3,26 @@
 {{- printf "%s-%s" (regexReplaceAll "[^-._a-zA-Z0-9]" . "_" | trunc 40) (sha256sum . | trunc 8) }}
 {{- end }}
 
+{{/* The organisations as a list, however they are given, sorted by name if they are a map: (…).organizations. */}}
+{{- define "theeye-exporter.organizations" -}}
+{{- $organizations := list }}
+{{- if kindIs "map" .Values.organizations }}
+{{- range $name, $organization := .Values.organizations }}
+{{- if not (kindIs "invalid" $organization) }}
+{{- $organizations = append $organizations (merge (dict "name" $name) $organization) }}
+{{- end }}
+{{- end }}
+{{- else }}
+{{- $organizations = .Values.organizations }}
+{{- end }}
+{{- dict "organizations" $organizations | toJson }}
+{{- end }}
+
 {{/* The exporter's configuration file. */}}
 {{- define "theeye-exporter.config" -}}
 {{- $config := deepCopy .Values.config }}
 {{- $organizations := list }}
-{{- range .Values.organizations }}
+{{- range (include "theeye-exporter.organizations" . | fromJson).organizations }}
 {{- $organization := omit (deepCopy .) "token" "existingSecret" }}
 {{- if not .token_file }}
 {{- $_ := set $organization "token_file" (printf "/etc/theeye-exporter/tokens/%s" (include "theeye-exporter.tokenKey" .name)) }}
@@ -17,7 +32,27 @@
 {{- with $organizations }}
 {{- $_ := set $config "organizations" . }}
 {{- end }}
+{{- if .Values.organizationFiles.existingSecret }}
+{{- $folder := "/etc/theeye-exporter/organizations" }}
+{{- $files := kindIs "string" $config.organization_files | ternary (list $config.organization_files) $config.organization_files }}
+{{- $_ := set $config "organization_files" (concat ($files | default list) (list (printf "%s/*.yaml" $folder) (printf "%s/*.yml" $folder))) }}
+{{- end }}
+{{- if not (hasKey ($config.limits | default dict) "max_response_bytes") }}
+{{- with include "theeye-exporter.maxResponseBytes" . }}
+{{- $_ := set $config "limits" (merge (dict "max_response_bytes" (int64 .)) ($config.limits | default dict)) }}
+{{- end }}
+{{- end }}
 {{- toYaml $config }}
+{{- end }}
+
+{{/* Bytes of an answer that fit the memory limit: the exporter takes up to nine times as much; empty without a limit. */}}
+{{- define "theeye-exporter.maxResponseBytes" -}}
+{{- $memory := dig "limits" "memory" "" (.Values.resources | default dict) | toString }}
+{{- if regexMatch "^[0-9]+(\\.[0-9]+)?([kMGT]i?|Ki)?$" $memory }}
+{{- $number := regexFind "^[0-9.]+" $memory | float64 }}
+{{- $factors := dict "" 1 "k" 1000 "Ki" 1024 "M" 1000000 "Mi" 1048576 "G" 1000000000 "Gi" 1073741824 "T" 1000000000000 "Ti" 1099511627776 }}
+{{- divf (mulf $number (get $factors (regexFind "[A-Za-z]*$" $memory))) 12 | int64 }}
+{{- end }}
 {{- end }}
 
 {{/* Whether a StatefulSet runs the exporter; empty: a Deployment. */}}

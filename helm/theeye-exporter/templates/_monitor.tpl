@@ -2,12 +2,19 @@
 {{- define "theeye-exporter.endpoint" -}}
 port: metrics
 path: {{ include "theeye-exporter.telemetryPath" .root | quote }}
-scheme: {{ include "theeye-exporter.scheme" .root }}
+scheme: {{ .monitor.scheme | default (include "theeye-exporter.scheme" .root) }}
 {{- with .monitor.interval }}
 interval: {{ . | quote }}
 {{- end }}
 {{- with .monitor.scrapeTimeout }}
 scrapeTimeout: {{ . | quote }}
+{{- end }}
+{{- with .monitor.params }}
+params:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .monitor.honorLabels }}
+honorLabels: true
 {{- end }}
 {{- with .monitor.tlsConfig }}
 tlsConfig:

@@ -26,6 +26,7 @@
 
 {{- define "theeye-exporter.image" -}}
 {{- with .Values.image }}
+{{- with $.Values.global.imageRegistry | default .registry }}{{ . }}/{{ end }}
 {{- if .digest }}
 {{- .repository }}{{ with .tag }}:{{ . }}{{ end }}@{{ .digest }}
 {{- else }}

@@ -6,7 +6,7 @@ metadata:
     {{- mergeOverwrite (deepCopy .Values.commonLabels) (deepCopy .Values.podLabels) $own | toYaml | nindent 4 }}
   annotations:
     kubectl.kubernetes.io/default-container: exporter
-    {{- if .Values.rollOnConfigChange }}
+    {{- if and .Values.rollOnConfigChange (not .Values.configFile.existingSecret.name) }}
     checksum/config: {{ include "theeye-exporter.config" . | sha256sum }}
     {{- end }}
     {{- with .Values.podAnnotations }}
@@ -98,7 +98,10 @@ spec:
 - --demo.monitors={{ int .Values.demo.monitors }}
 - --demo.tasks={{ int .Values.demo.tasks }}
 {{ end -}}
-- --config.file=/etc/theeye-exporter/config/theeye-exporter.yml
+- --config.file=/etc/theeye-exporter/config/{{ ternary .Values.configFile.existingSecret.key "theeye-exporter.yml" (ne .Values.configFile.existingSecret.name "") }}
+{{- if .Values.configFile.existingSecret.name }}
+- --web.telemetry-path={{ include "theeye-exporter.telemetryPath" . }}
+{{- end }}
 - --web.listen-address=:{{ int .Values.containerPort }}
 {{- if include "theeye-exporter.webConfig" . }}
 - --web.config.file=/etc/theeye-exporter/web/{{ ternary .Values.web.existingSecret.key "web-config.yml" (ne .Values.web.existingSecret.name "") }}
@@ -158,6 +161,11 @@ exec:
   mountPath: /etc/theeye-exporter/tokens
   readOnly: true
 {{- end }}
+{{- if .Values.organizationFiles.existingSecret }}
+- name: organizations
+  mountPath: /etc/theeye-exporter/organizations
+  readOnly: true
+{{- end }}
 {{- if include "theeye-exporter.webConfig" . }}
 - name: web
   mountPath: /etc/theeye-exporter/web
@@ -181,14 +189,26 @@ exec:
 {{- define "theeye-exporter.volumes" -}}
 {{- $name := include "theeye-exporter.fullname" . -}}
 - name: config
+  {{- with .Values.configFile.existingSecret.name }}
+  secret:
+    secretName: {{ . | quote }}
+    defaultMode: {{ include "theeye-exporter.secretMode" $ }}
+  {{- else }}
   configMap:
     name: {{ $name }}
+  {{- end }}
 {{- with include "theeye-exporter.tokenSources" . }}
 - name: tokens
   projected:
     defaultMode: {{ include "theeye-exporter.secretMode" $ }}
     sources:
       {{- . | trim | nindent 6 }}
+{{- end }}
+{{- with .Values.organizationFiles.existingSecret }}
+- name: organizations
+  secret:
+    secretName: {{ . | quote }}
+    defaultMode: {{ include "theeye-exporter.secretMode" $ }}
 {{- end }}
 {{- if include "theeye-exporter.webConfig" . }}
 - name: web
@@ -219,7 +239,7 @@ exec:
 
 {{/* The Secrets with tokens, each token as one file. Empty: all tokens come from elsewhere. */}}
 {{- define "theeye-exporter.tokenSources" -}}
-{{- range .Values.organizations }}
+{{- range (include "theeye-exporter.organizations" . | fromJson).organizations }}
 {{- if not .token_file }}
 - secret:
     {{- $file := include "theeye-exporter.tokenKey" .name }}

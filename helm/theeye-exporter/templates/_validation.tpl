@@ -1,21 +1,25 @@
 {{/* What the schema cannot say. All mistakes at once. */}}
 {{- define "theeye-exporter.validate" -}}
 {{- $problems := list }}
+{{- $inFile := .Values.configFile.existingSecret.name }}
+{{- if and $inFile (or .Values.organizations .Values.organizationFiles.existingSecret .Values.config) }}
+  {{- $problems = append $problems "configFile.existingSecret.name is the whole configuration: unset it, or remove organizations, organizationFiles and config" }}
+{{- end }}
 {{- if .Values.demo.enabled }}
-  {{- if .Values.organizations }}
-    {{- $problems = append $problems "demo.enabled watches a simulated TheEye alone: unset it, or remove organizations" }}
+  {{- if or .Values.organizations .Values.organizationFiles.existingSecret $inFile }}
+    {{- $problems = append $problems "demo.enabled watches only a simulated TheEye: unset it, or remove organizations, organizationFiles and configFile" }}
   {{- end }}
   {{- if include "theeye-exporter.stateful" . }}
-    {{- $problems = append $problems "demo.enabled is one pod without state: unset shards and persistence.enabled" }}
+    {{- $problems = append $problems "demo.enabled supports only one pod without state: unset shards and persistence.enabled" }}
   {{- end }}
-{{- else if not .Values.organizations }}
+{{- else if not (or .Values.organizations .Values.organizationFiles.existingSecret .Values.config.organization_files $inFile) }}
   {{- $problems = append $problems (include "theeye-exporter.nothingToWatch" . | trim) }}
 {{- end }}
 {{- $names := list }}
-{{- range $index, $organization := .Values.organizations }}
-  {{- $where := printf "organizations[%d] (%s)" $index $organization.name }}
+{{- range $index, $organization := (include "theeye-exporter.organizations" . | fromJson).organizations }}
+  {{- $where := ternary (printf "organizations.%s" $organization.name) (printf "organizations[%d] (%s)" $index $organization.name) (kindIs "map" $.Values.organizations) }}
   {{- if has $organization.name $names }}
-    {{- $problems = append $problems (printf "%s: there is another organisation of this name" $where) }}
+    {{- $problems = append $problems (printf "%s: another organisation has this name" $where) }}
   {{- end }}
   {{- $names = append $names $organization.name }}
   {{- $tokens := list }}
@@ -37,25 +41,50 @@
 {{- if and .Values.web.config .Values.web.existingSecret.name }}
   {{- $problems = append $problems "web.config and web.existingSecret.name are both given: unset one of them" }}
 {{- end }}
+{{- with regexFind "^[^/]+" .Values.image.repository }}
+  {{- if and $.Values.image.registry (contains "/" $.Values.image.repository) (regexMatch "[.:]|^localhost$" .) }}
+    {{- $problems = append $problems (printf "image.repository begins with a registry: set image.registry to %s, and leave it out of image.repository" .) }}
+  {{- end }}
+{{- end }}
+{{- $fits := include "theeye-exporter.maxResponseBytes" . }}
+{{- $wanted := dig "limits" "max_response_bytes" 0 .Values.config | int64 }}
+{{- if and $fits (gt (mul $wanted 9) (mul (int64 $fits) 12)) }}
+  {{- $problems = append $problems (printf "config.limits.max_response_bytes: %d needs nine times as much memory: set resources.limits.memory to %dMi or more" $wanted (divf (mulf $wanted 12) 1048576 | ceil | int64)) }}
+{{- end }}
+{{- range $key, $files := dict "disabledAlerts" "files/alerts/*.yml" "optionalAlerts" "files/alerts/optional/*.yml" }}
+  {{- $alerts := list }}
+  {{- range $path, $content := $.Files.Glob $files }}
+    {{- range (fromYaml (toString $content)).groups }}
+      {{- range .rules }}
+        {{- $alerts = append $alerts .alert }}
+      {{- end }}
+    {{- end }}
+  {{- end }}
+  {{- range get $.Values.prometheusRule $key }}
+    {{- if not (has . $alerts) }}
+      {{- $problems = append $problems (printf "prometheusRule.%s: there is no such alert: %s; there are %s" $key . (compact $alerts | uniq | sortAlpha | join ", " | default "none")) }}
+    {{- end }}
+  {{- end }}
+{{- end }}
 {{- range .Values.extraEnv }}
   {{- if eq .name "THEEYE_TOKEN" }}
-    {{- $problems = append $problems "extraEnv: THEEYE_TOKEN would show the token to whoever may read pods: use organizations[].existingSecret" }}
+    {{- $problems = append $problems "extraEnv: THEEYE_TOKEN would show the token to everybody who may read pods: use organizations[].existingSecret" }}
   {{- end }}
 {{- end }}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
-  {{- $problems = append $problems "serviceMonitor and podMonitor are both enabled, so that everything would be scraped twice: disable one of them" }}
+  {{- $problems = append $problems "serviceMonitor and podMonitor are both enabled, so Prometheus would scrape everything twice: disable one of them" }}
 {{- end }}
 {{- range list "serviceMonitor" "podMonitor" }}
   {{- $monitor := get $.Values . }}
   {{- if $monitor.enabled }}
-    {{- if and (eq (include "theeye-exporter.scheme" $) "https") (not $monitor.tlsConfig) }}
-      {{- $problems = append $problems (printf "the exporter serves https: %s.tlsConfig has to say how Prometheus verifies it (ca and serverName, or insecureSkipVerify)" .) }}
+    {{- if and (eq ($monitor.scheme | default (include "theeye-exporter.scheme" $)) "https") (not $monitor.tlsConfig) }}
+      {{- $problems = append $problems (printf "Prometheus scrapes over https: set %s.tlsConfig, so that it can verify the server (ca and serverName, or insecureSkipVerify)" .) }}
     {{- end }}
     {{- if and (eq (include "theeye-exporter.webAuth" $) "basic") (not $monitor.basicAuth) }}
-      {{- $problems = append $problems (printf "the exporter asks for a user: %s.basicAuth has to say where user and password are (username: {name, key}, password: {name, key})" .) }}
+      {{- $problems = append $problems (printf "the exporter asks for a user: set %s.basicAuth to the user and the password (username: {name, key}, password: {name, key})" .) }}
     {{- end }}
     {{- if and (eq (include "theeye-exporter.webAuth" $) "certificate") $monitor.tlsConfig (not (or $monitor.tlsConfig.cert $monitor.tlsConfig.certFile)) }}
-      {{- $problems = append $problems (printf "the exporter asks for a client certificate: %s.tlsConfig has to name one (cert and keySecret)" .) }}
+      {{- $problems = append $problems (printf "the exporter asks for a client certificate: set one in %s.tlsConfig (cert and keySecret)" .) }}
     {{- end }}
   {{- end }}
 {{- end }}
@@ -65,9 +94,9 @@
 {{- end }}
 
 {{- define "theeye-exporter.nothingToWatch" }}
-nothing to watch: organizations is empty. Keep an integration token of TheEye in a Secret, and name both:
+nothing to watch: organizations is empty. Put an integration token of TheEye into a Secret, and name the organisation and the Secret:
     kubectl --namespace {{ include "theeye-exporter.namespace" . }} create secret generic theeye --from-file=token=PATH-OF-A-FILE-WITH-THE-TOKEN
     --set 'organizations[0].name=ORGANISATION' --set 'organizations[0].existingSecret.name=theeye'
-  Without a token, look at a simulated TheEye:
+  To try it without a token, use a simulated TheEye:
     --set demo.enabled=true
 {{- end }}

@@ -1,4 +1,4 @@
-"""Who is let in, how often bcrypt runs, and that it tells nobody which names exist."""
+"""Tests who is accepted, how often bcrypt runs, and that user names are not revealed."""
 
 import asyncio
 import base64
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 import bcrypt
 import pytest
 
+from theeye_exporter.web.security import auth as auth_module
 from theeye_exporter.web.security.auth import BasicAuth, Verdict
 
 ALICE = bcrypt.hashpw(b"secret", bcrypt.gensalt(4))
@@ -260,3 +261,60 @@ def test_a_client_that_leaves_spoils_nothing_for_others(auth: BasicAuth, hasher:
         return await stays
 
     assert asyncio.run(scenario()) is Verdict.ADMITTED
+
+
+def test_who_guesses_from_many_addresses_keeps_nobody_out_who_has_not_failed(auth: BasicAuth, hasher: Hasher) -> None:
+    async def guess(host: int, number: int) -> Verdict:
+        return await auth.verify(USERS, basic("alice", f"guess-{host}-{number}"), f"198.51.100.{host}")
+
+    async def scenario() -> None:
+        for host in range(60):
+            assert await guess(host, 0) is Verdict.REFUSED
+        hasher.go.clear()
+        flood = [asyncio.create_task(guess(host, number)) for number in range(1, 5) for host in range(60)]
+        await until(lambda: len(auth._running) + sum(task.done() for task in flood) == len(flood), "all came so far")
+        assert len(auth._running) == 24
+        newcomers = [
+            asyncio.create_task(auth.verify(USERS, basic(*user), f"192.0.2.{host}"))
+            for host, user in enumerate([("alice", "secret"), ("bob", "other"), ("alice", "wrong")])
+        ]
+        await until(lambda: len(auth._running) == 27, "the newcomers have places")
+        await until(lambda: len(hasher.runs) == 61, "one of the flood is examined")
+        hasher.go.set()
+        assert await asyncio.gather(*newcomers) == [Verdict.ADMITTED, Verdict.ADMITTED, Verdict.REFUSED]
+        # Before all the others.
+        assert {password for password, _ in hasher.runs[61:64]} == {b"secret", b"other", b"wrong"}
+        await asyncio.gather(*flood)
+
+    asyncio.run(scenario())
+
+
+def test_who_has_failed_and_then_is_right_has_not_failed(auth: BasicAuth, hasher: Hasher) -> None:
+    async def scenario() -> None:
+        client = "192.0.2.1"
+        assert await auth.verify(USERS, basic("alice", "wrong"), client) is Verdict.REFUSED
+        assert await auth.verify(USERS, basic("alice", "secret"), client) is Verdict.ADMITTED
+        hasher.go.clear()
+        others = [
+            asyncio.create_task(auth.verify(USERS, basic("bob", f"guess-{host}"), f"198.51.100.{host}"))
+            for host in range(24)
+        ]
+        await until(lambda: len(auth._running) == 24, "the places for everybody are taken")
+        again = asyncio.create_task(auth.verify(USERS, basic("bob", "other"), client))
+        await until(lambda: len(auth._running) == 25, "there is one more")
+        hasher.go.set()
+        assert await again is Verdict.ADMITTED
+        await asyncio.gather(*others)
+
+    asyncio.run(scenario())
+
+
+def test_addresses_that_failed_are_remembered_only_so_far(auth: BasicAuth, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth_module, "_REMEMBERED", 5)
+
+    async def scenario() -> None:
+        for host in [*range(20), 17, 3]:
+            await auth.verify(USERS, basic("alice", "wrong"), f"198.51.100.{host}")
+
+    asyncio.run(scenario())
+    assert list(auth._failed) == [f"198.51.100.{host}" for host in (16, 18, 19, 17, 3)]

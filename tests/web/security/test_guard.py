@@ -1,4 +1,4 @@
-"""What a request meets before the application, over plain HTTP."""
+"""Tests the steps before a request reaches the application, over plain HTTP."""
 
 from collections.abc import Iterator
 from pathlib import Path

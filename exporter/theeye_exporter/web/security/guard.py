@@ -1,4 +1,4 @@
-"""Stands before the web application: the rate limit, the password, the headers of every answer."""
+"""Wraps the web application: applies the rate limit, checks passwords and sets the headers of every response."""
 
 import math
 import time
@@ -21,12 +21,12 @@ _BUSY_SECONDS: Final = 1.0
 
 
 class Guard:
-    """An application that hands on what the web configuration file lets through, whatever the path.
+    """An application that passes on the requests that the web configuration file admits, for any path.
 
     Args:
-        app: the application behind it.
-        live: the file.
-        auth: compares passwords.
+        app: the wrapped application.
+        live: the web configuration file.
+        auth: checks passwords.
         monotonic: a clock for the rate limit, in seconds.
     """
 
@@ -44,7 +44,7 @@ class Guard:
         self._bucket: TokenBucket | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or let the application do so."""
+        """Answer a request, or pass it to the application."""
         state = self._live.current()
         if state.headers:
             send = _with_headers(send, state.headers)
@@ -84,7 +84,7 @@ def _answer(status: int, text: str, headers: Mapping[str, str]) -> PlainTextResp
 
 
 def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
-    """Return a `send` that sets the headers, in place of those the application set."""
+    """Return a `send` that sets the headers, and replaces those that the application set."""
     own = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
     names = {name for name, _ in own}
 

@@ -1,7 +1,8 @@
-"""A web configuration file that is read again whenever it, or a file it names, changes."""
+"""A web configuration file that is read again whenever it changes, or a file that it names does."""
 
 import asyncio
 import ipaddress
+import ssl
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -9,23 +10,24 @@ from typing import Final
 import structlog
 
 from theeye_exporter.config.problems import ConfigError, Problem, Report
-from theeye_exporter.config.web_file import Fingerprint, WebFile, fingerprint, read_web_file
-from theeye_exporter.web.connection import Terms
+from theeye_exporter.config.web_file import WebFile, read_web_file
+from theeye_exporter.theeye.fingerprints import Fingerprint, fingerprint
+from theeye_exporter.web.connection import ConnectionTerms
 
 __all__ = ["LiveWebFile"]
 
 _RETRY_SECONDS: Final = 5.0
-"""After which files that could not be used are tried again, changed or not."""
+"""Seconds after which invalid files are tried again, changed or not."""
 
 _log: Final = structlog.get_logger(__name__)
 
 
 class LiveWebFile:
-    """The state that new connections and requests are judged by. To be used by one thread.
+    """The current rules for new connections and requests. Use it in one thread only.
 
-    A file that cannot be used changes nothing: the last good state stays, is told once in the log, and `successful`
-    is False until the file is right again. It is tried again now and then: what was in the way (too many open files)
-    may go without a trace on the file.
+    An invalid file changes nothing: the last valid state stays in effect, the log says so once, and `successful` is
+    False until the file is valid again. The file is tried again from time to time, because the cause (such as too many
+    open files) can disappear without a change of the file.
 
     Args:
         path: the file.
@@ -44,25 +46,31 @@ class LiveWebFile:
         if problems:
             raise ConfigError(problems)
         self.successful = True
-        """Whether the current state is what the file says."""
+        """Whether the current state matches the file."""
         self.last_success = clock()
-        """Unix time at which the file was read and could be used."""
+        """Unix time at which a valid file was last read."""
         self._tell_remarks(())
 
     @property
     def tls(self) -> bool:
-        """Whether connections are encrypted, which stays as it is until the process ends."""
+        """Whether connections are encrypted; this does not change until the process ends."""
         return self._current.tls is not None
 
+    @property
+    def authenticates(self) -> bool:
+        """Whether every client needs a password or a certificate."""
+        state = self._current
+        return bool(state.users) or (state.tls is not None and state.tls.verify_mode is ssl.CERT_REQUIRED)
+
     def current(self) -> WebFile:
-        """Return the state, after a look at the files."""
+        """Return the current state, after checking the files for changes."""
         failed_for = 0.0 if self.successful else self._clock() - self._read_at
         if failed_for >= _RETRY_SECONDS or any(fingerprint(path) != seen for path, seen in self._seen.items()):
             self._reload()
         return self._current
 
-    def terms(self) -> Terms:
-        """Return the terms of a new connection, which are in force until the file is read again."""
+    def terms(self) -> ConnectionTerms:
+        """Return the rules for a new connection, which apply until the file is read again."""
         state = self.current()
 
         def admits(transport: asyncio.BaseTransport) -> bool:
@@ -70,11 +78,11 @@ class LiveWebFile:
                 return True
             names = set(_names(transport.get_extra_info("ssl_object").getpeercert() or {}))
             if names.isdisjoint(map(_comparable, state.allowed_sans)):
-                _log.debug("a client's certificate has none of client_allowed_sans", names=", ".join(sorted(names)))
+                _log.debug("client certificate matches none of client_allowed_sans", names=", ".join(sorted(names)))
                 return False
             return True
 
-        return Terms(state.tls, admits, lambda: state.tls is None or self.current() is state)
+        return ConnectionTerms(state.tls, admits, lambda: state.tls is None or self.current() is state)
 
     def _read(self) -> tuple[WebFile, tuple[Problem, ...]]:
         report = Report()
@@ -94,7 +102,8 @@ class LiveWebFile:
         if problems:
             if problems != self._told:
                 _log.error(
-                    "web configuration cannot be used; the last good one stays", problems="; ".join(map(str, problems))
+                    "web configuration rejected; the last valid one stays in effect",
+                    problems="; ".join(map(str, problems)),
                 )
             self._told = problems
             return
@@ -103,7 +112,7 @@ class LiveWebFile:
         self._current = read
         self.last_success = self._clock()
         if recovered or before != {path: seen.settled for path, seen in self._seen.items()}:
-            _log.info("web configuration read again", file=str(self._path))
+            _log.info("web configuration reloaded", file=str(self._path))
         self._tell_remarks(remarks)
 
     def _tell_remarks(self, told: Iterable[str]) -> None:
@@ -121,7 +130,7 @@ def _names(certificate: object) -> Iterator[str]:
 
 
 def _comparable(name: str) -> str:
-    """Return the name; an IP address in its one canonical form."""
+    """Return the name; an IP address in its canonical form."""
     try:
         return str(ipaddress.ip_address(name.strip()))
     except ValueError:

@@ -1,4 +1,4 @@
-"""A token bucket: bursts are served, a steady stream only at its rate."""
+"""A token bucket: it admits bursts, but a steady stream only at the configured rate."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ class TokenBucket:
     """Counts requests.
 
     Args:
-        limit: the size of the bucket, and how fast it fills.
+        limit: the size of the bucket, and how fast it refills.
         monotonic: a clock, in seconds.
     """
 
@@ -22,7 +22,7 @@ class TokenBucket:
         self._filled = monotonic()
 
     def take(self) -> float:
-        """Take a token; return 0, or the seconds until there is one again."""
+        """Take a token and return 0, or return the seconds until there is one."""
         now = self._monotonic()
         self._tokens = min(float(self.limit.burst), self._tokens + (now - self._filled) / self.limit.interval)
         self._filled = now

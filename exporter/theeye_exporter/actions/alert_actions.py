@@ -1,0 +1,167 @@
+"""Actions that alerts start: a part of `theeye-exporter actions`."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from starlette.routing import Route
+
+from theeye_exporter.actions.aims import find, find_on, upstream_of
+from theeye_exporter.actions.alert_families import ALERT_FAMILIES
+from theeye_exporter.actions.alert_runs import AlertRuns
+from theeye_exporter.actions.alert_view import add_samples, views_of
+from theeye_exporter.actions.connections import Connection, Connections
+from theeye_exporter.actions.loading_actions import plan_of
+from theeye_exporter.actions.parts import View
+from theeye_exporter.actions.plan import ActionPlan
+from theeye_exporter.actions.receiver import Receiver
+from theeye_exporter.actions.rows import Timing
+from theeye_exporter.actions.settings import ActionSettings, ActionsSettings
+from theeye_exporter.actions.starter import Upstream
+from theeye_exporter.actions.state_file import StateFile
+from theeye_exporter.actions.targets import Found
+from theeye_exporter.clocks import Clocks
+from theeye_exporter.exposition.family import Family
+from theeye_exporter.exposition.samples import Samples
+from theeye_exporter.ledger.failures import LedgerError
+
+__all__ = ["AlertActions"]
+
+_TICK: Final = 1.0
+_STALLED: Final = 60.0
+_THREADS: Final = 8
+
+_log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """An action's way to TheEye."""
+
+    settings: ActionSettings
+    connection: Connection
+    upstream: Upstream
+
+    @property
+    def by_secret(self) -> bool:
+        return self.settings.secret_file is not None
+
+    def find(self, plan: ActionPlan, hostname: str) -> Found:
+        if plan.hostname_from is not None:
+            return find_on(self.settings, self.connection, hostname)
+        return find(self.settings, self.connection)
+
+    def cancel(self, job_id: str) -> None:
+        self.connection.client.cancel(job_id)
+
+
+class AlertActions:
+    """The actions of all organisations.
+
+    Args:
+        settings: The configuration at the start; it says whether there is anything to receive.
+        clocks: The clocks to use.
+
+    Raises:
+        LedgerError: The state file cannot be used.
+    """
+
+    families: Sequence[Family] = ALERT_FAMILIES
+
+    def __init__(self, settings: ActionsSettings, clocks: Clocks) -> None:
+        self._clocks = clocks
+        self._file = StateFile(settings.state.file) if settings.actions and settings.state.file else None
+        self._runs: AlertRuns | None = None
+        self._in_use = threading.Lock()
+        self._receiver = Receiver(self._current, clocks.wall, self._in_use)
+        self.routes: Sequence[Route] = self._receiver.routes if self._file is not None else ()
+        self._applied: tuple[object, ...] = ()
+        self._gate = threading.Lock()
+        self._ended = threading.Event()
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="alert-runs")
+        self._working: dict[str, Future[None]] = {}
+        self._ticked = clocks.monotonic()
+
+    def apply(self, settings: ActionsSettings, connections: Connections) -> None:
+        """Switch to a configuration; the state file is that of the start."""
+        if self._file is None:
+            return
+        organizations = {one.name: connections.of(one) for one in settings.organizations}
+        applied = (settings.actions, settings.rate_limit, settings.settle, *organizations.values())
+        if applied == self._applied:
+            return
+        ways = {
+            one.name: _Way(
+                one, organizations[one.organization or ""], upstream_of(one, organizations[one.organization or ""])
+            )
+            for one in settings.actions
+        }
+        with self._gate:
+            wait(self._working.values())  # what is running still uses the rows
+            with self._in_use:
+                self._runs = AlertRuns(
+                    self._file,
+                    {one.name: plan_of(one) for one in settings.actions},
+                    lambda plan: ways[plan.name],
+                    together=settings.rate_limit,
+                    clocks=self._clocks,
+                    timing=Timing(settle=settings.settle),
+                )
+            self._applied = applied
+
+    def start(self) -> None:
+        """Begin to start runs."""
+        if self._file is not None:
+            threading.Thread(target=self._run, name="alert-runs", daemon=True).start()
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self._ended.set()
+
+    def waiting(self) -> Sequence[str]:
+        """Return nothing: alerts are received although TheEye does not answer."""
+        return ()
+
+    def stalled_for(self) -> float | None:
+        """Return the seconds since a run could last start, if that is too long ago."""
+        seconds = self._clocks.monotonic() - self._ticked
+        return seconds if self._file is not None and seconds > _STALLED else None
+
+    def add_samples(self, samples: Samples) -> None:
+        """Add the samples of all actions."""
+        if self._runs is not None:
+            add_samples(samples, self._runs, self._receiver.answers)
+
+    def views(self) -> Sequence[View]:
+        """Return the tables of the actions."""
+        return [] if self._runs is None else views_of(self._runs, self._clocks.wall())
+
+    def tick(self) -> None:
+        """Let each organisation do what is due, in other threads."""
+        self._ticked = self._clocks.monotonic()
+        with self._gate:
+            works = {} if self._runs is None else {**self._runs.works, "": self._runs.forget}
+            for name, work in works.items():
+                former = self._working.get(name)
+                if former is None or former.done():
+                    self._working[name] = self._pool.submit(self._work, work)
+
+    def _work(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except LedgerError as error:
+            _log.error("nothing can be started", error=str(error))
+        except Exception:  # noqa: BLE001 - the next tick may do better
+            _log.exception("starting runs failed with an internal error")
+
+    def _current(self) -> AlertRuns:
+        if self._runs is None:
+            raise LedgerError("the configuration is not in effect yet")
+        return self._runs
+
+    def _run(self) -> None:
+        while not self._ended.wait(_TICK):
+            self.tick()

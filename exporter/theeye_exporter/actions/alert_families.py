@@ -1,0 +1,117 @@
+"""The metric families of actions that alerts start."""
+
+from typing import Final
+
+from theeye_exporter.exposition.family import Families, Query
+from theeye_exporter.theeye.lifecycle import Outcome
+
+__all__ = ["ALERT_FAMILIES", "ALERT_QUERIES", "ALERT_SERIES", "OUTCOMES", "PHASES", "RESULTS"]
+
+ALERT_FAMILIES: Final = Families()
+"""Shown by `theeye-exporter actions`."""
+
+OUTCOMES: Final = (*Outcome, "refused", "lost")
+"""How a run of an action can end, as in the label `outcome`."""
+
+PHASES: Final = ("deciding", "sending", "running")
+"""How far an open run is, as in the label `phase`."""
+
+RESULTS: Final = ("resolved_after_run", "resolved_without_run", "superseded")
+"""How an episode can end, as in the label `result`."""
+
+_ACTION: Final = ("organization", "action")
+
+INFO: Final = ALERT_FAMILIES.info(
+    "theeye_action_info",
+    (*_ACTION, "mode", "kind", "target"),
+    "What the action starts: a task or a workflow, by id or name. In mode dry_run, it starts nothing.",
+)
+REQUESTS: Final = ALERT_FAMILIES.counter(
+    "theeye_action_requests_total", (*_ACTION, "code"), "Answers to Alertmanager and to people, by status code."
+)
+ALERTS: Final = ALERT_FAMILIES.counter(
+    "theeye_action_alerts_total", (*_ACTION, "status"), "Alerts received: firing, resolved or bad (not readable)."
+)
+TRUNCATED: Final = ALERT_FAMILIES.counter(
+    "theeye_action_truncated_alerts_total",
+    _ACTION,
+    "Alerts that Alertmanager left out, since `max_alerts` is set there.",
+)
+DECISIONS: Final = ALERT_FAMILIES.counter(
+    "theeye_action_decisions_total",
+    (*_ACTION, "decision"),
+    "Decisions: one for each alert received, and one more when a waiting start begins or ends.",
+)
+RUNS: Final = ALERT_FAMILIES.counter(
+    "theeye_action_runs_total",
+    (*_ACTION, "outcome"),
+    "Ended runs by outcome: success, failure, timeout, canceled, error, unknown (TheEye has deleted the job), refused "
+    "(nothing was started) or lost (nobody knows whether there was a run).",
+)
+OPEN_RUNS: Final = ALERT_FAMILIES.gauge(
+    "theeye_action_open_runs",
+    (*_ACTION, "phase"),
+    "Runs that are not over: deciding (the start waits), sending (TheEye has not answered) or running.",
+)
+OLDEST: Final = ALERT_FAMILIES.gauge(
+    "theeye_action_oldest_open_run_timestamp_seconds",
+    _ACTION,
+    "Unix time of the decision for the oldest open run; absent without one.",
+    unit="seconds",
+)
+RECOVERED: Final = ALERT_FAMILIES.counter(
+    "theeye_action_recovered_runs_total", _ACTION, "Runs that were found after TheEye's answer was lost."
+)
+TO_START: Final = ALERT_FAMILIES.histogram(
+    "theeye_action_alert_to_start_seconds", _ACTION, "Time from the start of the alert to the start of its run."
+)
+TURNAROUND: Final = ALERT_FAMILIES.histogram(
+    "theeye_action_turnaround_seconds", _ACTION, "Time from the request for a run to its end."
+)
+LAST_START: Final = ALERT_FAMILIES.gauge(
+    "theeye_action_last_start_timestamp_seconds", _ACTION, "Unix time at which the last run started.", unit="seconds"
+)
+LAST_END: Final = ALERT_FAMILIES.gauge(
+    "theeye_action_last_end_timestamp_seconds", _ACTION, "Unix time at which the last run ended.", unit="seconds"
+)
+LAST_SUCCESS: Final = ALERT_FAMILIES.gauge(
+    "theeye_action_last_success_timestamp_seconds",
+    _ACTION,
+    "Unix time at which the last successful run ended.",
+    unit="seconds",
+)
+LAST_OUTCOME: Final = ALERT_FAMILIES.states(
+    "theeye_action_last_outcome",
+    (*_ACTION, "outcome"),
+    OUTCOMES,
+    "How the last run ended: 1 for its outcome, 0 for the others; absent before the first.",
+)
+SUSPENDED: Final = ALERT_FAMILIES.gauge(
+    "theeye_action_suspended",
+    _ACTION,
+    "Whether the action starts nothing until somebody resumes it, since too many runs in a row failed.",
+)
+EPISODES: Final = ALERT_FAMILIES.counter(
+    "theeye_action_episodes_total",
+    (*_ACTION, "result"),
+    "Periods in which an alert fired that are over: resolved_after_run, resolved_without_run, or superseded (it fired "
+    "again, and its end was not heard).",
+)
+OPEN_EPISODES: Final = ALERT_FAMILIES.gauge(
+    "theeye_action_open_episodes", _ACTION, "Alerts that fire, as far as the action has heard."
+)
+
+ALERT_SERIES: Final = "85 for each action. `theeye-exporter actions` shows them."
+
+ALERT_QUERIES: Final = (
+    Query(
+        "Why alerts started nothing in the last hour",
+        "sum by (action, decision) (increase(theeye_action_decisions_total[1h])) > 0",
+    ),
+    Query(
+        "Share of alerts that went away after a run, in a day",
+        'sum by (action) (increase(theeye_action_episodes_total{result="resolved_after_run"}[1d])) '
+        "/ sum by (action) (increase(theeye_action_episodes_total[1d]))",
+    ),
+    Query("Actions that start nothing until somebody resumes them", "theeye_action_suspended == 1"),
+)

@@ -1,0 +1,140 @@
+"""Alert-driven runs as a whole: alerts in, decisions out, and what becomes of them."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from theeye_exporter.actions.alerts import Payload
+from theeye_exporter.actions.book import Book
+from theeye_exporter.actions.deciding import Decider, World
+from theeye_exporter.actions.episodes import FORGET_AFTER, Episode, covers, horizon
+from theeye_exporter.actions.limits import Rate
+from theeye_exporter.actions.plan import ActionPlan
+from theeye_exporter.actions.records import KnownEpisode, Order, Said
+from theeye_exporter.actions.rows import Row, Timing
+from theeye_exporter.actions.starts import Starts
+from theeye_exporter.actions.state_file import StateFile
+from theeye_exporter.actions.store import FileStore
+from theeye_exporter.actions.worker import Connection, Worker
+from theeye_exporter.clocks import Clocks
+
+__all__ = ["AlertRuns"]
+
+_FORGET_EVERY: Final = 3600.0
+
+
+class AlertRuns:
+    """Receives alerts in any thread, and works in one.
+
+    Args:
+        file: The state file.
+        plans: The actions.
+        connect: Returns an action's way to TheEye.
+        together: The rate of all actions.
+        clocks: The clocks to use.
+        timing: How patient a start is.
+
+    Raises:
+        LedgerError: The state file cannot be read.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
+        self,
+        file: StateFile,
+        plans: Mapping[str, ActionPlan],
+        connect: Callable[[ActionPlan], Connection],
+        *,
+        together: Rate,
+        clocks: Clocks,
+        timing: Timing,
+    ) -> None:
+        self.plans = MappingProxyType(dict(plans))
+        self.book = Book(file, clocks.wall())
+        self._clocks = clocks
+        self._together = together
+        self._stores = {name: FileStore(file, name) for name in {plan.organization for plan in plans.values()}}
+        self._starts = Starts(self.book, self.row_of, together, clocks)
+        self._forget_at = clocks.monotonic()
+        self.works: Mapping[str, Callable[[], None]] = {
+            name: Worker(
+                self.plans,
+                organization=name,
+                book=self.book,
+                store=store,
+                starts=self._starts,
+                connect=connect,
+                together=together,
+                clocks=clocks,
+                timing=timing,
+            ).work
+            for name, store in self._stores.items()
+        }
+
+    def row_of(self, order: Order) -> Row | None:
+        """Return the row of an order; None if it waits for its turn."""
+        plan = self.plans.get(order.action)
+        return None if plan is None else self._stores[plan.organization].row(order.id)
+
+    def receive(self, action: str, payload: Payload) -> list[Said]:
+        """Decide about each alert; the decisions are on the disk when this returns.
+
+        Raises:
+            KeyError: There is no such action.
+            LedgerError: The decisions cannot be written, and nothing has changed.
+        """
+        plan = self.plans[action]
+        with self.book.draft() as draft:
+            return Decider(self.book, draft, plan, self._world()).decide(payload)
+
+    def work(self) -> None:
+        """Do once what is due.
+
+        Raises:
+            LedgerError: The state file cannot be written.
+        """
+        for work in self.works.values():
+            work()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget old episodes, once in a while.
+
+        Raises:
+            LedgerError: The state file cannot be written.
+        """
+        now = self._clocks.monotonic()
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGET_EVERY
+            self._forget()
+
+    def resume(self, action: str) -> bool:
+        """End the suspension of an action; return whether it was suspended.
+
+        Raises:
+            KeyError: There is no such action.
+            LedgerError: The state file cannot be written.
+        """
+        name = self.plans[action].name
+        with self.book.draft() as draft:
+            account = draft.account(name)
+            was, account.suspended, account.failures = account.suspended, False, 0
+        return was
+
+    def _world(self) -> World:
+        sent = self._starts.sent(self.plans)
+        return World(self._together, sent, self.row_of, self._clocks.wall(), self._clocks.monotonic())
+
+    def _forget(self) -> None:
+        now = self._clocks.wall()
+        with self.book.lock:
+            known = self.book.all(KnownEpisode)
+            limit = horizon(self.book.born, now)
+            old = [key for key, one in known.items() if one.start <= limit and one.heard_at <= now - FORGET_AFTER]
+            old = [key for key in old if not known[key].order]
+            if not old:
+                return
+            episodes = [Episode(known[key].start, known[key].end) for key in old]
+            with self.book.draft() as draft:
+                draft.forget_until(max(covers(one, limit) for one in episodes))
+                for key in old:
+                    draft.remove(KnownEpisode, key)

@@ -1,0 +1,306 @@
+"""Starts a task at an interval and measures how it goes: the platform, seen by running something through it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+import structlog
+
+from theeye_exporter.actions.canary_state import CanaryPlan, CanaryState, Phases
+from theeye_exporter.actions.rows import Phase, Row, Target, sent_arguments
+from theeye_exporter.actions.starter import Starter
+from theeye_exporter.actions.store import Store
+from theeye_exporter.actions.targets import TargetError
+from theeye_exporter.theeye.errors import UpstreamError
+from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, Outcome
+from theeye_exporter.theeye.models import Times, number, timestamp
+from theeye_exporter.theeye.starting import RunJob, RunResult
+
+__all__ = ["Canary", "CanaryUpstream", "Found"]
+
+_CANCEL_SECONDS: Final = 60.0
+"""How long a run may go on after it was cancelled, before the next one may start."""
+
+_LOOK_BACK: Final = 86_400.0
+"""How old a run of an earlier process can be, in seconds, to be found again."""
+
+_RETRY: Final = 5.0
+_NANO: Final = 1e-9
+
+_log: Final = structlog.get_logger(__name__)
+
+Found = tuple[Target, tuple[tuple[int, Any], ...]]
+"""What is started, and the order and the value of each argument."""
+
+
+class CanaryUpstream(Protocol):
+    """TheEye, as a canary needs it; each method raises `UpstreamError`."""
+
+    by_secret: bool
+    """Whether it starts with a secret key; TheEye then knows no user."""
+
+    def token_mark(self) -> str:
+        """Return the mark of the token that starts are sent with now; empty without a token."""
+
+    def run(self, job_id: str) -> RunJob | None:
+        """Return a job in full; None if TheEye has deleted it."""
+
+    def open_runs(self, target: Target, since: float) -> Sequence[RunJob]:
+        """Return the runs of a target that were created after a Unix time and have not ended."""
+
+    def cancel(self, job_id: str) -> None:
+        """Ask TheEye to cancel a job."""
+
+
+class Canary:
+    """Has at most one open run, and starts at most one in an interval. Use it from one thread at a time.
+
+    Args:
+        plan: What it does.
+        find: Returns what it starts; raises `TargetError` or `UpstreamError`.
+        starter: Carries out its starts.
+        store: Keeps its rows.
+        upstream: TheEye.
+        wall: Unix time.
+        delay: Seconds until its first start.
+
+    Attributes:
+        plan: What it does.
+        state: What is known about it.
+        since: Unix time from which it exists.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
+        self,
+        plan: CanaryPlan,
+        *,
+        find: Callable[[], Found],
+        starter: Starter,
+        store: Store,
+        upstream: CanaryUpstream,
+        wall: Callable[[], float],
+        delay: float = 0.0,
+    ) -> None:
+        self.plan = plan
+        self.state = CanaryState()
+        self.since = wall()
+        self._find = find
+        self._starter = starter
+        self._store = store
+        self._upstream = upstream
+        self._wall = wall
+        self._next = wall() + delay
+        self._number = 0
+        self._found: Found | None = None
+        self._looked_back = False
+        self._left = ""
+        """The last run, if it may go on although its timeout is over."""
+        self._open: _Open | None = None
+
+    @property
+    def open_since(self) -> float | None:
+        """When the open run was decided; None without one."""
+        return None if self._open is None else self._open.decided_at
+
+    @property
+    def job_id(self) -> str:
+        """The job of the open run, if it is started; empty otherwise."""
+        row = None if self._open is None else self._open.row
+        return row.job_id if row is not None and row.phase is Phase.STARTED else ""
+
+    @property
+    def phase(self) -> str:
+        """How far the open run is, in a word for people; empty without one."""
+        if self._open is None:
+            return ""
+        row = self._open.row
+        return "preparing" if row is None else row.lifecycle or str(row.phase)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether TheEye has answered anything, or a run has ended."""
+        return self._found is not None or self.state.success is not None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether `work` has something to do without a list of jobs."""
+        now, run = self._wall(), self._open
+        if run is None:
+            return now >= self._next
+        if now - run.decided_at >= self.plan.timeout:
+            return run.cancelled_at is None or now - run.cancelled_at >= _CANCEL_SECONDS
+        if run.row is None or run.row.phase is Phase.DECIDED:
+            return now >= (run.not_before if run.row is None else run.row.not_before)
+        return run.row.phase is Phase.SENDING and now >= run.row.next_look
+
+    def replace(self, other: "Canary") -> None:
+        """Take the place of another canary, with its counts and its open run."""
+        self.state, self.since = other.state, other.since
+        self._open, self._looked_back, self._left = other._open, other._looked_back, other._left  # noqa: SLF001
+        self._number = other._number  # noqa: SLF001
+        self._next = min(other._next, self._wall() + self.plan.interval)  # noqa: SLF001
+
+    def work(self, listed: Mapping[str, RunJob] | None = None) -> None:
+        """Do what is due.
+
+        Args:
+            listed: The jobs of open runs that TheEye has just listed, by id; None if nobody has asked.
+        """
+        now = self._wall()
+        if self._open is None and now >= self._next:
+            # Starts that were due meanwhile are left out, not made up for.
+            self._next = max(self._next + self.plan.interval, now)
+            self._open = _Open(now)
+        run = self._open
+        if run is None:
+            return
+        if run.row is None and now >= run.not_before:
+            self._prepare(run, now)
+        if self._open is run and run.row is not None:
+            self._advance(run, run.row, listed)
+        if self._open is run and self._wall() - run.decided_at >= self.plan.timeout:
+            self._overdue(run)
+
+    def _prepare(self, run: "_Open", now: float) -> None:
+        """Find out what to start, and whether a run of an earlier process is still open."""
+        try:
+            target, arguments = self._found = self._found or self._find()
+            job = self._left_open(target, arguments)
+        except TargetError as error:
+            self._end(run, "refused", str(error))
+            return
+        except UpstreamError as error:
+            run.why, run.not_before = error.detail, now + _RETRY
+            return
+        self._looked_back, self._left = True, ""
+        self._number += 1
+        run.row = Row(
+            id=f"{self.plan.name}/{self._number}",
+            target=target,
+            arguments=arguments,
+            by_secret=self._upstream.by_secret,
+            queued_at=now,
+        )
+        if job is not None:
+            run.row = replace(run.row, phase=Phase.STARTED, job_id=job.id)
+            run.decided_at = min(now, timestamp(job.creation_date) or now)
+            run.found_again = True
+            _log.info("an earlier run is still open", **self._labels, job=job.id)
+        self._store.save(run.row)
+
+    def _left_open(self, target: Target, arguments: Sequence[tuple[int, Any]]) -> RunJob | None:
+        """Return a run that must end before the next one starts; that of an earlier process has our user and arguments."""
+        if self._left:
+            job = self._upstream.run(self._left)
+            if job is not None and job.lifecycle not in ENDED_LIFECYCLES:
+                return job
+        if self._looked_back:
+            return None
+        known = self._store.known_jobs(target.task_id)
+        user_id = None if self._upstream.by_secret else self._store.user_id(self._upstream.token_mark())
+        origin = "secret" if self._upstream.by_secret else "user"
+        jobs = self._upstream.open_runs(target, self._wall() - _LOOK_BACK)
+        jobs = [job for job in jobs if job.id not in known and job.origin == origin]
+        if user_id is not None:
+            jobs = [job for job in jobs if job.user_id == user_id]
+        elif len(jobs) > 1:
+            return None
+        read = (self._upstream.run(job.id) for job in jobs)
+        return next((job for job in read if job is not None and sent_arguments(job, arguments)), None)
+
+    def _advance(self, run: "_Open", row: Row, listed: Mapping[str, RunJob] | None) -> None:
+        if row.phase is not Phase.STARTED:
+            row = self._starter.advance(row)
+        elif listed is not None:
+            row = self._starter.follow_one(row, listed.get(row.job_id))
+        run.row = row
+        if run.submitted_at is None and row.phase not in {Phase.DECIDED, Phase.SENDING}:
+            run.submitted_at = self._wall()
+        if row.phase.over:
+            self._end(run, str(row.outcome or row.phase), row.why)
+            if row.phase is Phase.REFUSED:
+                self._found = None  # it may have another id by now
+
+    def _overdue(self, run: "_Open") -> None:
+        now, row = self._wall(), run.row
+        if row is None or row.phase is Phase.DECIDED:
+            self._end(run, "refused", (row.why if row is not None else run.why) or "it never got its turn")
+        elif row.phase is Phase.SENDING:
+            self._looked_back = False  # it may still turn up
+            self._end(run, "lost", row.why)
+        elif run.cancelled_at is None:
+            run.cancelled_at = now
+            try:
+                self._upstream.cancel(row.job_id)
+            except UpstreamError as error:
+                run.why = error.detail
+        elif now - run.cancelled_at >= _CANCEL_SECONDS:
+            self._left = row.job_id
+            self._end(run, str(Outcome.TIMEOUT), "it goes on although it was cancelled")
+
+    def _end(self, run: "_Open", outcome: str, why: str) -> None:
+        now = self._wall()
+        if run.cancelled_at is not None and outcome in {Outcome.CANCELED, Outcome.UNKNOWN}:
+            outcome, why = str(Outcome.TIMEOUT), f"it had not ended after {self.plan.timeout:.0f} s, and was cancelled"
+        succeeded = outcome == Outcome.SUCCESS
+        phases = self._phases(run) if succeeded else None  # takes a request, and the rest must show at once
+        state, was = self.state, self.state.success
+        state.runs[outcome] += 1
+        state.last_run_at = now
+        if succeeded:
+            state.last_success_at = now
+            state.measured(phases)
+        state.why = "" if succeeded else why or outcome
+        state.success = succeeded
+        if run.row is not None and not run.row.phase.over:
+            self._store.save(replace(run.row, phase=Phase.LOST, ended_at=now))
+        if not succeeded:
+            job = {"job": run.row.job_id} if run.row is not None and run.row.job_id else {}
+            _log.warning("canary failed", **self._labels, outcome=outcome, why=state.why, **job)
+        elif was is False:
+            _log.info("canary works again", **self._labels)
+        self._open = None
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        return {"organization": self.plan.organization, "canary": self.plan.name}
+
+    def _phases(self, run: "_Open") -> Phases | None:
+        if run.row is None or run.submitted_at is None or run.found_again:
+            return None
+        try:
+            job = self._upstream.run(run.row.job_id)
+        except UpstreamError:
+            return None
+        created, ended = (timestamp(job.creation_date), timestamp(job.last_update)) if job is not None else (None, None)
+        if job is None or created is None or ended is None or ended < created:
+            return None
+        times = job.result.times if isinstance(job.result, RunResult) else None
+        ran = 0.0
+        if isinstance(times, Times):
+            ran = (number(times.seconds) or 0.0) + (number(times.nanoseconds) or 0.0) * _NANO
+        ran = min(ran, ended - created)
+        return Phases(run.submitted_at - run.decided_at, ended - created - ran, ran)
+
+
+@dataclass(slots=True)
+class _Open:
+    """An open run.
+
+    Attributes:
+        decided_at: Unix time at which it was decided; of a run that was found again, at which TheEye created it.
+        row: Its start; None until it is clear what to start.
+        not_before: Unix time of the next attempt to find that out.
+        submitted_at: Unix time at which TheEye had answered.
+        cancelled_at: Unix time at which it was cancelled.
+        found_again: Whether an earlier process started it.
+        why: What went wrong.
+    """
+
+    decided_at: float
+    row: Row | None = None
+    not_before: float = 0.0
+    submitted_at: float | None = None
+    cancelled_at: float | None = None
+    found_again: bool = False
+    why: str = ""

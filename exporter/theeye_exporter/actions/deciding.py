@@ -1,0 +1,212 @@
+"""Decides about each alert of a request. All decisions are on the disk, and in the book, before anybody is told."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from theeye_exporter.actions.alerts import BadAlert, Payload, ReceivedAlert
+from theeye_exporter.actions.arguments import BadArgumentError, arguments_of
+from theeye_exporter.actions.book import Book, Draft
+from theeye_exporter.actions.episodes import Episode, Heard, Result, Use, Verdict, hear, horizon
+from theeye_exporter.actions.limits import Limit, Rate, Sent, wait_for
+from theeye_exporter.actions.plan import ActionPlan
+from theeye_exporter.actions.records import Account, Decision, KnownEpisode, Order, Said, count
+from theeye_exporter.actions.report import harmless
+from theeye_exporter.actions.rows import Phase, Row
+
+__all__ = ["Decider", "World", "alert_key", "count_end", "labels_line"]
+
+_OURS: Final = ("TheEyeAction", "TheEyeCanary")
+_LONGEST_LABELS: Final = 400
+_OF_VERDICTS: Final = {
+    Verdict.DUPLICATE: (Decision.DUPLICATE, "this episode has had its run"),
+    Verdict.WAITING: (Decision.WAITING, "its start waits already"),
+    Verdict.STALE: (Decision.STALE, "it belongs to an episode that is over, or that began before the state file"),
+    Verdict.RESOLVED: (Decision.RESOLVED, "the alert is resolved"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What decisions depend on besides the book."""
+
+    together: Rate
+    sent: Sequence[Sent]
+    row_of: Callable[[Order], Row | None]
+    wall: float
+    monotonic: float
+
+
+class _NoStartError(Exception):
+    def __init__(self, decision: Decision, why: str) -> None:
+        super().__init__(why)
+        self.decision = decision
+        self.why = why
+
+
+class Decider:
+    """Decides about the alerts of one request; use it within a draft.
+
+    Args:
+        book: What is kept.
+        draft: Where changes go.
+        plan: The action.
+        world: What decisions depend on besides.
+    """
+
+    def __init__(self, book: Book, draft: Draft, plan: ActionPlan, world: World) -> None:
+        self._book = book
+        self._draft = draft
+        self._plan = plan
+        self._world = world
+        self._sent = list(world.sent)
+        # Those that wait already will be sent first.
+        self._sent += [
+            Sent(world.monotonic, one.action, one.alert) for one in book.all(Order).values() if self._waits(one)
+        ]
+
+    def decide(self, payload: Payload) -> list[Said]:
+        """Return the decision about each alert."""
+        account = self._draft.account(self._plan.name)
+        account.truncated += payload.truncated
+        said = []
+        for alert in payload.alerts:
+            status = "bad"
+            if isinstance(alert, ReceivedAlert):
+                status = "firing" if alert.message.firing else "resolved"
+            count(account.alerts, status)
+            decision, why = self._decide(account, alert)
+            said.append(Said(self._world.wall, decision, labels_line(alert.labels), why))
+            self._draft.say(self._plan.name, said[-1])
+        return said
+
+    def _decide(self, account: Account, alert: ReceivedAlert | BadAlert) -> tuple[Decision, str]:
+        if isinstance(alert, BadAlert):
+            return Decision.BAD_ALERT, alert.why
+        if (ignored := self._ignored(alert)) is not None:
+            return ignored
+        key = alert_key(self._plan.name, alert.id)
+        known = self._draft.get(KnownEpisode, key)
+        heard = self._hear(known, alert)
+        if heard.ended is not None and known is not None:
+            self._end(account, known, heard.ended)
+        if heard.episode is None:
+            return _OF_VERDICTS[heard.verdict]
+        episode = _kept(known, heard)
+        self._draft.put(key, episode)
+        if heard.verdict is not Verdict.DECIDE:
+            return _OF_VERDICTS[heard.verdict]
+        try:
+            why, order = self._start(account, alert, episode)
+        except _NoStartError as error:
+            return error.decision, error.why
+        self._draft.put(order.id, order)
+        self._draft.put(key, replace(episode, order=order.id))
+        return Decision.WAITING, why
+
+    def _ignored(self, alert: ReceivedAlert) -> tuple[Decision, str] | None:
+        if alert.labels.get("alertname", "").startswith(_OURS):
+            return Decision.LOOP, "alerts about actions and canaries start nothing"
+        failed = [one for one in self._plan.matchers if not one.matches(alert.labels)]
+        return (Decision.NOT_MATCHED, f"{failed[0]} does not match") if failed else None
+
+    def _hear(self, known: KnownEpisode | None, alert: ReceivedAlert) -> Heard:
+        use, episode = Use.NOTHING, None
+        if known is not None:
+            episode = Episode(known.start, known.end, known.heard_at)
+            order = self._draft.get(Order, known.order) if known.order else None
+            if known.ran or (order is not None and not self._waits(order)):
+                use = Use.RUN
+            elif order is not None:
+                use = Use.WAITING
+        now = self._world.wall
+        return hear(episode, alert.message, use, horizon(self._book.born, now), now)
+
+    def _waits(self, order: Order) -> bool:
+        row = self._world.row_of(order)
+        return row is None or row.phase is Phase.DECIDED
+
+    def _end(self, account: Account, known: KnownEpisode, ended: Result) -> None:
+        """Count how an episode ended, and drop what waits for it; while nobody knows whether it has a run, later."""
+        order = self._draft.get(Order, known.order) if known.order else None
+        row = None if order is None else self._world.row_of(order)
+        if order is not None and row is not None and row.phase is Phase.SENDING:
+            self._draft.put(order.id, replace(order, ended=ended))
+            return
+        ran = known.ran or (row is not None and row.phase not in {Phase.DECIDED, Phase.REFUSED})
+        count_end(account, ended, ran=ran)
+        if order is not None and row is None:
+            self._draft.remove(Order, order.id)
+
+    def _start(self, account: Account, alert: ReceivedAlert, episode: KnownEpisode) -> tuple[str, Order]:
+        """Return the order of a start, and what it will do.
+
+        Raises:
+            _NoStartError: It starts nothing now.
+        """
+        plan, world = self._plan, self._world
+        try:
+            arguments = arguments_of(plan.rules, alert.labels)
+        except BadArgumentError as error:
+            raise _NoStartError(Decision.BAD_ARGUMENTS, str(error)) from None
+        hostname = self._hostname(alert)
+        target = f"{plan.kind} {plan.target}{f'@{harmless(hostname)}' if hostname else ''}"
+        if not plan.live:
+            values = f" with {' '.join(map(repr, arguments))}" if arguments else ""
+            raise _NoStartError(Decision.DRY_RUN, f"would start {target}{values}")
+        if account.suspended:
+            raise _NoStartError(Decision.SUSPENDED, f"{account.failures} runs in a row failed")
+        wait = wait_for(plan.name, alert.id, plan.limits, together=world.together, sent=self._sent, now=world.monotonic)
+        if wait is not None and wait.limit is not Limit.CONCURRENT and wait.seconds > plan.limits.max_wait:
+            why = f"a start would have to wait for {wait.seconds:.0f} s"
+            raise _NoStartError(Decision(str(wait.limit)), why)
+        account.orders += 1
+        order = Order(
+            id=f"{plan.name}/{account.orders}",
+            action=plan.name,
+            alert=alert.id,
+            labels=labels_line(alert.labels),
+            episode=episode.start,
+            arguments=arguments,
+            hostname=hostname,
+            decided_at=world.wall,
+            queued_at=world.wall,
+        )
+        self._sent.append(Sent(world.monotonic, plan.name, alert.id))
+        return f"{target} will be started", order
+
+    def _hostname(self, alert: ReceivedAlert) -> str:
+        if self._plan.hostname_from is None:
+            return ""
+        try:
+            if hostname := self._plan.hostname_from.text(alert.labels):
+                return hostname
+        except BadArgumentError as error:
+            raise _NoStartError(Decision.NO_TARGET, f"the host: {error}") from None
+        raise _NoStartError(Decision.NO_TARGET, "the alert names no host")
+
+
+def count_end(account: Account, ended: Result, *, ran: bool) -> None:
+    """Count how an episode ended."""
+    result = str(ended) if ended is Result.SUPERSEDED else f"resolved_{'after' if ran else 'without'}_run"
+    count(account.episodes, result)
+
+
+def alert_key(action: str, alert: str) -> str:
+    """Return the key of an alert's episode."""
+    return f"{action}/{alert}"
+
+
+def labels_line(labels: Mapping[str, str]) -> str:
+    """Return labels in one harmless line, the name of the alert first."""
+    name = labels.get("alertname", "")[:_LONGEST_LABELS]
+    rest = (f"{key}={value[:_LONGEST_LABELS]!r}" for key, value in sorted(labels.items()) if key != "alertname")
+    others = ", ".join(rest)
+    return harmless(f"{name}{{{others}}}"[:_LONGEST_LABELS])
+
+
+def _kept(known: KnownEpisode | None, heard: Heard) -> KnownEpisode:
+    episode = heard.episode or Episode(0.0)
+    if known is not None and episode.start == known.start:
+        return replace(known, end=episode.end, heard_at=episode.heard_at)
+    return KnownEpisode(start=episode.start, end=episode.end, heard_at=episode.heard_at)

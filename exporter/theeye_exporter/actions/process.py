@@ -1,0 +1,112 @@
+"""The process that starts runs, built from its parts."""
+
+import threading
+from typing import Final
+
+from theeye_exporter.actions.alert_actions import AlertActions
+from theeye_exporter.actions.canaries import Canaries
+from theeye_exporter.actions.connections import Connections
+from theeye_exporter.actions.parts import Part
+from theeye_exporter.actions.settings import ActionsSettings
+from theeye_exporter.clocks import Clocks
+from theeye_exporter.config import ConfigError, Problem
+from theeye_exporter.exposition.render import Renderer
+from theeye_exporter.exposition.samples import Samples
+from theeye_exporter.exposition.snapshot import Publisher, SnapshotStore
+from theeye_exporter.polling.telemetry import Telemetry
+
+__all__ = ["ActionsProcess"]
+
+_ALL: Final = Publisher("", "actions")
+_NO_LIMIT: Final = 10**6
+_FIRST_ACTION: Final = "the process was started without actions, and cannot receive alerts"
+
+
+class ActionsProcess:
+    """Everything between the configuration and TheEye.
+
+    Args:
+        settings: The configuration.
+        clocks: The clocks to use.
+
+    Raises:
+        LedgerError: The state file cannot be used.
+
+    Attributes:
+        settings: The configuration in effect.
+        parts: What it is made of.
+        store: The metrics of the parts.
+        telemetry: The metrics of the process.
+    """
+
+    def __init__(self, settings: ActionsSettings, clocks: Clocks | None = None) -> None:
+        self.settings = settings
+        self.clocks = clocks or Clocks()
+        self.parts: tuple[Part, ...] = (Canaries(self.clocks), AlertActions(settings, self.clocks))
+        self.store = SnapshotStore([family for part in self.parts for family in part.families], self.clocks.monotonic)
+        self.telemetry = Telemetry(self.store)
+        self._connections = Connections(self.telemetry)
+        self._renderer = Renderer(_NO_LIMIT)
+        self._lock = threading.Lock()
+        self._rendering = threading.Lock()
+        self._take_over(settings)
+
+    @property
+    def receives(self) -> bool:
+        """Whether requests can make it start something."""
+        return any(part.routes for part in self.parts)
+
+    def start(self) -> None:
+        """Begin to work in the background."""
+        for part in self.parts:
+            part.start()
+
+    def stop(self) -> None:
+        """Begin nothing more, without waiting for what is running."""
+        for part in self.parts:
+            part.stop()
+
+    def apply(self, settings: ActionsSettings) -> None:
+        """Switch to another configuration; the sections `web` and `state` are those of the start.
+
+        Raises:
+            ConfigError: It has actions, and the process was started without any.
+        """
+        if settings.actions and not self.receives:
+            raise ConfigError([Problem(str(settings.config_file), "actions", _FIRST_ACTION, "restart the process")])
+        with self._lock:
+            self._take_over(settings)
+            kept = {"web": self.settings.web, "state": self.settings.state}
+            self.settings = settings.model_copy(update=kept)
+
+    def publish(self) -> None:
+        """Render what the parts show now."""
+        with self._rendering:
+            samples = Samples()
+            for part in self.parts:
+                part.add_samples(samples)
+            self.store.publish(_ALL, self._renderer.render(samples), float("inf"))
+
+    def waiting(self) -> list[str]:
+        """Return what has not had a first answer of TheEye."""
+        return [name for part in self.parts for name in part.waiting()]
+
+    def stalled_for(self) -> float | None:
+        """Return the seconds for which nothing was looked at, if that is too long."""
+        return max((seconds for part in self.parts if (seconds := part.stalled_for()) is not None), default=None)
+
+    def changes(self, old: ActionsSettings, new: ActionsSettings) -> dict[str, int]:
+        """Return how many canaries a reload has added, removed and changed, and how many there are."""
+        before = {(one.organization, one.name): one for one in old.canaries}
+        after = {(one.organization, one.name): one for one in new.canaries}
+        return {
+            "added": len(after.keys() - before.keys()),
+            "removed": len(before.keys() - after.keys()),
+            "changed": sum(one != after[key] for key, one in before.items() if key in after),
+            "canaries": len(after),
+        }
+
+    def _take_over(self, settings: ActionsSettings) -> None:
+        for part in self.parts:
+            part.apply(settings, self._connections)
+        self.telemetry.loaded(at=self.clocks.wall())

@@ -1,0 +1,145 @@
+"""Carries out starts: reads, sends, looks for what a lost answer left, follows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Protocol
+
+from theeye_exporter.actions.rows import (
+    Before,
+    Look,
+    Own,
+    Phase,
+    Row,
+    Target,
+    Timing,
+    answered,
+    begun,
+    candidates,
+    followed,
+    looked,
+    unanswered,
+)
+from theeye_exporter.actions.store import Store
+from theeye_exporter.theeye.errors import UpstreamError
+from theeye_exporter.theeye.models import text
+from theeye_exporter.theeye.starting import MOST_IDS, Creation, RunJob
+
+__all__ = ["Starter", "Upstream"]
+
+
+class Upstream(Protocol):
+    """TheEye, as starts need it; every method but `create` raises `UpstreamError`."""
+
+    can_look: bool
+    """Whether jobs can be listed; not without a token."""
+
+    def before(self, target: Target) -> Before | None:
+        """Return the record of a task before the request; None if it is gone, or does not belong to the organisation."""
+
+    def token_mark(self) -> str:
+        """Return the mark of the token that starts are sent with now; empty without a token."""
+
+    def create(self, target: Target, arguments: Sequence[tuple[int, Any]], token_mark: str) -> Creation:
+        """Send the request."""
+
+    def look(self, target: Target, before: Before) -> Look:
+        """Return the count of the task, and then its jobs since."""
+
+    def runs(self, job_ids: Sequence[str]) -> Mapping[str, RunJob]:
+        """Return the jobs that TheEye lists."""
+
+    def run(self, job_id: str) -> RunJob | None:
+        """Return a job in full; None if TheEye has deleted it."""
+
+
+class Starter:
+    """Moves rows on. Whatever happens between two of its steps, also the end of the process, a row has one run at most.
+
+    Args:
+        upstream: TheEye.
+        store: Keeps the rows.
+        wall: Unix time.
+        timing: How patient to be.
+    """
+
+    def __init__(self, upstream: Upstream, store: Store, wall: Callable[[], float], timing: Timing) -> None:
+        self._upstream = upstream
+        self._store = store
+        self._wall = wall
+        self._timing = timing
+
+    def work(self) -> None:
+        """Do once what is due for each open row, in the order in which they wait."""
+        for row in self._store.open_rows():
+            self.advance(row)
+        self.follow()
+
+    def advance(self, row: Row) -> Row:
+        """Send what is decided, or look for what was sent, if it is due; return the row."""
+        now = self._wall()
+        if row.phase is Phase.DECIDED and row.not_before <= now:
+            return self._send(row, now)
+        if row.phase is Phase.SENDING and row.next_look <= now:
+            return self._look(row)
+        return row
+
+    def follow(self) -> None:
+        """Read the jobs of all open runs, and save how they ended; a run ends whether we look or not."""
+        open_rows = {row.job_id: row for row in self._store.open_rows() if row.phase is Phase.STARTED}
+        ids = list(open_rows)
+        for start in range(0, len(ids), MOST_IDS):
+            some = ids[start : start + MOST_IDS]
+            with suppress(UpstreamError):
+                listed = self._upstream.runs(some)
+                for job_id in some:
+                    self.follow_one(open_rows[job_id], listed.get(job_id))
+
+    def follow_one(self, row: Row, job: RunJob | None = None) -> Row:
+        """Save what a job shows; one that is missing in the list may be hidden, and need not keep us from the next."""
+        with suppress(UpstreamError):
+            job = job or self._upstream.run(row.job_id)
+            return self._save(followed(row, job, self._wall()))
+        return row
+
+    def _send(self, row: Row, now: float) -> Row:
+        busy = (other for other in self._store.open_rows() if other.phase is Phase.SENDING)
+        if any(other.target.task_id == row.target.task_id for other in busy):
+            return row
+        try:
+            before = self._upstream.before(row.target)
+            token_mark = "" if row.by_secret else self._upstream.token_mark()
+        except UpstreamError as error:
+            return self._save(replace(row, not_before=now + self._timing.retry, why=error.detail))
+        if before is None:
+            gone = f"the organisation has no such {row.target.kind}"
+            return self._save(replace(row, phase=Phase.REFUSED, why=gone, ended_at=now))
+        row = begun(row, before, token_mark, self._wall())
+        if not self._store.begin(row):
+            return replace(row, phase=Phase.DECIDED)
+        creation = self._upstream.create(row.target, row.arguments, token_mark)
+        if token_mark and creation.job is not None and (user_id := text(creation.job.user_id)):
+            self._store.learn_user_id(token_mark, user_id)
+        return self._save(answered(row, creation, self._wall(), self._timing, can_look=self._upstream.can_look))
+
+    def _look(self, row: Row) -> Row:
+        before = row.before or Before(None, None, 0)
+        try:
+            look = self._upstream.look(row.target, before)
+            own = Own(self._store.known_jobs(row.target.task_id), self._store.user_id(row.token_mark))
+            if own.user_id is None or row.by_secret:
+                look = self._in_full(look, candidates(row, look, own))
+        except UpstreamError as error:
+            return self._save(unanswered(row, error.detail, self._wall(), self._timing))
+        return self._save(looked(row, look, own, self._wall(), self._timing))
+
+    def _in_full(self, look: Look, fresh: Sequence[RunJob]) -> Look:
+        """Read a single fresh job itself: lists do not show arguments."""
+        if len(fresh) != 1:
+            return look
+        full = self._upstream.run(fresh[0].id)
+        return replace(look, jobs=[full if job is fresh[0] and full is not None else job for job in look.jobs])
+
+    def _save(self, row: Row) -> Row:
+        self._store.save(row)
+        return row

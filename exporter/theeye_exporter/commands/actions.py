@@ -1,0 +1,160 @@
+"""Starts runs in the background, and serves metrics about them; `theeye-exporter actions`."""
+
+import argparse
+import ipaddress
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, TextIO
+
+import structlog
+from starlette.requests import Request
+
+from theeye_exporter import __version__, config
+from theeye_exporter.actions.checking import check
+from theeye_exporter.actions.loading import load
+from theeye_exporter.actions.page import actions_page
+from theeye_exporter.actions.process import ActionsProcess
+from theeye_exporter.actions.settings import ActionsSettings
+from theeye_exporter.actions.trying import history, try_payload
+from theeye_exporter.clocks import Clocks
+from theeye_exporter.commands import CommandError
+from theeye_exporter.commands.listening import Listening
+from theeye_exporter.ledger.failures import LedgerError
+from theeye_exporter.machine import keep_memory_together
+from theeye_exporter.observability.logs import configure_logging
+from theeye_exporter.polling.reload import Reloader
+from theeye_exporter.web.humanize import span
+from theeye_exporter.web.scrapes import Scrapes
+from theeye_exporter.web.site import links_to, site
+from theeye_exporter.web.troubles import find_troubles
+
+__all__ = ["add_flags", "run"]
+
+_log: Final = structlog.get_logger(__name__)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the configuration, and describe the environment variables."""
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("check", "test", "history"),
+        help="check: check the configuration, and look for everything that it names; test: say what would be decided about "
+        "the alerts in FILE; history: show the last runs and decisions in the state file; nothing is started",
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE", help="what Alertmanager posts, for test")
+    config.add_flags(parser, ActionsSettings)
+    config.add_variables(parser)
+
+
+def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> int:
+    """Start runs until SIGTERM or SIGINT, or check the configuration.
+
+    Returns:
+        The exit code: 0 for success, 1 if `check` found something.
+
+    Raises:
+        CommandError: The process cannot listen on an address, or use its state file, or would let anybody start runs.
+        ConfigError: The configuration is wrong.
+    """
+    settings = load(flags, environ)
+    level = settings.log.level if flags.what is None else "error"
+    configure_logging(level, settings.log.format, config.secrets_in(settings))
+    if flags.what == "check":
+        return check(settings, out)
+    if flags.what == "test":
+        if flags.file is None:
+            raise CommandError("test needs the name of a file with what Alertmanager posts")
+        return try_payload(settings, Path(flags.file), out)
+    if flags.what == "history":
+        return _history(settings, out)
+    first = [settings]
+    return _serve(lambda: first.pop() if first else load(flags, environ))
+
+
+def _history(settings: ActionsSettings, out: TextIO) -> int:
+    if settings.state.file is None:
+        raise CommandError("history needs --state.file")
+    try:
+        return history(settings.state.file, out)
+    except LedgerError as error:
+        raise CommandError(str(error)) from None
+
+
+def _serve(read: Callable[[], ActionsSettings]) -> int:
+    keep_memory_together()
+    settings, clocks = read(), Clocks()
+    try:
+        process = ActionsProcess(settings, clocks)
+    except LedgerError as error:
+        raise CommandError(str(error)) from None
+    listening = Listening(settings.web, clocks.wall)
+    if process.receives:
+        _demand_authentication(settings, listening)
+    process.telemetry.web_file = listening.web_file
+    reloader = Reloader(read, process)
+    started = clocks.wall()
+
+    def unhealthy() -> str:
+        seconds = process.stalled_for()
+        return (
+            ""
+            if seconds is None
+            else f"nothing was started for {span(seconds)}; restart the process, and please report it"
+        )
+
+    def page(_: Request) -> bytes:
+        return actions_page(
+            [view for part in process.parts for view in part.views()],
+            now=clocks.wall(),
+            started=started,
+            links=links_to(settings.web.telemetry_path),
+            troubles=tuple(
+                find_troubles(process.telemetry, process.store, None, check="theeye-exporter actions check")
+            ),
+        )
+
+    app = site(
+        metrics=Scrapes(process.store, process.telemetry, process.publish),
+        telemetry_path=settings.web.telemetry_path,
+        unhealthy=unhealthy,
+        waiting=process.waiting,
+        page=page,
+        reload=reloader.reload if settings.web.enable_lifecycle else None,
+        more=[route for part in process.parts for route in part.routes],
+    )
+    reloader.reload_on_sighup()
+    process.start()
+    for address in listening.addresses:
+        _log.info(
+            "serving",
+            version=__version__,
+            address=address,
+            path=settings.web.telemetry_path,
+            scheme=listening.scheme,
+            canaries=len(settings.canaries),
+            actions=len(settings.actions),
+        )
+    listening.serve(app, process.stop, reads_bodies=process.receives)
+    _log.info("stopped")
+    return 0
+
+
+def _demand_authentication(settings: ActionsSettings, listening: Listening) -> None:
+    """Refuse to let others than this machine's users start runs without a password or a certificate."""
+    open_to_others = [address for address in settings.web.listen_address if not _is_loopback(address.host)]
+    web_file = listening.web_file
+    if open_to_others and (web_file is None or not web_file.authenticates):
+        raise CommandError(
+            f"whoever reaches {open_to_others[0]} could start runs: give a password or demand client certificates in the file of "
+            "--web.config.file, or listen on 127.0.0.1"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

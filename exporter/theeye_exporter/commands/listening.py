@@ -1,0 +1,58 @@
+"""The port of a process that serves pages: its addresses, its web configuration file, and the end of the process."""
+
+from collections.abc import Callable
+from typing import Final
+
+from starlette.types import ASGIApp
+
+from theeye_exporter.commands import CommandError
+from theeye_exporter.config import WebSettings
+from theeye_exporter.web.connection import ConnectionTerms
+from theeye_exporter.web.security.auth import BasicAuth
+from theeye_exporter.web.security.guard import Guard
+from theeye_exporter.web.security.live import LiveWebFile
+from theeye_exporter.web.server import BindError, bind
+from theeye_exporter.web.server import serve as serve_http
+
+__all__ = ["Listening"]
+
+_DRAIN_SECONDS: Final = 5.0
+
+
+class Listening:
+    """Listens on the addresses of the settings, and answers once `serve` runs.
+
+    Args:
+        settings: the section `web`.
+        wall: Unix time.
+
+    Attributes:
+        web_file: the web configuration file, None without one.
+        scheme: the scheme of our URLs.
+        addresses: where the process listens.
+
+    Raises:
+        CommandError: the process cannot listen on an address.
+        ConfigError: the web configuration file is wrong.
+    """
+
+    def __init__(self, settings: WebSettings, wall: Callable[[], float]) -> None:
+        self.web_file = LiveWebFile(settings.config_file, wall) if settings.config_file is not None else None
+        self.scheme = "https" if self.web_file is not None and self.web_file.tls else "http"
+        try:
+            self._sockets = bind(settings.listen_address)
+        except BindError as error:
+            raise CommandError(str(error)) from None
+        names = (sock.getsockname()[:2] for sock in self._sockets)
+        self.addresses = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in names]
+
+    def serve(self, app: ASGIApp, stop: Callable[[], object], *, reads_bodies: bool = False) -> None:
+        """Answer requests until SIGTERM or SIGINT; then call `stop`. Only what receives something reads bodies."""
+        auth = BasicAuth()
+        terms = ConnectionTerms if self.web_file is None else self.web_file.terms
+        guarded = app if self.web_file is None else Guard(app, self.web_file, auth)
+        try:
+            serve_http(guarded, self._sockets, drain_seconds=_DRAIN_SECONDS, policy=terms, reads_bodies=reads_bodies)
+        finally:
+            auth.close()
+            stop()

@@ -1,0 +1,19 @@
+"""Prints the version; `theeye-exporter version`."""
+
+import argparse
+from collections.abc import Mapping
+from typing import TextIO
+
+from theeye_exporter import __version__
+
+__all__ = ["add_flags", "run"]
+
+
+def add_flags(_parser: argparse.ArgumentParser) -> None:
+    """Add nothing: the command has no flags of its own."""
+
+
+def run(_flags: argparse.Namespace, _environ: Mapping[str, str], out: TextIO) -> int:
+    """Print the version."""
+    print(f"theeye-exporter {__version__}", file=out)
+    return 0

@@ -1,0 +1,1 @@
+"""Logs of the exporter: without secrets, and throttled."""

@@ -1,0 +1,83 @@
+// Keeps the status page current, and opens details and searches in place. Without it, links and the form load the page.
+"use strict";
+(() => {
+  const INTERVAL = 15000, PAUSE = 200, OPEN_AT_MOST = 20;
+  const PARTS = ["summary", "list", "end"];
+  const form = document.querySelector("form");
+  let latest = 0, typing;
+
+  const parameters = () => new URLSearchParams(location.search);
+
+  // What the reader looks at, which must not move: the line with the focus, or else the first open one in view.
+  const place = () =>
+    document.activeElement.closest("li") ||
+    [...document.querySelectorAll("li.open")].find(line => line.getBoundingClientRect().bottom > 0);
+
+  async function show(wanted) {
+    const mine = ++latest;
+    const query = String(wanted) && `?${wanted}`;
+    let text;
+    try {
+      const response = await fetch(location.pathname + query, {cache: "no-store"});
+      if (!response.ok) throw new Error(response.status);
+      text = await response.text();
+    } catch {
+      if (mine === latest) document.getElementById("lost").hidden = false;
+      return;
+    }
+    if (mine !== latest) return;
+    const page = new DOMParser().parseFromString(text, "text/html");
+    history.replaceState(null, "", location.pathname + query);
+    if (!form !== !page.querySelector("form")) return location.reload();
+    const before = place(), top = before?.getBoundingClientRect().top, focused = before?.contains(document.activeElement);
+    for (const part of PARTS) document.getElementById(part).replaceWith(page.getElementById(part));
+    document.title = page.title;
+    const after = before && document.getElementById(before.id);
+    if (!after) return;
+    if (focused) after.querySelector("a").focus({preventScroll: true});
+    scrollBy({top: after.getBoundingClientRect().top - top, behavior: "instant"});
+  }
+
+  function opened(line) {
+    const wanted = parameters(), key = line.id.slice(1), keys = wanted.getAll("open");
+    const others = keys.filter(other => other !== key);
+    wanted.delete("open");
+    if (others.length === keys.length) others.push(key);
+    for (const other of others.slice(-OPEN_AT_MOST)) wanted.append("open", other);
+    return wanted;
+  }
+
+  document.addEventListener("click", event => {
+    const link = event.target.closest("li > a, .tally a");
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    if (link.parentElement.id) return show(opened(link.parentElement));
+    const wanted = new URLSearchParams(link.search);
+    for (const key of parameters().getAll("open")) wanted.append("open", key);
+    show(wanted);
+  });
+
+  function search() {
+    clearTimeout(typing);
+    const wanted = parameters(), text = form.elements.search.value.trim();
+    if (text === (wanted.get("search") ?? "")) return;
+    if (text) wanted.set("search", text); else wanted.delete("search");
+    show(wanted);
+  }
+
+  form?.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(search, PAUSE);
+  });
+  form?.addEventListener("submit", event => {
+    event.preventDefault();
+    search();
+  });
+
+  function refresh() {
+    if (!document.hidden && getSelection().isCollapsed) show(parameters());
+  }
+
+  setInterval(refresh, INTERVAL);
+  document.addEventListener("visibilitychange", refresh);
+})();

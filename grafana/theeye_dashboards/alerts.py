@@ -1,0 +1,70 @@
+"""Alerts about TheEye that fire: as a table, and as annotations of graphs.
+
+Prometheus stores alerts as series if it evaluates the rules. They have the labels of the rules, and not always an
+organisation: the exporter's own alerts have none.
+"""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard, table
+
+from theeye_dashboards.panels import Panel, Query
+from theeye_dashboards.queries import Scope
+from theeye_dashboards.tables import HOST, ORGANIZATION, Column, rows, words
+from theeye_dashboards.variables import DATA_SOURCE, link_to
+
+__all__ = ["ANNOTATED", "alert_table", "annotations"]
+
+ANNOTATED: Final = "{{alertname}} {{organization}} {{hostname}} {{instance}}"
+"""The text of an annotation, with labels of its series."""
+
+_OURS: Final = 'alertname=~"TheEye.+", severity!="none", organization=~"$organization|"'
+_FIRING: Final = f'ALERTS{{{_OURS}, alertstate="firing"}}'
+_LISTED: Final = 50
+_COLOURS: Final = {"critical": "red", "warning": "orange", "info": "blue"}
+
+
+def alert_table() -> table.Panel:
+    """Return the alerts that fire, one line for each host."""
+    labels = "alertname, severity, organization, hostname"
+    since = f"max by ({labels}) (time() - ALERTS_FOR_STATE{{{_OURS}}} and ignoring (alertstate) {_FIRING})"
+    return rows(
+        Panel(
+            title="Alerts",
+            description=f"Alerts that fire, one line for each host, the longest first; up to {_LISTED}. Alertmanager may have muted "
+            "some of them. Prometheus has to evaluate the alert rules.",
+            queries=[Query(f"topk({_LISTED}, {since})")],
+            width=12,
+            height=6,
+            empty="No alert fires, or there is no data: Prometheus may not evaluate the rules",
+            link=(link_to("theeye-exporter"), "Exporter"),
+        ),
+        [
+            Column(name="severity", title="Severity", width=84, words=words(_COLOURS)),
+            Column(name="alertname", title="Alert"),
+            HOST,
+            ORGANIZATION,
+            Column(name="Value", title="For", unit="s", width=100),
+        ],
+        sort=[("For", True)],
+    )
+
+
+def annotations() -> list[dashboard.AnnotationQuery]:
+    """Return what graphs mark: critical alerts, and starts of the exporter."""
+    started = f"changes({Scope.target('process_start_time_seconds')}[$__rate_interval]) > 0"
+    known = f"and on (job, instance) {Scope.target('theeye_exporter_build_info')}"
+    return [
+        _annotation(
+            "Critical alerts",
+            "red",
+            f'max by (alertname, organization, hostname) ({_FIRING[:-1]}, severity="critical"}})',
+        ),
+        _annotation("Starts of the exporter", "blue", f"{started} {known}"),
+    ]
+
+
+def _annotation(name: str, colour: str, expression: str) -> dashboard.AnnotationQuery:
+    return (
+        dashboard.AnnotationQuery().name(name).datasource(DATA_SOURCE).enable(True).icon_color(colour).expr(expression)
+    )

@@ -1,0 +1,145 @@
+"""Alerts, an Alertmanager that repeats and mixes up what it says about them, and the process that acts on them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
+from pathlib import Path
+
+from actions.model import Model, ModelUpstream, Mortal
+from theeye_exporter.actions.alert_runs import AlertRuns
+from theeye_exporter.actions.alerts import Payload, ReceivedAlert, identity
+from theeye_exporter.actions.arguments import ArgumentRule, Relabelling
+from theeye_exporter.actions.episodes import Message
+from theeye_exporter.actions.limits import Limits, Rate
+from theeye_exporter.actions.matchers import parse_matchers
+from theeye_exporter.actions.plan import ActionPlan
+from theeye_exporter.actions.records import Said
+from theeye_exporter.actions.rows import Target, Timing
+from theeye_exporter.actions.starter import Upstream
+from theeye_exporter.actions.state_file import Change, StateFile
+from theeye_exporter.actions.targets import Found, TargetError
+from theeye_exporter.clocks import Clocks
+from theeye_exporter.theeye.errors import Reason, UpstreamError
+
+FREE = Limits(cooldown=0.0, max_concurrent=100, rate=Rate(1000), max_wait=36_000.0, suspend_after_failures=0)
+PLAN = ActionPlan(
+    name="restart",
+    organization="acme",
+    target="restart nginx",
+    matchers=parse_matchers("alertname=Down"),
+    rules=(ArgumentRule(Relabelling(("instance",))),),
+    live=True,
+    limits=FREE,
+)
+
+
+class MortalFile(StateFile):
+    """A state file in whose writing the process may die."""
+
+    mortal = Mortal(set())
+
+    def write(self, changes: Iterable[Change]) -> None:
+        self.mortal.step()
+        super().write(changes)
+        self.mortal.step()
+
+
+@dataclass
+class ModelConnection:
+    """An action's way to the model of TheEye."""
+
+    model: Model
+    upstream_: ModelUpstream
+    by_secret: bool = False
+    hosts: set[str] = field(default_factory=set)
+    task_id: str = "t"
+    first: int = 0
+    """The order of the task's first argument."""
+
+    @property
+    def upstream(self) -> Upstream:
+        return self.upstream_
+
+    def find(self, plan: ActionPlan, hostname: str) -> Found:
+        if self.model.down:
+            raise UpstreamError(Reason.TIMEOUT, "down")
+        if hostname and hostname not in self.hosts:
+            raise TargetError(f"no task on {hostname}")
+        needed = tuple((number, f"argument {number}") for number in range(self.first, self.first + len(plan.rules)))
+        return Found(Target("task", self.task_id, self.task_id), plan.target, hostname, needed)
+
+    def cancel(self, job_id: str) -> None:
+        job = self.upstream_.run(job_id)
+        if job is not None:
+            job.lifecycle = job.state = "canceled"
+
+
+class World:
+    """The process with its state file, TheEye, and the time of all of them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: ActionPlan = PLAN,
+        *,
+        together: Rate = Rate(1000),  # noqa: B008 - frozen
+        answers: Iterable[tuple[str, float]] = (),
+        deaths: Iterable[int] = (),
+    ) -> None:
+        self.model = Model()
+        self.plan = plan
+        self.together = together
+        self.mortal = Mortal(set(deaths))
+        self.ahead = 0.0
+        """How far the process's clock of the day is ahead of everybody's."""
+        self._path = folder / "state"
+        self.file: StateFile | None = None
+        upstream = ModelUpstream(self.model, self.mortal, chain(answers, repeat(("ok", 0.0))))
+        upstream.keyed = defaultdict(bool)
+        self.connection = ModelConnection(self.model, upstream)
+        self.restart()
+
+    def restart(self) -> None:
+        self.close()
+        file = MortalFile(self._path)
+        self.file = file
+        now = self.model
+        self.runs = AlertRuns(
+            file,
+            {self.plan.name: self.plan},
+            lambda _: self.connection,
+            together=self.together,
+            clocks=Clocks(lambda: now.now + self.ahead, lambda: now.now),
+            timing=Timing(),
+        )
+        file.mortal = self.mortal
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+
+    def change(self, **fields: object) -> None:
+        """Restart with another plan."""
+        self.plan = replace(self.plan, **fields)  # type: ignore[arg-type]
+        self.restart()
+
+    def send(self, instance: str, message: Message, alertname: str = "Down") -> Said:
+        labels = {"alertname": alertname, "instance": instance}
+        (said,) = self.runs.receive(self.plan.name, Payload((ReceivedAlert(labels, message, identity(labels)),)))
+        return said
+
+    def fire(self, instance: str, start: float) -> str:
+        return str(self.send(instance, Message(firing=True, start=start)).decision)
+
+    def resolve(self, instance: str, start: float, end: float) -> str:
+        return str(self.send(instance, Message(firing=False, start=start, end=end)).decision)
+
+    def live(self, seconds: float, *, pause: float = 5.0, bot: bool = True) -> None:
+        until = self.model.now + seconds
+        while self.model.now < until:
+            self.runs.work()
+            self.model.wait(pause)
+            if bot:
+                self.model.finish_all()
+        self.runs.work()

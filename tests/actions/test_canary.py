@@ -1,0 +1,233 @@
+"""A canary over a day: what it says of the platform is what happened to it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actions.model import Model, ModelUpstream, Mortal
+from theeye_exporter.actions.canary import Canary, Found
+from theeye_exporter.actions.canary_state import CanaryPlan
+from theeye_exporter.actions.rows import Target, Timing
+from theeye_exporter.actions.starter import Starter
+from theeye_exporter.actions.store import MemoryStore
+from theeye_exporter.actions.targets import TargetError
+from theeye_exporter.theeye.errors import UpstreamError
+from theeye_exporter.theeye.models import Times, timestamp
+from theeye_exporter.theeye.paging import iso
+from theeye_exporter.theeye.starting import RunResult
+
+PLAN: Final = CanaryPlan(organization="acme", name="c", interval=300.0, timeout=120.0)
+FOUND: Final[Found] = (Target("task", "t", "t"), ((0, "x"),))
+TICK: Final = 5.0
+HOUR: Final = 3600.0
+RUN: Final = 3.0
+BOT: Final = 10.0
+
+
+class Watched:
+    """A canary, and the world that it watches."""
+
+    def __init__(self, behaviours: list[str] | None = None) -> None:
+        self.model = Model()
+        self.behaviours = iter(behaviours or [])
+        self.upstream = ModelUpstream(self.model, Mortal(set()), self.next_behaviours())
+        self.finished = 0
+        self.most_open = 0
+        self.before: Counter[str] = Counter()
+        self.found: Found | Exception = FOUND
+        self.canary = self.made()
+
+    def next_behaviours(self) -> Iterator[tuple[str, float]]:
+        yield from ((what, 0.0) for what in self.behaviours)
+        yield from repeat(("ok", 0.0))
+
+    def find(self) -> Found:
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+    def restart(self) -> None:
+        """Begin again without any memory."""
+        self.before += self.canary.state.runs
+        self.canary = self.made()
+
+    def made(self) -> Canary:
+        store = MemoryStore()
+        return Canary(
+            PLAN,
+            find=self.find,
+            starter=Starter(self.upstream, store, lambda: self.model.now, Timing()),
+            store=store,
+            upstream=self.upstream,
+            wall=lambda: self.model.now,
+        )
+
+    @property
+    def open(self) -> list[str]:
+        return [job.id for task in self.model.tasks.values() for job in task.jobs if job.lifecycle == "ready"]
+
+    @property
+    def runs(self) -> Counter[str]:
+        return self.before + self.canary.state.runs
+
+    def take_jobs(self) -> None:
+        """Be the bot: end what is ready; each script runs for some seconds."""
+        for job in (job for task in self.model.tasks.values() for job in task.jobs):
+            created = timestamp(job.creation_date)
+            if job.lifecycle == "ready" and created is not None and created + RUN <= self.model.now:
+                job.lifecycle, job.state, job.last_update = "finished", "success", iso(self.model.now)
+                job.result = RunResult(times=Times(seconds=RUN, nanoseconds=0))
+                self.finished += 1
+
+    def live(self, seconds: float, *, down: bool = False, bot: bool = True, ours: bool = True) -> None:
+        """Let time pass, with an outage of TheEye, of the bot or of ourselves."""
+        self.model.down = down
+        until = self.model.now + seconds
+        while self.model.now < until:
+            before = self.model.now
+            self.model.wait(TICK)
+            if bot and not down and before // BOT < self.model.now // BOT:
+                self.take_jobs()
+            if ours:
+                self.work()
+            self.most_open = max(self.most_open, len(self.open))
+        self.model.down = False
+
+    def work(self) -> None:
+        if self.canary.is_due:
+            self.canary.work()
+        if self.canary.job_id:
+            try:
+                listed = self.upstream.runs([self.canary.job_id])
+            except UpstreamError:
+                return
+            self.canary.work(listed)
+
+
+def test_a_day_with_outages() -> None:
+    watched = Watched()
+    watched.live(6 * HOUR)
+    state = watched.canary.state
+    assert (dict(state.runs), state.success, state.why) == ({"success": 72}, True, "")
+    watched.live(HOUR / 2, bot=False)
+    assert (state.runs["timeout"], state.success) == (6, False)
+    assert state.why == "it had not ended after 120 s, and was cancelled"
+    last_success = state.last_success_at
+    watched.live(HOUR / 2, down=True)
+    assert state.runs["refused"] in {5, 6}
+    assert (state.success, state.last_success_at) == (False, last_success)
+    last_run = state.last_run_at
+    watched.live(HOUR / 2, ours=False)  # we were away: these starts are not made up for
+    assert state.last_run_at == last_run
+    watched.live(HOUR)
+    assert state.success
+    assert 72 + 12 <= state.runs["success"] <= 72 + 14
+    assert len(watched.model.created) == state.runs["success"] + state.runs["timeout"]
+    assert watched.most_open == 1
+
+
+def test_the_phases_are_those_of_the_run() -> None:
+    watched = Watched()
+    watched.live(HOUR)
+    state = watched.canary.state
+    assert state.phases is not None
+    assert state.phases.run == RUN
+    assert 0 <= state.phases.queue <= BOT
+    assert 0 < state.phases.submit < 1
+    assert sum(state.turnarounds) == state.runs["success"] == 12
+    assert state.turnarounds[-1] == 0
+    assert 12 * RUN < state.turnaround_sum < 12 * (RUN + BOT + 1)
+
+
+PERIODS: Final = st.lists(
+    st.tuples(
+        st.floats(10, 2 * HOUR),
+        st.sampled_from(["fine", "fine", "down", "no bot", "away", "restart", "restart while down"]),
+    ),
+    max_size=8,
+)
+BEHAVIOURS: Final = st.lists(
+    st.sampled_from(["ok", "ok", "lost", "dropped", "nothing", "refused", "broken"]), max_size=20
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(PERIODS, BEHAVIOURS)
+def test_any_day_is_told_as_it_was(periods: list[tuple[float, str]], behaviours: list[str]) -> None:
+    watched = Watched(behaviours)
+    for seconds, what in periods:
+        if what.startswith("restart"):
+            watched.restart()
+        watched.live(seconds, down=what.endswith("down"), bot=what != "no bot", ours=what != "away")
+    watched.live(HOUR)
+    assert watched.most_open <= 1
+    assert watched.runs["success"] <= watched.finished
+    if not any(what.startswith(("restart", "away")) for _, what in periods) and "lost" not in behaviours:
+        assert watched.runs["success"] == watched.finished
+    behaves_again = next(watched.behaviours, None) is None
+    if behaves_again:
+        watched.live(HOUR)
+        state = watched.canary.state
+        assert state.success
+        assert state.last_success_at is not None
+        assert watched.model.now - state.last_success_at <= PLAN.interval + PLAN.timeout
+        assert state.phases is not None
+        assert state.phases.run == RUN
+    assert len(watched.open) <= (watched.canary.open_since is not None)
+
+
+def test_a_restarted_process_finds_its_open_run() -> None:
+    watched = Watched()
+    watched.live(100, bot=False)
+    (job,) = watched.open
+    watched.restart()
+    watched.live(15, bot=False)
+    assert (watched.canary.job_id, watched.open) == (job, [job])
+    watched.live(60)
+    assert dict(watched.canary.state.runs) == {"success": 1}
+    assert watched.canary.state.phases is None  # nobody knows when it was decided
+    assert watched.model.created == ["x"]
+
+
+def test_runs_of_others_are_not_taken_for_ours() -> None:
+    watched = Watched()
+    watched.model.create("t", "other", by_secret=False, user="somebody")
+    watched.live(100, bot=False)
+    assert len(watched.open) == 2
+
+
+def test_a_run_that_cannot_be_cancelled_keeps_the_next_one_from_starting() -> None:
+    watched = Watched()
+    watched.live(100, bot=False)
+    watched.upstream.stubborn = set(watched.open)
+    watched.live(HOUR / 2, bot=False)
+    assert watched.model.created == ["x"]
+    assert watched.canary.state.runs["timeout"] >= 5
+    assert watched.canary.state.why == "it goes on although it was cancelled"
+    watched.live(HOUR / 2)
+    assert watched.canary.state.success
+    assert watched.most_open == 1
+
+
+def test_a_target_that_is_gone_is_a_failure_that_says_so() -> None:
+    watched = Watched()
+    watched.found = TargetError("no task 'x'")
+    watched.live(HOUR)
+    assert (dict(watched.canary.state.runs), watched.canary.state.why) == ({"refused": 13}, "no task 'x'")
+    watched.found = FOUND
+    watched.live(HOUR)
+    assert watched.canary.state.success
+
+
+def test_a_canary_with_a_secret_key_finds_its_open_run_too() -> None:
+    watched = Watched()
+    watched.upstream.by_secret = True
+    watched.live(100, bot=False)
+    watched.restart()
+    watched.live(100)
+    assert dict(watched.canary.state.runs) == {"success": 1}
+    assert watched.model.created == ["x"]
