@@ -1,11 +1,12 @@
 """Tests the status page in a browser: narrow and dark."""
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urljoin
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect, sync_playwright
 
 from theeye_exporter.polling.status import OrganizationStatus, StatusBoard
 from tools import require_tool
@@ -245,6 +246,25 @@ def test_searching_happens_in_place_and_lasts(live: Live, complaints: list[str])
     page.get_by_role("link", name="50 organisations").click()
     expect(page.get_by_role("listitem")).to_have_count(50)
     assert page.evaluate("performance.timeOrigin") == loaded
+    assert complaints == []
+
+
+def test_what_is_asked_while_a_response_is_under_way_adds_up(live: Live, complaints: list[str]) -> None:
+    page = live.open(FLEETS["fifty"])
+    held: list[Route] = []
+    page.route("**/*", lambda route: held.append(route))
+    page.get_by_role("searchbox").fill("ION 1")
+    page.clock.fast_forward(200)
+    page.get_by_role("searchbox").fill("ION 3")
+    page.get_by_role("link", name="2 down").click()
+    lines = page.locator("li > a")
+    lines.nth(0).click()
+    lines.nth(1).click()
+    for route in held:
+        route.continue_()
+    page.unroute("**/*")
+
+    expect(page).to_have_url(re.compile(r"\?search=ION\+3&state=down&open=[^&]+&open=[^&]+$"))
     assert complaints == []
 
 

@@ -4,16 +4,16 @@
   const INTERVAL = 15000, PAUSE = 200, OPEN_AT_MOST = 20;
   const PARTS = ["summary", "list", "end"];
   const form = document.querySelector("form");
+  // What the reader asked for last. The address and the links follow only when the response is there.
+  const wanted = new URLSearchParams(location.search);
   let latest = 0, typing;
-
-  const parameters = () => new URLSearchParams(location.search);
 
   // What the reader looks at, which must not move: the line with the focus, or else the first open one in view.
   const place = () =>
     document.activeElement.closest("li") ||
     [...document.querySelectorAll("li.open")].find(line => line.getBoundingClientRect().bottom > 0);
 
-  async function show(wanted) {
+  async function show() {
     const mine = ++latest;
     const query = String(wanted) && `?${wanted}`;
     let text;
@@ -38,31 +38,37 @@
     scrollBy({top: after.getBoundingClientRect().top - top, behavior: "instant"});
   }
 
-  function opened(line) {
-    const wanted = parameters(), key = line.id.slice(1), keys = wanted.getAll("open");
+  function want(key, value) {
+    if (value) wanted.set(key, value); else wanted.delete(key);
+  }
+
+  function toggle(line) {
+    const key = line.id.slice(1), keys = wanted.getAll("open");
     const others = keys.filter(other => other !== key);
     wanted.delete("open");
     if (others.length === keys.length) others.push(key);
     for (const other of others.slice(-OPEN_AT_MOST)) wanted.append("open", other);
-    return wanted;
+  }
+
+  function typed() {
+    clearTimeout(typing);
+    if (form) want("search", form.elements.search.value.trim());
   }
 
   document.addEventListener("click", event => {
     const link = event.target.closest("li > a, .tally a");
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    if (link.parentElement.id) return show(opened(link.parentElement));
-    const wanted = new URLSearchParams(link.search);
-    for (const key of parameters().getAll("open")) wanted.append("open", key);
-    show(wanted);
+    typed();
+    if (link.parentElement.id) toggle(link.parentElement);
+    else want("state", new URLSearchParams(link.search).get("state"));
+    show();
   });
 
   function search() {
-    clearTimeout(typing);
-    const wanted = parameters(), text = form.elements.search.value.trim();
-    if (text === (wanted.get("search") ?? "")) return;
-    if (text) wanted.set("search", text); else wanted.delete("search");
-    show(wanted);
+    const before = wanted.get("search");
+    typed();
+    if (wanted.get("search") !== before) show();
   }
 
   form?.addEventListener("input", () => {
@@ -75,7 +81,7 @@
   });
 
   function refresh() {
-    if (!document.hidden && getSelection().isCollapsed) show(parameters());
+    if (!document.hidden && getSelection().isCollapsed) show();
   }
 
   setInterval(refresh, INTERVAL);
