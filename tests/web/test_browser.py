@@ -272,7 +272,7 @@ def test_an_exporter_that_does_not_respond_is_told(live: Live) -> None:
     page = live.open(FLEETS["three"])
     page.route("**/*", lambda route: route.abort())
     page.clock.fast_forward(15_000)
-    expect(page.get_by_role("status")).to_have_text("The exporter does not respond since then.")
+    expect(page.get_by_role("status")).to_have_text("There has been no answer since then.")
     page.unroute("**/*")
     live.become(FLEETS["waiting"])
     expect(page.get_by_role("heading", level=1)).to_have_text("Waiting for the first response")
