@@ -252,7 +252,7 @@ def test_searching_happens_in_place_and_lasts(live: Live, complaints: list[str])
 def test_what_is_asked_while_a_response_is_under_way_adds_up(live: Live, complaints: list[str]) -> None:
     page = live.open(FLEETS["fifty"])
     held: list[Route] = []
-    page.route("**/*", lambda route: held.append(route))
+    page.route("**/*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks the handler
     page.get_by_role("searchbox").fill("ION 1")
     page.clock.fast_forward(200)
     page.get_by_role("searchbox").fill("ION 3")
