@@ -113,7 +113,7 @@ UNHELPED: Final = ALERT_FAMILIES.gauge(
     "Alerts that still fire 15 minutes after their run succeeded, and were heard of in the last hour.",
 )
 
-ALERT_SERIES: Final = "87 for each action. `theeye-exporter actions` shows them."
+ALERT_SERIES: Final = "88 for each action. `theeye-exporter actions` shows them."
 
 ALERT_QUERIES: Final = (
     Query(
