@@ -69,7 +69,7 @@ class _Patience:
 
 
 class _GuardedStore:
-    """The store as the starter sees it: a start begins only if its episode is still the one that fires."""
+    """The store as the starter sees it: a start begins only if its episode still fires, and is not saved without its order."""
 
     def __init__(self, store: FileStore, book: Book) -> None:
         self._store = store
@@ -81,7 +81,8 @@ class _GuardedStore:
 
     def save(self, row: Row) -> None:
         with self._book.lock:
-            self._store.save(row)
+            if self._book.get(Order, row.id) is not None:  # otherwise its alert was resolved meanwhile
+                self._store.save(row)
 
     def begin(self, row: Row) -> bool:
         with self._book.lock:
@@ -238,10 +239,7 @@ class Worker:
             by_secret=by_secret,
         )
         if now_due != row:
-            with self._book.lock:
-                if self._book.get(Order, order.id) is None:  # its alert was resolved meanwhile
-                    return
-                self._store.save(now_due)
+            self._guarded.save(now_due)
         self._starter(plan).advance(now_due)
 
     def _starter(self, plan: ActionPlan) -> Starter:
