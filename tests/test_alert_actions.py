@@ -125,6 +125,26 @@ def test_an_alert_starts_one_run_over_kill_9_and_is_seen_to_its_end(theeye: Simu
             assert words in page
 
 
+def test_after_sigterm_there_is_one_file_to_copy(theeye: SimulatedTheEye, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    file = configuration(theeye, tmp_path / "folder")
+    url = f"http://127.0.0.1:{free_port()}"
+    command = exporter_command("actions", f"--config.file={file}", f"--web.listen-address={url[7:]}")
+    with running(command, tmp_path / "log") as process:
+        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5).ok, "readiness")
+        start = datetime.now(UTC) + timedelta(seconds=1)
+        requests.post(f"{url}/api/v1/alerts/restart-nginx", json=payload(alert(start)), timeout=10)
+        eventually(lambda: samples(url)["theeye_action_runs_total/success"] == 1, "a run")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert {found.name for found in file.parent.iterdir()} == {"actions.yaml", "state"}
+    assert "level=error" not in (tmp_path / "log").read_text()
+    told = subprocess.run(
+        exporter_command("actions", "history", f"--config.file={file}"), capture_output=True, text=True, check=True
+    )
+    assert "success" in told.stdout
+
+
 def test_what_is_refused(theeye: SimulatedTheEye, tmp_path: Path) -> None:
     file = configuration(theeye, tmp_path)
     url = f"http://127.0.0.1:{free_port()}"

@@ -118,8 +118,10 @@ class AlertActions:
             threading.Thread(target=self._run, name="alert-runs", daemon=True).start()
 
     def stop(self) -> None:
-        """Start nothing more."""
+        """Start nothing more, without waiting for TheEye's answers; after a restart, their runs are looked for."""
         self._ended.set()
+        if self._file is not None:
+            self._file.close()
 
     def waiting(self) -> Sequence[str]:
         """Return nothing: alerts are received although TheEye does not answer."""
@@ -153,7 +155,8 @@ class AlertActions:
         try:
             work()
         except LedgerError as error:
-            _log.error("nothing can be started", error=str(error))
+            if not self._ended.is_set():  # then the file is closed
+                _log.error("nothing can be started", error=str(error))
         except Exception:  # noqa: BLE001 - the next tick may do better
             _log.exception("starting runs failed with an internal error")
 

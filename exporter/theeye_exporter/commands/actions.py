@@ -8,7 +8,7 @@ from typing import Final, TextIO
 import structlog
 from starlette.requests import Request
 
-from theeye_exporter import __version__, config
+from theeye_exporter import config
 from theeye_exporter.actions.checking import check
 from theeye_exporter.actions.loading import load
 from theeye_exporter.actions.page import actions_page
@@ -122,16 +122,7 @@ def _serve(read: Callable[[], ActionsSettings]) -> int:
     )
     reloader.reload_on_sighup()
     process.start()
-    for address in listening.addresses:
-        _log.info(
-            "serving",
-            version=__version__,
-            address=address,
-            path=settings.web.telemetry_path,
-            scheme=listening.scheme,
-            canaries=len(settings.canaries),
-            actions=len(settings.actions),
-        )
+    listening.log_addresses(canaries=len(settings.canaries), actions=len(settings.actions))
     listening.serve(app, process.stop, reads_bodies=process.receives)
     _log.info("stopped")
     return 0

@@ -4,8 +4,10 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final
 
+import structlog
 from starlette.types import ASGIApp
 
+from theeye_exporter import __version__
 from theeye_exporter.commands import CommandError
 from theeye_exporter.config import WebSettings
 from theeye_exporter.web.connection import ConnectionTerms
@@ -18,6 +20,8 @@ from theeye_exporter.web.server import serve as serve_http
 __all__ = ["Listening"]
 
 _DRAIN_SECONDS: Final = 5.0
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class Listening:
@@ -53,9 +57,15 @@ class Listening:
         try:
             self._sockets = bind(settings.listen_address)
         except BindError as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(f"{error}; {_advice(error.taken)}") from None
+        self._path = settings.telemetry_path
         names = (sock.getsockname()[:2] for sock in self._sockets)
         self.addresses = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in names]
+
+    def log_addresses(self, **what: object) -> None:
+        """Log each address, and what is served there."""
+        for address in self.addresses:
+            _log.info("serving", version=__version__, address=address, path=self._path, scheme=self.scheme, **what)
 
     def serve(self, app: ASGIApp, stop: Callable[[], object], *, reads_bodies: bool = False) -> None:
         """Answer requests until SIGTERM or SIGINT; then call `stop`. Only what receives something reads bodies."""
@@ -76,3 +86,8 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _advice(taken: int | None) -> str:
+    another = "choose another address with --web.listen-address"
+    return another if taken is None else f"find out who listens there with `ss -ltnp sport = :{taken}`, or {another}"
