@@ -101,5 +101,5 @@ def test_no_text_of_labels_is_longer_than_an_argument(length: int, fits: bool) -
     if fits:
         assert len(made.text({"x": "a" * length})) == length
         return
-    with pytest.raises(BadArgumentError, match="^it has more than 256 characters$"):
+    with pytest.raises(BadArgumentError, match="it has more than 256 characters"):
         made.text({"x": "a" * length})
