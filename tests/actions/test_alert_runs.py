@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from actions.alerting import FREE, PLAN, World
 from actions.model import Died
-from theeye_exporter.actions import worker
+from theeye_exporter.actions import endings
 from theeye_exporter.actions.alerts import BadAlert, Payload, identity
 from theeye_exporter.actions.arguments import Relabelling
 from theeye_exporter.actions.episodes import Message
@@ -390,7 +390,7 @@ def test_a_rate_of_a_day_holds_for_each_day(limits: Limits, together: Rate) -> N
 
 
 def test_runs_that_count_are_kept_however_many_there_are(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_PAST_KEPT", 3)
+    monkeypatch.setattr(endings, "_PAST_KEPT", 3)
     world.change(limits=replace(FREE, rate=Rate(6, DAY), max_wait=60.0))
     for number in range(20):
         world.fire(f"web-{number}", world.model.now)

@@ -10,7 +10,7 @@ from theeye_exporter.actions.book import Book, Draft
 from theeye_exporter.actions.episodes import Episode, Heard, Result, Use, Verdict, hear, horizon
 from theeye_exporter.actions.limits import Limit, Rate, Sent, wait_for
 from theeye_exporter.actions.plan import ActionPlan
-from theeye_exporter.actions.records import Account, Decision, KnownEpisode, Order, Said, count
+from theeye_exporter.actions.records import Account, Begun, Decision, KnownEpisode, Order, Said, count
 from theeye_exporter.actions.report import harmless
 from theeye_exporter.actions.rows import Phase, Row
 
@@ -139,7 +139,7 @@ class Decider:
             return known
         ran = known.ran or (row is not None and row.phase not in {Phase.DECIDED, Phase.REFUSED})
         count_end(account, ended, ran=ran)
-        if order is None or not self._waits(order):
+        if order is None or not self._waits(order) or order.organization != self._plan.organization:
             return known
         self._draft.remove(Order, order.id)
         if row is not None:
@@ -153,6 +153,9 @@ class Decider:
             _NoStartError: It starts nothing now.
         """
         plan, world = self._plan, self._world
+        begun = self._book.get(Begun, plan.name)
+        if begun is not None and episode.start <= begun.at:
+            raise _NoStartError(Decision.ALREADY_FIRING, "it fired already when the action began")
         try:
             arguments = arguments_of(plan.rules, alert.labels)
         except BadArgumentError as error:
@@ -172,6 +175,7 @@ class Decider:
         order = Order(
             id=f"{plan.name}/{account.orders}",
             action=plan.name,
+            organization=plan.organization,
             alert=alert.id,
             labels=labels_line(alert.labels),
             episode=episode.start,

@@ -128,6 +128,7 @@ class Row:
         arguments: The order and the value of each argument that is sent.
         by_secret: Whether it is sent with a secret key; TheEye then knows no user.
         token_mark: The mark of the token that it was sent with: another token may be that of another user.
+        timeout: Seconds after which its run is cancelled.
         phase: How far it is.
         queued_at: Unix time from which it waits for its turn.
         not_before: It is not sent before this Unix time.
@@ -149,6 +150,7 @@ class Row:
     arguments: tuple[tuple[int, Any], ...] = ()
     by_secret: bool = False
     token_mark: str = ""
+    timeout: float = 600.0
     phase: Phase = Phase.DECIDED
     queued_at: float = 0.0
     not_before: float = 0.0
