@@ -101,7 +101,7 @@ OPEN_EPISODES: Final = ALERT_FAMILIES.gauge(
     "theeye_action_open_episodes", _ACTION, "Alerts that fire, as far as the action has heard."
 )
 
-ALERT_SERIES: Final = "85 for each action. `theeye-exporter actions` shows them."
+ALERT_SERIES: Final = "86 for each action. `theeye-exporter actions` shows them."
 
 ALERT_QUERIES: Final = (
     Query(
