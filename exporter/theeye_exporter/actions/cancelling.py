@@ -35,9 +35,18 @@ class Cancelling:
         self._taken_at: float | None = None
         self.trouble = ""
 
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to do, or nothing more to be expected."""
+        return self._asks or bool(self.failed)
+
+    @property
+    def _asks(self) -> bool:
+        return self._taken_at is None and self._monotonic() >= self._next
+
     def work(self) -> None:
         """Ask if it is time."""
-        if self._taken_at is not None or self._monotonic() < self._next:
+        if not self._asks:
             return
         try:
             self._cancel()

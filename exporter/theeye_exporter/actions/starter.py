@@ -84,15 +84,19 @@ class Starter:
             self.advance(row)
         self.follow(self._store.open_rows())
 
+    def is_due(self, row: Row) -> bool:
+        """Whether `advance` has something to do."""
+        now, timing = self._wall(), self._timing
+        # What is due later than after the longest pause was written down before the clock was set back.
+        if row.phase is Phase.DECIDED:
+            return not now < row.not_before <= now + timing.retry
+        return row.phase is Phase.SENDING and not now < row.next_look <= now + max(timing.looks)
+
     def advance(self, row: Row) -> Row:
         """Send what is decided, or look for what was sent, if it is due; return the row."""
-        now = self._wall()
-        # What is due later than after the longest pause was written down before the clock was set back.
-        if row.phase is Phase.DECIDED and not now < row.not_before <= now + self._timing.retry:
-            return self._send(row, now)
-        if row.phase is Phase.SENDING and not now < row.next_look <= now + max(self._timing.looks):
-            return self._look(row)
-        return row
+        if not self.is_due(row):
+            return row
+        return self._send(row, self._wall()) if row.phase is Phase.DECIDED else self._look(row)
 
     def follow(self, rows: Iterable[Row]) -> None:
         """Read the jobs of those rows that are open runs, and save how they ended; a run ends whether we look or not."""
