@@ -119,6 +119,8 @@ def test_an_alert_starts_one_run_over_kill_9_and_is_seen_to_its_end(theeye: Simu
             exporter_command("actions", "history", f"--config.file={file}"), capture_output=True, text=True, check=True
         ).stdout
         assert [line.split()[3:5] for line in told.splitlines() if "success" in line] == [["restart-nginx", "success"]]
+        alone = exporter_command("actions", "history", f"--state.file={tmp_path / 'state'}")
+        assert subprocess.run(alone, capture_output=True, text=True, check=True).stdout == told
         assert "duplicate  Down{instance='web-01'}  this episode has had its run" in told
         page = requests.get(url, timeout=5).text
         for words in ("The action works", "restart-nginx", "Last decisions", "Down{instance=&#39;web-01&#39;}"):
