@@ -219,10 +219,10 @@ class _Blocks:
                 self._past.samples += 1
 
 
-def stretch(past: Past, folder: Path, *, hours: float) -> Past:
-    """Repeat the last scrape of a past for some hours, as if nothing happened any more."""
+def stretch(past: Past, folder: Path, *, hours: float, samples: Sequence[str] | None = None) -> Past:
+    """Repeat the last scrape of a past, or other samples, for some hours, as if nothing happened any more."""
     (file,) = past.files
-    lines = [line.rpartition(" ")[0] for line in file.read_text().splitlines() if not line.startswith("#")]
+    lines = samples or [line.rpartition(" ")[0] for line in file.read_text().splitlines() if not line.startswith("#")]
     long = Past(past.end, past.end + hours * 3600, past.step, series=len(lines))
     with _Blocks(folder, long) as blocks:
         for number in range(round(hours * 3600 / past.step) + 1):

@@ -5,77 +5,25 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import bcrypt
 import pytest
 import requests
-from prometheus_client.parser import text_string_to_metric_families
 
 from processes import eventually, exporter_command, free_port, running
-from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
+from receiving import acting_theeye, alert, configuration, decided, payload, posts, samples, serving
+from theeye_exporter.demo import SimulatedTheEye, parse_fault
 from theeye_exporter.demo.results import Ending
-from theeye_exporter.demo.tasks import Task
 
 JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
 def theeye() -> Iterator[SimulatedTheEye]:
-    with SimulatedTheEye(DemoSettings(monitors=10, tasks=24, speed=50.0, calm=True)) as server:
-        host = next(host for host in server.world.hosts.values() if not host.silent)
-        task = Task("6a30f0c1a2b3c4d5e6f70809", "restart", "script", host, server.world.now_ms - 1000)
-        task.script_id, task.secret, task.ends = "6a30f0c1a2b3c4d5e6f7080a", "5" * 64, (Ending("success", 1.5), None)
-        server.world.add_task(task)
+    with acting_theeye() as server:
         yield server
-
-
-def configuration(theeye: SimulatedTheEye, folder: Path, action: str = "") -> Path:
-    file = folder / "actions.yaml"
-    file.write_text(f"""
-theeye: {{url: '{theeye.url}'}}
-organizations: [{{name: demo, token: {theeye.settings.user_token}}}]
-state: {{file: state}}
-actions:
-  - name: restart-nginx
-    task: restart
-    mode: live
-    matchers: [alertname="Down"]
-    {action}
-""")
-    return file
-
-
-def payload(*alerts: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"version": "4", "status": "firing", "truncatedAlerts": 0, "alerts": list(alerts), **more}
-
-
-def alert(start: datetime, **labels: str) -> dict[str, Any]:
-    return {
-        "status": "firing",
-        "labels": {"alertname": "Down", **labels},
-        "startsAt": start.isoformat(),
-        "endsAt": "0001-01-01T00:00:00Z",
-    }
-
-
-def samples(url: str) -> dict[str, float]:
-    text = requests.get(f"{url}/metrics", timeout=5).text
-    return {
-        "/".join(
-            [sample.name, *(value for name, value in sample.labels.items() if name not in {"organization", "action"})]
-        ): (sample.value)
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name.startswith("theeye_action_")
-    }
-
-
-def posts(theeye: SimulatedTheEye) -> int:
-    return sum(request.method == "POST" for request in theeye.requests)
 
 
 def test_an_alert_starts_one_run_over_kill_9_and_is_seen_to_its_end(theeye: SimulatedTheEye, tmp_path: Path) -> None:
@@ -267,22 +215,6 @@ def test_what_would_be_decided_about_a_payload(theeye: SimulatedTheEye, tmp_path
     assert "argument 1: instance does not match ([a-z0-9-]+):[0-9]+" in told
     assert not (tmp_path / "state").exists()
     assert posts(theeye) == 0
-
-
-@contextmanager
-def serving(file: Path, log: Path, *flags: str, auth: tuple[str, str] | None = None) -> Iterator[str]:
-    """Run the process until it is ready, and return its address."""
-    url = f"http://127.0.0.1:{free_port()}"
-    command = exporter_command("actions", f"--config.file={file}", f"--web.listen-address={url[7:]}", *flags)
-    with running(command, log):
-        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5, auth=auth).ok, "readiness")
-        yield url
-
-
-def decided(url: str, sent: dict[str, Any]) -> str:
-    said = requests.post(f"{url}/api/v1/alerts/restart-nginx", json=sent, timeout=10)
-    assert said.status_code == 200, said.text
-    return str(said.json()["decisions"][0]["decision"])
 
 
 def test_nothing_is_decided_or_started_while_the_state_file_cannot_be_written(

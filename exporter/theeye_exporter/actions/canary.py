@@ -7,8 +7,8 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.canary_state import CanaryPlan, CanaryState, Phases
+from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.rows import Phase, Row, Target, sent_arguments
 from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.store import Store
