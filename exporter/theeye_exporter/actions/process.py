@@ -114,5 +114,6 @@ class ActionsProcess:
 
 def _by_name(settings: ActionsSettings) -> dict[tuple[str | None, str], TargetSettings]:
     """Return what starts something; a canary belongs to its organisation, and an action to the process."""
-    canaries = {(one.organization or "", one.name): one for one in settings.canaries}
-    return {**canaries, **{(None, one.name): one for one in settings.actions}}
+    found: dict[tuple[str | None, str], TargetSettings] = {(None, one.name): one for one in settings.actions}
+    found.update({(one.organization or "", one.name): one for one in settings.canaries})
+    return found
