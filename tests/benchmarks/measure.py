@@ -62,6 +62,7 @@ class Plan:
         gentle_seconds: virtual time for which they are.
         organizations: numbers of organisations of one exporter.
         organizations_seconds: how long it is observed at rest, and as long with silent servers.
+        actions_seconds: how long the process that acts on alerts is observed at rest.
     """
 
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000)
@@ -78,6 +79,7 @@ class Plan:
     gentle_seconds: float = 1_500.0
     organizations: tuple[int, ...] = (1, 10, 100, 500)
     organizations_seconds: float = 60.0
+    actions_seconds: float = 60.0
 
     def halved(self, count: int, monitors: int) -> int:
         """Return the number of repeats; half as many for large numbers of monitors."""
