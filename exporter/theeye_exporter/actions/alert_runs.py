@@ -10,12 +10,12 @@ from theeye_exporter.actions.deciding import Decider, World
 from theeye_exporter.actions.episodes import FORGET_AFTER, Episode, covers, horizon
 from theeye_exporter.actions.limits import Rate
 from theeye_exporter.actions.plan import ActionPlan
-from theeye_exporter.actions.records import KnownEpisode, Order, Said
+from theeye_exporter.actions.records import Begun, KnownEpisode, Order, Said
 from theeye_exporter.actions.rows import Row, Timing
 from theeye_exporter.actions.starts import Starts
 from theeye_exporter.actions.state_file import StateFile
-from theeye_exporter.actions.store import FileStore
-from theeye_exporter.actions.worker import Connection, Worker
+from theeye_exporter.actions.store import FileStore, Stores
+from theeye_exporter.actions.worker import Reach, Way, Worker
 from theeye_exporter.clocks import Clocks
 
 __all__ = ["AlertRuns"]
@@ -29,7 +29,9 @@ class AlertRuns:
     Args:
         file: The state file.
         plans: The actions.
+        stores: The rows of each organisation, in the same file.
         connect: Returns an action's way to TheEye.
+        reach: Returns an organisation's way to TheEye.
         together: The rate of all actions.
         clocks: The clocks to use.
         timing: How patient a start is.
@@ -42,8 +44,10 @@ class AlertRuns:
         self,
         file: StateFile,
         plans: Mapping[str, ActionPlan],
-        connect: Callable[[ActionPlan], Connection],
         *,
+        stores: Stores[FileStore],
+        connect: Callable[[ActionPlan], Way],
+        reach: Callable[[str], Reach],
         together: Rate,
         clocks: Clocks,
         timing: Timing,
@@ -52,28 +56,31 @@ class AlertRuns:
         self.book = Book(file, clocks.wall())
         self._clocks = clocks
         self._together = together
-        self._stores = {name: FileStore(file, name) for name in {plan.organization for plan in plans.values()}}
+        self._stores = stores
         self._starts = Starts(self.book, self.row_of, together, clocks)
         self._forget_at = clocks.monotonic()
+        self._begin(clocks.wall())
+        organizations = {plan.organization for plan in plans.values()}
+        organizations |= {order.organization for order in self.book.all(Order).values()}
         self.works: Mapping[str, Callable[[], None]] = {
             name: Worker(
                 self.plans,
                 organization=name,
                 book=self.book,
-                store=store,
+                store=stores.of(name),
                 starts=self._starts,
                 connect=connect,
+                reach=reach(name),
                 together=together,
                 clocks=clocks,
                 timing=timing,
             ).work
-            for name, store in self._stores.items()
+            for name in sorted(organizations)
         }
 
     def row_of(self, order: Order) -> Row | None:
         """Return the row of an order; None if it waits for its turn."""
-        plan = self.plans.get(order.action)
-        return None if plan is None else self._stores[plan.organization].row(order.id)
+        return self._stores.of(order.organization).row(order.id)
 
     def receive(self, action: str, payload: Payload) -> list[Said]:
         """Decide about each alert; the decisions are on the disk when this returns.
@@ -83,8 +90,10 @@ class AlertRuns:
             LedgerError: The decisions cannot be written, and nothing has changed.
         """
         plan = self.plans[action]
-        with self.book.draft() as draft:
-            return Decider(self.book, draft, plan, self._world()).decide(payload)
+        store = self._stores.of(plan.organization)
+        with self.book.draft(lambda changes: store.settle(decider.dropped, changes)) as draft:
+            decider = Decider(self.book, draft, plan, self._world())
+            return decider.decide(payload)
 
     def work(self) -> None:
         """Do once what is due.
@@ -119,6 +128,16 @@ class AlertRuns:
             account = draft.account(name)
             was, account.suspended, account.failures = account.suspended, False, 0
         return was
+
+    def _begin(self, now: float) -> None:
+        """Note which actions are new: nothing is known of the alerts that fire already."""
+        begun = self.book.all(Begun)
+        with self.book.draft() as draft:
+            for name, plan in self.plans.items():
+                if name not in begun or begun[name].organization != plan.organization:
+                    draft.put(name, Begun(plan.organization, now))
+            for name in begun.keys() - self.plans.keys():
+                draft.remove(Begun, name)
 
     def _world(self) -> World:
         sent = self._starts.sent(self.plans)

@@ -1,6 +1,6 @@
 """Carries out starts: reads, sends, looks for what a lost answer left, follows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -73,7 +73,7 @@ class Starter:
         """Do once what is due for each open row, in the order in which they wait."""
         for row in self._store.open_rows():
             self.advance(row)
-        self.follow()
+        self.follow(self._store.open_rows())
 
     def advance(self, row: Row) -> Row:
         """Send what is decided, or look for what was sent, if it is due; return the row."""
@@ -84,9 +84,9 @@ class Starter:
             return self._look(row)
         return row
 
-    def follow(self) -> None:
-        """Read the jobs of all open runs, and save how they ended; a run ends whether we look or not."""
-        open_rows = {row.job_id: row for row in self._store.open_rows() if row.phase is Phase.STARTED}
+    def follow(self, rows: Iterable[Row]) -> None:
+        """Read the jobs of those rows that are open runs, and save how they ended; a run ends whether we look or not."""
+        open_rows = {row.job_id: row for row in rows if row.phase is Phase.STARTED}
         ids = list(open_rows)
         for start in range(0, len(ids), MOST_IDS):
             some = ids[start : start + MOST_IDS]

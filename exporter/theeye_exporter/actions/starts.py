@@ -56,8 +56,7 @@ class Starts:
             if row is None or row.phase is Phase.DECIDED:
                 continue
             at = self.when(f"{order.id} {row.sent_at}", row.sent_at)
-            plan = plans.get(order.action)
             # A start whose answer was lost may never be found: it takes up a place for as long as a run may last.
-            stuck = row.phase is Phase.SENDING and plan is not None and now - at >= plan.timeout
+            stuck = row.phase is Phase.SENDING and now - at >= row.timeout
             counted.append(Sent(at, order.action, order.alert, open=not row.phase.over and not stuck))
         return counted
