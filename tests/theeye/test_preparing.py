@@ -11,6 +11,14 @@ from theeye_exporter.theeye.tokens import BearerAuth
 HEADERS = {"User-Agent": "tests/1", "Accept": "application/json"}
 
 
+QUERIES: list[dict[str, str | list[str]]] = [
+    {},
+    {"limit": "1"},
+    {"where[_id][$in][]": ["a", "b c"], "where[last_update][$gte]": "2026-01-01T00:00:00.000Z"},
+    {"access_token": "a~b/c+d=\N{SNOWMAN}%41", "where[name]": "", "none[]": []},
+]
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -26,12 +34,7 @@ HEADERS = {"User-Agent": "tests/1", "Accept": "application/json"}
 def test_what_is_prepared_is_what_the_library_prepares(url: str, token: str | None) -> None:
     preparation, auth = Preparation(url, HEADERS), BearerAuth(token)
     for name in ("demo", "a b", "~._-", "%2F", "\N{SNOWMAN}/?#[]@!$&'()*+,;="):
-        for query in (
-            {},
-            {"limit": "1"},
-            {"where[_id][$in][]": ["a", "b c"], "where[last_update][$gte]": "2026-01-01T00:00:00.000Z"},
-            {"access_token": "a~b/c+d=\N{SNOWMAN}%41", "where[name]": "", "none[]": list[str]()},
-        ):
+        for query in QUERIES:
             path = f"/{quote(name, safe='')}/job"
             prepared = preparation.prepare(path, query, auth)
             expected = requests.Request("GET", url + path, HEADERS, params=query, auth=auth).prepare()
