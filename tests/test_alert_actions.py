@@ -5,77 +5,25 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import bcrypt
 import pytest
 import requests
-from prometheus_client.parser import text_string_to_metric_families
 
 from processes import eventually, exporter_command, free_port, running
-from theeye_exporter.demo import DemoSettings, SimulatedTheEye
+from receiving import acting_theeye, alert, configuration, decided, payload, posts, samples, serving
+from theeye_exporter.demo import SimulatedTheEye, parse_fault
 from theeye_exporter.demo.results import Ending
-from theeye_exporter.demo.tasks import Task
 
 JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
 def theeye() -> Iterator[SimulatedTheEye]:
-    with SimulatedTheEye(DemoSettings(monitors=10, tasks=24, speed=50.0, calm=True)) as server:
-        host = next(host for host in server.world.hosts.values() if not host.silent)
-        task = Task("6a30f0c1a2b3c4d5e6f70809", "restart", "script", host, server.world.now_ms - 1000)
-        task.script_id, task.secret, task.ends = "6a30f0c1a2b3c4d5e6f7080a", "5" * 64, (Ending("success", 1.5), None)
-        server.world.add_task(task)
+    with acting_theeye() as server:
         yield server
-
-
-def configuration(theeye: SimulatedTheEye, folder: Path, action: str = "") -> Path:
-    file = folder / "actions.yaml"
-    file.write_text(f"""
-theeye: {{url: '{theeye.url}'}}
-organizations: [{{name: demo, token: {theeye.settings.user_token}}}]
-state: {{file: state}}
-actions:
-  - name: restart-nginx
-    task: restart
-    mode: live
-    matchers: [alertname="Down"]
-    {action}
-""")
-    return file
-
-
-def payload(*alerts: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"version": "4", "status": "firing", "truncatedAlerts": 0, "alerts": list(alerts), **more}
-
-
-def alert(start: datetime, **labels: str) -> dict[str, Any]:
-    return {
-        "status": "firing",
-        "labels": {"alertname": "Down", **labels},
-        "startsAt": start.isoformat(),
-        "endsAt": "0001-01-01T00:00:00Z",
-    }
-
-
-def samples(url: str) -> dict[str, float]:
-    text = requests.get(f"{url}/metrics", timeout=5).text
-    return {
-        "/".join(
-            [sample.name, *(value for name, value in sample.labels.items() if name not in {"organization", "action"})]
-        ): (sample.value)
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name.startswith("theeye_action_")
-    }
-
-
-def posts(theeye: SimulatedTheEye) -> int:
-    return sum(request.method == "POST" for request in theeye.requests)
 
 
 def test_an_alert_starts_one_run_over_kill_9_and_is_seen_to_its_end(theeye: SimulatedTheEye, tmp_path: Path) -> None:
@@ -119,10 +67,32 @@ def test_an_alert_starts_one_run_over_kill_9_and_is_seen_to_its_end(theeye: Simu
             exporter_command("actions", "history", f"--config.file={file}"), capture_output=True, text=True, check=True
         ).stdout
         assert [line.split()[3:5] for line in told.splitlines() if "success" in line] == [["restart-nginx", "success"]]
+        alone = exporter_command("actions", "history", f"--state.file={tmp_path / 'state'}")
+        assert subprocess.run(alone, capture_output=True, text=True, check=True).stdout == told
         assert "duplicate  Down{instance='web-01'}  this episode has had its run" in told
         page = requests.get(url, timeout=5).text
         for words in ("The action works", "restart-nginx", "Last decisions", "Down{instance=&#39;web-01&#39;}"):
             assert words in page
+
+
+def test_after_sigterm_there_is_one_file_to_copy(theeye: SimulatedTheEye, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    file = configuration(theeye, tmp_path / "folder")
+    url = f"http://127.0.0.1:{free_port()}"
+    command = exporter_command("actions", f"--config.file={file}", f"--web.listen-address={url[7:]}")
+    with running(command, tmp_path / "log") as process:
+        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5).ok, "readiness")
+        start = datetime.now(UTC) + timedelta(seconds=1)
+        requests.post(f"{url}/api/v1/alerts/restart-nginx", json=payload(alert(start)), timeout=10)
+        eventually(lambda: samples(url)["theeye_action_runs_total/success"] == 1, "a run")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert {found.name for found in file.parent.iterdir()} == {"actions.yaml", "state"}
+    assert "level=error" not in (tmp_path / "log").read_text()
+    told = subprocess.run(
+        exporter_command("actions", "history", f"--config.file={file}"), capture_output=True, text=True, check=True
+    )
+    assert "success" in told.stdout
 
 
 def test_what_is_refused(theeye: SimulatedTheEye, tmp_path: Path) -> None:
@@ -145,6 +115,8 @@ def test_what_is_refused(theeye: SimulatedTheEye, tmp_path: Path) -> None:
         assert code(b'{"version": "4", "alerts": [\xff]}') == 400
         assert code("{}", {"Content-Type": "text/plain"}) == 415
         assert code("{}", JSON | {"Origin": "http://other.example"}) == 403
+        rebound = {"Origin": "http://other.example", "Host": "other.example"}
+        assert code("{}", JSON | rebound) == code("", rebound, f"{url}/-/resume/restart-nginx") == 403
         assert code("{}", to=f"{url}/api/v1/alerts/other") == 404
         assert code(b"0" * (4 * 2**20 + 1)) == 413
         assert requests.get(address, timeout=5).status_code == 405
@@ -245,22 +217,6 @@ def test_what_would_be_decided_about_a_payload(theeye: SimulatedTheEye, tmp_path
     assert posts(theeye) == 0
 
 
-@contextmanager
-def serving(file: Path, log: Path, *flags: str, auth: tuple[str, str] | None = None) -> Iterator[str]:
-    """Run the process until it is ready, and return its address."""
-    url = f"http://127.0.0.1:{free_port()}"
-    command = exporter_command("actions", f"--config.file={file}", f"--web.listen-address={url[7:]}", *flags)
-    with running(command, log):
-        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5, auth=auth).ok, "readiness")
-        yield url
-
-
-def decided(url: str, sent: dict[str, Any]) -> str:
-    said = requests.post(f"{url}/api/v1/alerts/restart-nginx", json=sent, timeout=10)
-    assert said.status_code == 200, said.text
-    return str(said.json()["decisions"][0]["decision"])
-
-
 def test_nothing_is_decided_or_started_while_the_state_file_cannot_be_written(
     theeye: SimulatedTheEye, tmp_path: Path
 ) -> None:
@@ -295,6 +251,27 @@ def test_without_the_password_nothing_is_decided_or_resumed(theeye: SimulatedThe
         said = requests.post(f"{url}/api/v1/alerts/restart-nginx", json=sent, auth=right, timeout=10)
         assert said.json()["decisions"][0]["decision"] == "waiting"
         eventually(lambda: posts(theeye) == 1, "a run")
+
+
+def test_passwords_that_vanish_stay_in_effect_beyond_loopback(theeye: SimulatedTheEye, tmp_path: Path) -> None:
+    web = tmp_path / "web.yml"
+    web.write_text(f"basic_auth_users: {{alertmanager: {bcrypt.hashpw(b'right', bcrypt.gensalt(4)).decode()}}}\n")
+    url = f"http://127.0.0.1:{free_port()}"
+    command = exporter_command(
+        "actions",
+        f"--config.file={configuration(theeye, tmp_path)}",
+        f"--web.config.file={web}",
+        f"--web.listen-address=:{url.rpartition(':')[2]}",
+    )
+    right = ("alertmanager", "right")
+    with running(command, tmp_path / "log"):
+        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5, auth=right).ok, "readiness")
+        web.write_text("{}")
+        for path in ("api/v1/alerts/restart-nginx", "-/resume/restart-nginx", "metrics"):
+            assert requests.post(f"{url}/{path}", json={}, timeout=10).status_code == 401
+        text = requests.get(f"{url}/metrics", timeout=5, auth=right).text
+        assert "theeye_exporter_web_config_last_reload_successful 0" in text
+    assert (tmp_path / "log").read_text().count("whoever reaches the port could start runs") == 1
 
 
 def test_a_suspension_is_ended_by_a_request_and_not_by_a_reload(theeye: SimulatedTheEye, tmp_path: Path) -> None:
@@ -339,6 +316,34 @@ def test_a_reload_changes_adds_and_removes_actions(theeye: SimulatedTheEye, tmp_
         assert requests.post(f"{url}/-/reload", timeout=10).text == "reloaded\n"
         assert decided(url, sent) == "duplicate"
         assert posts(theeye) == 1
+
+
+@pytest.mark.parametrize("ending", ["reload", "SIGTERM"])
+def test_a_pass_over_many_starts_is_left_while_theeye_is_silent(
+    theeye: SimulatedTheEye, tmp_path: Path, ending: str
+) -> None:
+    limits = "max_concurrent: 100\n    rate_limit: 100/h"
+    file = configuration(theeye, tmp_path, limits)
+    file.write_text(f"{file.read_text().replace('theeye: {', 'theeye: {timeout: 1s, ')}\nrate_limit: 100/h\n")
+    url = f"http://127.0.0.1:{free_port()}"
+    command = exporter_command(
+        "actions", f"--config.file={file}", f"--web.listen-address={url[7:]}", "--web.enable-lifecycle"
+    )
+    with running(command, tmp_path / "log") as process:
+        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5).ok, "readiness")
+        theeye.faults = (parse_fault("hang"),)
+        start = datetime.now(UTC) + timedelta(seconds=1)
+        alerts = payload(*(alert(start, instance=f"web-{number}") for number in range(60)))
+        assert requests.post(f"{url}/api/v1/alerts/restart-nginx", json=alerts, timeout=30).ok
+        before = len(theeye.requests)
+        eventually(lambda: len(theeye.requests) > before, "a request")
+        if ending == "reload":
+            configuration(theeye, tmp_path, limits)
+            assert requests.post(f"{url}/-/reload", timeout=60).text == "reloaded\n"
+        else:
+            process.terminate()
+            assert process.wait(60) == 0
+        assert len(theeye.requests) - before < 30
 
 
 def test_a_reload_with_the_first_action_is_refused(theeye: SimulatedTheEye, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from processes import eventually, exporter_command, free_port, running
 from theeye_exporter import NO_DATA, __version__
 from theeye_exporter.cli import main
 from theeye_exporter.collectors.registry import CATALOGUE
+from tools import require_tool
 
 ROOT = Path(__file__).parents[1]
 
@@ -142,6 +144,13 @@ def test_without_an_organization_it_says_what_to_set(capsys: pytest.CaptureFixtu
     assert "demo" in line
 
 
+def who_listens(advice: str) -> str:
+    """Run the command of the advice."""
+    (command,) = re.findall("`(.*?)`", advice)
+    words = shlex.split(command)
+    return subprocess.run([require_tool(words[0]), *words[1:]], capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.parametrize("command", [[], ["demo", "--demo.listen-address=127.0.0.1:0"]])
 def test_a_port_in_use_is_one_line_and_exit_code_2(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -150,8 +159,11 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         assert main([*command, f"--web.listen-address={address}"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"theeye-exporter: error: cannot listen on {address}: address already in use"
+        (line,) = capsys.readouterr().err.splitlines()
+        fault, advice = line.split("; ")
+        assert fault == f"theeye-exporter: error: cannot listen on {address}: address already in use"
+        assert advice.endswith("or choose another address with --web.listen-address")
+        assert f"pid={os.getpid()}," in who_listens(advice)
 
 
 def test_the_demos_own_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:

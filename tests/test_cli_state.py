@@ -97,6 +97,7 @@ def test_two_exporters_cannot_share_a_state_file_and_the_first_goes_on(tmp_path:
         assert requests.get(f"http://{address}/-/healthy", timeout=5).ok
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+    assert [found.name for found in tmp_path.glob("state*")] == ["state"]  # the one that is to be copied
     Storage(path).close()
 
 

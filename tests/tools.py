@@ -12,7 +12,7 @@ __all__ = ["TOOLS", "check_metrics", "do_without_tools", "lack", "missing_tools"
 TOOLS: Final = (
     *("promtool", "prometheus", "amtool", "prometheus-alertmanager", "chromium", "openssl", "curl", "systemd-analyze"),
     *("wrk", "taskset", "nginx", "faketime", "buildah", "podman", "runc", "mmdebstrap", "node", "npm"),
-    *("skopeo", "docker-registry", "jq"),
+    *("skopeo", "docker-registry", "jq", "ss"),
 )
 """All programs that tests use and that pip does not install; `.ci/run --tools-only` does."""
 

@@ -13,12 +13,15 @@ from theeye_exporter.actions.arguments import ArgumentRule, Relabelling
 from theeye_exporter.actions.episodes import Message
 from theeye_exporter.actions.limits import Limits, Rate
 from theeye_exporter.actions.matchers import parse_matchers
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Said
 from theeye_exporter.actions.rows import Target, Timing
 from theeye_exporter.actions.starter import Upstream
 from theeye_exporter.actions.state_file import Change, StateFile
+from theeye_exporter.actions.store import FileStore, Stores
 from theeye_exporter.actions.targets import Found, TargetError
+from theeye_exporter.actions.upstream import NoUpstream
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 
@@ -69,11 +72,6 @@ class ModelConnection:
         needed = tuple((number, f"argument {number}") for number in range(self.first, self.first + len(plan.rules)))
         return Found(Target("task", self.task_id, self.task_id), plan.target, hostname, needed)
 
-    def cancel(self, job_id: str) -> None:
-        job = self.upstream_.run(job_id)
-        if job is not None:
-            job.lifecycle = job.state = "canceled"
-
 
 class World:
     """The process with its state file, TheEye, and the time of all of them."""
@@ -88,7 +86,8 @@ class World:
         deaths: Iterable[int] = (),
     ) -> None:
         self.model = Model()
-        self.plan = plan
+        self.plans: tuple[ActionPlan, ...] = (plan,)
+        self.organizations = {"acme", "other"}
         self.together = together
         self.mortal = Mortal(set(deaths))
         self.ahead = 0.0
@@ -102,35 +101,53 @@ class World:
 
     def restart(self) -> None:
         self.close()
-        file = MortalFile(self._path)
-        self.file = file
-        now = self.model
+        self.file = MortalFile(self._path)
+        self.clocks = Clocks(lambda: self.model.now + self.ahead, lambda: self.model.now)
+        self.moments = Moments(self.clocks)
+        self.reload()
+        self.file.mortal = self.mortal
+
+    def reload(self) -> None:
+        """Take over the configuration without a restart."""
+        file = self.file
+        assert file is not None
         self.runs = AlertRuns(
             file,
-            {self.plan.name: self.plan},
-            lambda _: self.connection,
+            {plan.name: plan for plan in self.plans},
+            stores=Stores(lambda name: FileStore(file, name)),
+            connect=lambda _: self.connection,
+            reach=lambda name: self.connection.upstream_ if name in self.organizations else NoUpstream(name),
             together=self.together,
-            clocks=Clocks(lambda: now.now + self.ahead, lambda: now.now),
+            clocks=self.clocks,
+            moments=self.moments,
             timing=Timing(),
         )
-        file.mortal = self.mortal
 
     def close(self) -> None:
         if self.file is not None:
             self.file.close()
 
+    @property
+    def plan(self) -> ActionPlan:
+        return self.plans[0]
+
     def change(self, **fields: object) -> None:
         """Restart with another plan."""
-        self.plan = replace(self.plan, **fields)  # type: ignore[arg-type]
+        self.configure(replace(self.plan, **fields))  # type: ignore[arg-type]
+
+    def configure(self, *plans: ActionPlan) -> None:
+        """Restart with other plans."""
+        self.plans = plans
         self.restart()
 
-    def send(self, instance: str, message: Message, alertname: str = "Down") -> Said:
+    def send(self, instance: str, message: Message, alertname: str = "Down", action: str = "") -> Said:
         labels = {"alertname": alertname, "instance": instance}
-        (said,) = self.runs.receive(self.plan.name, Payload((ReceivedAlert(labels, message, identity(labels)),)))
+        payload = Payload((ReceivedAlert(labels, message, identity(labels)),))
+        (said,) = self.runs.receive(action or self.plan.name, payload)
         return said
 
-    def fire(self, instance: str, start: float) -> str:
-        return str(self.send(instance, Message(firing=True, start=start)).decision)
+    def fire(self, instance: str, start: float, action: str = "") -> str:
+        return str(self.send(instance, Message(firing=True, start=start), action=action).decision)
 
     def resolve(self, instance: str, start: float, end: float) -> str:
         return str(self.send(instance, Message(firing=False, start=start, end=end)).decision)

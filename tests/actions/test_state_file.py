@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from theeye_exporter.actions.state_file import StateFile
 from theeye_exporter.ledger.failures import LedgerError
@@ -89,6 +90,14 @@ def test_a_killed_writer_leaves_what_it_committed_and_a_second_one_is_refused(pa
     again = StateFile(path)
     assert again.load("kind", int) == {"committed": 1}
     again.close()
+
+
+def test_a_closed_file_is_not_written_to_and_not_taken_for_a_deleted_one(file: StateFile, path: Path) -> None:
+    file.close()
+    with structlog.testing.capture_logs() as logs, pytest.raises(LedgerError) as raised:
+        file.write([("kind", "c", [5])])
+    assert (str(raised.value), logs) == (f"state file {path} is closed", [])
+    assert [found.name for found in path.parent.iterdir()] == ["state"]
 
 
 def delete(path: Path) -> None:

@@ -1,8 +1,9 @@
 """Actions that alerts start: a part of `theeye-exporter actions`."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ from theeye_exporter.actions.alert_runs import AlertRuns
 from theeye_exporter.actions.alert_view import add_samples, views_of
 from theeye_exporter.actions.connections import Connection, Connections
 from theeye_exporter.actions.loading_actions import plan_of
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.parts import View
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.receiver import Receiver
@@ -22,7 +24,9 @@ from theeye_exporter.actions.rows import Timing
 from theeye_exporter.actions.settings import ActionSettings, ActionsSettings
 from theeye_exporter.actions.starter import Upstream
 from theeye_exporter.actions.state_file import StateFile
+from theeye_exporter.actions.store import FileStore, Stores
 from theeye_exporter.actions.targets import Found
+from theeye_exporter.actions.upstream import HttpUpstream, NoUpstream
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.exposition.family import Family
 from theeye_exporter.exposition.samples import Samples
@@ -54,9 +58,6 @@ class _Way:
             return find_on(self.settings, self.connection, hostname)
         return find(self.settings, self.connection)
 
-    def cancel(self, job_id: str) -> None:
-        self.connection.client.cancel(job_id)
-
 
 class AlertActions:
     """The actions of all organisations.
@@ -74,6 +75,8 @@ class AlertActions:
     def __init__(self, settings: ActionsSettings, clocks: Clocks) -> None:
         self._clocks = clocks
         self._file = StateFile(settings.state.file) if settings.actions and settings.state.file else None
+        self._stores = Stores(self._store)
+        self._moments = Moments(clocks)
         self._runs: AlertRuns | None = None
         self._in_use = threading.Lock()
         self._receiver = Receiver(self._current, clocks.wall, self._in_use)
@@ -89,28 +92,42 @@ class AlertActions:
         """Switch to a configuration; the state file is that of the start."""
         if self._file is None:
             return
-        organizations = {one.name: connections.of(one) for one in settings.organizations}
-        applied = (settings.actions, settings.rate_limit, settings.settle, *organizations.values())
+        known = {one.name: connections.of(one) for one in settings.organizations}
+        applied = (settings.actions, settings.rate_limit, settings.settle, *known.values())
         if applied == self._applied:
             return
         ways = {
-            one.name: _Way(
-                one, organizations[one.organization or ""], upstream_of(one, organizations[one.organization or ""])
-            )
+            one.name: _Way(one, known[one.organization or ""], upstream_of(one, known[one.organization or ""]))
             for one in settings.actions
         }
-        with self._gate:
+        with self._gate, self._left():
             wait(self._working.values())  # what is running still uses the rows
             with self._in_use:
                 self._runs = AlertRuns(
                     self._file,
                     {one.name: plan_of(one) for one in settings.actions},
-                    lambda plan: ways[plan.name],
+                    stores=self._stores,
+                    connect=lambda plan: ways[plan.name],
+                    reach=lambda name: HttpUpstream(known[name].client) if name in known else NoUpstream(name),
                     together=settings.rate_limit,
                     clocks=self._clocks,
+                    moments=self._moments,
                     timing=Timing(settle=settings.settle),
                 )
             self._applied = applied
+
+    @contextmanager
+    def _left(self) -> Iterator[None]:
+        """Make the work end after the request that is running; it goes on if there is nothing to take its place."""
+        runs = self._runs
+        if runs is not None:
+            runs.leaving.set()
+        try:
+            yield
+        except LedgerError:
+            if runs is not None:
+                runs.leaving.clear()
+            raise
 
     def start(self) -> None:
         """Begin to start runs."""
@@ -118,8 +135,12 @@ class AlertActions:
             threading.Thread(target=self._run, name="alert-runs", daemon=True).start()
 
     def stop(self) -> None:
-        """Start nothing more."""
+        """Start nothing more, without waiting for TheEye's answers; after a restart, their runs are looked for."""
         self._ended.set()
+        if self._runs is not None:
+            self._runs.leaving.set()
+        if self._file is not None:
+            self._file.close()
 
     def waiting(self) -> Sequence[str]:
         """Return nothing: alerts are received although TheEye does not answer."""
@@ -133,7 +154,7 @@ class AlertActions:
     def add_samples(self, samples: Samples) -> None:
         """Add the samples of all actions."""
         if self._runs is not None:
-            add_samples(samples, self._runs, self._receiver.answers)
+            add_samples(samples, self._runs, self._receiver.answers, self._clocks.wall())
 
     def views(self) -> Sequence[View]:
         """Return the tables of the actions."""
@@ -153,9 +174,14 @@ class AlertActions:
         try:
             work()
         except LedgerError as error:
-            _log.error("nothing can be started", error=str(error))
+            if not self._ended.is_set():  # then the file is closed
+                _log.error("nothing can be started", error=str(error))
         except Exception:  # noqa: BLE001 - the next tick may do better
             _log.exception("starting runs failed with an internal error")
+
+    def _store(self, organization: str) -> FileStore:
+        assert self._file is not None  # noqa: S101 - whoever asks has it
+        return FileStore(self._file, organization)
 
     def _current(self) -> AlertRuns:
         if self._runs is None:

@@ -1,5 +1,6 @@
 """Alert-driven runs as a whole: alerts in, decisions out, and what becomes of them."""
 
+import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -9,13 +10,14 @@ from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.deciding import Decider, World
 from theeye_exporter.actions.episodes import FORGET_AFTER, Episode, covers, horizon
 from theeye_exporter.actions.limits import Rate
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
-from theeye_exporter.actions.records import KnownEpisode, Order, Said
+from theeye_exporter.actions.records import Begun, KnownEpisode, Order, Said
 from theeye_exporter.actions.rows import Row, Timing
 from theeye_exporter.actions.starts import Starts
 from theeye_exporter.actions.state_file import StateFile
-from theeye_exporter.actions.store import FileStore
-from theeye_exporter.actions.worker import Connection, Worker
+from theeye_exporter.actions.store import FileStore, Stores
+from theeye_exporter.actions.worker import Reach, Way, Worker
 from theeye_exporter.clocks import Clocks
 
 __all__ = ["AlertRuns"]
@@ -29,10 +31,19 @@ class AlertRuns:
     Args:
         file: The state file.
         plans: The actions.
+        stores: The rows of each organisation, in the same file.
         connect: Returns an action's way to TheEye.
+        reach: Returns an organisation's way to TheEye.
         together: The rate of all actions.
         clocks: The clocks to use.
+        moments: When things happened; for the life of the process.
         timing: How patient a start is.
+
+    Attributes:
+        plans: The actions.
+        book: What is kept.
+        leaving: Set to make the work end after the request that is running.
+        works: What to do again and again for each organisation, each in one thread at a time.
 
     Raises:
         LedgerError: The state file cannot be read.
@@ -42,38 +53,47 @@ class AlertRuns:
         self,
         file: StateFile,
         plans: Mapping[str, ActionPlan],
-        connect: Callable[[ActionPlan], Connection],
         *,
+        stores: Stores[FileStore],
+        connect: Callable[[ActionPlan], Way],
+        reach: Callable[[str], Reach],
         together: Rate,
         clocks: Clocks,
+        moments: Moments,
         timing: Timing,
     ) -> None:
         self.plans = MappingProxyType(dict(plans))
         self.book = Book(file, clocks.wall())
+        self.leaving = threading.Event()
         self._clocks = clocks
         self._together = together
-        self._stores = {name: FileStore(file, name) for name in {plan.organization for plan in plans.values()}}
-        self._starts = Starts(self.book, self.row_of, together, clocks)
+        self._stores = stores
+        self._starts = Starts(self.book, self.row_of, together, moments, clocks)
         self._forget_at = clocks.monotonic()
+        self._begin(clocks.wall())
+        organizations = {plan.organization for plan in plans.values()}
+        organizations |= {order.organization for order in self.book.all(Order).values()}
         self.works: Mapping[str, Callable[[], None]] = {
             name: Worker(
                 self.plans,
                 organization=name,
                 book=self.book,
-                store=store,
+                store=stores.of(name),
                 starts=self._starts,
                 connect=connect,
+                reach=reach(name),
                 together=together,
                 clocks=clocks,
+                moments=moments,
                 timing=timing,
+                leaves=self.leaving.is_set,
             ).work
-            for name, store in self._stores.items()
+            for name in sorted(organizations)
         }
 
     def row_of(self, order: Order) -> Row | None:
         """Return the row of an order; None if it waits for its turn."""
-        plan = self.plans.get(order.action)
-        return None if plan is None else self._stores[plan.organization].row(order.id)
+        return self._stores.of(order.organization).row(order.id)
 
     def receive(self, action: str, payload: Payload) -> list[Said]:
         """Decide about each alert; the decisions are on the disk when this returns.
@@ -83,8 +103,10 @@ class AlertRuns:
             LedgerError: The decisions cannot be written, and nothing has changed.
         """
         plan = self.plans[action]
-        with self.book.draft() as draft:
-            return Decider(self.book, draft, plan, self._world()).decide(payload)
+        store = self._stores.of(plan.organization)
+        with self.book.draft(lambda changes: store.settle(decider.dropped, changes)) as draft:
+            decider = Decider(self.book, draft, plan, self._world())
+            return decider.decide(payload)
 
     def work(self) -> None:
         """Do once what is due.
@@ -119,6 +141,16 @@ class AlertRuns:
             account = draft.account(name)
             was, account.suspended, account.failures = account.suspended, False, 0
         return was
+
+    def _begin(self, now: float) -> None:
+        """Note which actions are new: nothing is known of the alerts that fire already."""
+        begun = self.book.all(Begun)
+        with self.book.draft() as draft:
+            for name, plan in self.plans.items():
+                if name not in begun or begun[name].organization != plan.organization:
+                    draft.put(name, Begun(plan.organization, now))
+            for name in begun.keys() - self.plans.keys():
+                draft.remove(Begun, name)
 
     def _world(self) -> World:
         sent = self._starts.sent(self.plans)

@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from theeye_exporter.actions.records import DECISIONS_KEPT, Account, Decision, KnownEpisode, Order, PastRun, Said, count
+from theeye_exporter.actions.records import (
+    DECISIONS_KEPT,
+    Account,
+    Begun,
+    Decision,
+    KnownEpisode,
+    Order,
+    PastRun,
+    Said,
+    count,
+)
 from theeye_exporter.actions.state_file import Change, StateFile
 
 __all__ = ["Book", "Draft"]
@@ -19,6 +29,7 @@ _KINDS: Final[dict[type, str]] = {
     PastRun: "past",
     Said: "said",
     Account: "action",
+    Begun: "begun",
     float: "time",
 }
 _BORN: Final = "born"

@@ -11,6 +11,7 @@ __all__ = [
     "BOUNDS",
     "DECISIONS_KEPT",
     "Account",
+    "Begun",
     "Decision",
     "Histogram",
     "KnownEpisode",
@@ -34,6 +35,7 @@ class Decision(StrEnum):
     DRY_RUN = "dry_run"
     DUPLICATE = "duplicate"
     STALE = "stale"
+    ALREADY_FIRING = "already_firing"
     RESOLVED = "resolved"
     NOT_MATCHED = "not_matched"
     BAD_ALERT = "bad_alert"
@@ -83,6 +85,19 @@ class KnownEpisode:
     order: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Since when the configuration has an action; one that comes back, or goes to another organisation, begins again.
+
+    Attributes:
+        organization: The organisation of its target.
+        at: Unix time.
+    """
+
+    organization: str
+    at: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A start that was decided on, until it is over. It waits as long as it has no row, or a row that is decided.
@@ -90,6 +105,7 @@ class Order:
     Attributes:
         id: Its id, and that of its row.
         action: The name of its action.
+        organization: In which organisation it starts something, whatever the configuration says later.
         alert: The identity of its alert.
         labels: The labels of the alert, in one harmless line.
         episode: The start of the episode that it belongs to.
@@ -97,6 +113,7 @@ class Order:
         hostname: The host that the alert names; empty if the action names its target itself.
         decided_at: Unix time of the decision.
         queued_at: Unix time from which it waits; the oldest goes first.
+        excused: Seconds since the decision that do not count towards `max_wait`.
         told: Whether the decision that it was started has been written down.
         cancelled_at: Unix time at which its run was cancelled.
         ended: How its episode ended while nobody knew whether there is a run.
@@ -104,6 +121,7 @@ class Order:
 
     id: str
     action: str
+    organization: str
     alert: str
     labels: str
     episode: float
@@ -111,6 +129,7 @@ class Order:
     hostname: str = ""
     decided_at: float = 0.0
     queued_at: float = 0.0
+    excused: float = 0.0
     told: bool = False
     cancelled_at: float | None = None
     ended: Result | None = None

@@ -35,6 +35,9 @@ __all__ = [
 _BUILT: Final = ("terminated", "error")
 """Lifecycle and state of a job that TheEye could not build: it answers 200, and nothing runs."""
 
+_LONGEST: Final = 300
+"""Characters of what TheEye says about such a job."""
+
 
 class Phase(StrEnum):
     """How far a start is."""
@@ -125,6 +128,7 @@ class Row:
         arguments: The order and the value of each argument that is sent.
         by_secret: Whether it is sent with a secret key; TheEye then knows no user.
         token_mark: The mark of the token that it was sent with: another token may be that of another user.
+        timeout: Seconds after which its run is cancelled.
         phase: How far it is.
         queued_at: Unix time from which it waits for its turn.
         not_before: It is not sent before this Unix time.
@@ -146,6 +150,7 @@ class Row:
     arguments: tuple[tuple[int, Any], ...] = ()
     by_secret: bool = False
     token_mark: str = ""
+    timeout: float = 600.0
     phase: Phase = Phase.DECIDED
     queued_at: float = 0.0
     not_before: float = 0.0
@@ -260,7 +265,7 @@ def _started(row: Row, job: RunJob, now: float) -> Row:
         job_id = text(job.workflow_job_id)
     row = replace(row, phase=Phase.STARTED, job_id=job_id, lifecycle=text(job.lifecycle), why="")
     if (job.lifecycle, job.state) == _BUILT:
-        said = text(job.result.log).strip('"') if isinstance(job.result, RunResult) else ""
+        said = text(job.result.log).strip('"')[:_LONGEST] if isinstance(job.result, RunResult) else ""
         return _over(row, Phase.REFUSED, f"TheEye could not build the job{': ' if said else ''}{said}", now)
     return followed(row, job, now) if job_id == job.id else row
 

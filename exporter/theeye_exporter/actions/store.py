@@ -2,13 +2,15 @@
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, Generic, Protocol, TypeVar
 
 from theeye_exporter.actions.rows import Phase, Row
 from theeye_exporter.actions.state_file import Change, StateFile
 
-__all__ = ["FileStore", "MemoryStore", "Store"]
+__all__ = ["FileStore", "MemoryStore", "Store", "Stores"]
+
+S_co = TypeVar("S_co", covariant=True)
 
 _JOBS_KEPT: Final = 1000
 """Number of job ids that are remembered for each task; TheEye lists far fewer."""
@@ -161,3 +163,23 @@ class FileStore(MemoryStore):
             old: list[Change] = [(self._named, mark, None) for mark in self._users if mark not in needed]
             self._file.write([*old, (self._named, token_mark, user_id)])
             super().learn_user_id(token_mark, user_id)
+
+
+class Stores(Generic[S_co]):
+    """The store of each organisation, made once in a process: whatever starts a task sees what others have begun. Safe for threads.
+
+    Args:
+        make: Makes the store of an organisation.
+    """
+
+    def __init__(self, make: Callable[[str], S_co]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: dict[str, S_co] = {}
+
+    def of(self, organization: str) -> S_co:
+        """Return the store of an organisation."""
+        with self._lock:
+            if organization not in self._made:
+                self._made[organization] = self._make(organization)
+            return self._made[organization]

@@ -10,11 +10,14 @@ from theeye_exporter.actions.alerts import BadPayloadError, read_payload
 from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.checking import print_table
 from theeye_exporter.actions.loading_actions import plan_of
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
-from theeye_exporter.actions.records import PastRun, Said
+from theeye_exporter.actions.records import Begun, PastRun, Said
 from theeye_exporter.actions.rows import Timing
 from theeye_exporter.actions.settings import ActionsSettings
 from theeye_exporter.actions.state_file import StateFile, copied
+from theeye_exporter.actions.store import FileStore, Stores
+from theeye_exporter.actions.upstream import NoUpstream
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.ledger.failures import LedgerError
 
@@ -37,8 +40,21 @@ def try_payload(settings: ActionsSettings, path: Path, out: TextIO) -> int:
     rows: list[tuple[str, ...]] = [("action", "decision", "alert", "why")]
     with TemporaryDirectory() as folder:
         file = StateFile(Path(folder) / "state")
-        file.write([("time", "born", 0.0)])  # so that old alerts are not stale
-        runs = AlertRuns(file, plans, _nowhere, together=settings.rate_limit, clocks=clocks, timing=Timing())
+        # Old alerts count like new ones.
+        file.write(
+            [("time", "born", 0.0), *(("begun", one.name, Begun(one.organization, 0.0)) for one in plans.values())]
+        )
+        runs = AlertRuns(
+            file,
+            plans,
+            stores=Stores(lambda name: FileStore(file, name)),
+            connect=_nowhere,
+            reach=NoUpstream,
+            together=settings.rate_limit,
+            clocks=clocks,
+            moments=Moments(clocks),
+            timing=Timing(),
+        )
         for name in plans:
             rows += [(name, one.decision, one.alert, one.why) for one in runs.receive(name, payload)]
         file.close()

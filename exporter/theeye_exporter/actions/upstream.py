@@ -1,17 +1,17 @@
 """TheEye as starts need it, over HTTP."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from theeye_exporter.actions.rows import Before, Look, Target
 from theeye_exporter.theeye.decode import Listing
-from theeye_exporter.theeye.errors import UpstreamError
+from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES
 from theeye_exporter.theeye.models import number, text, timestamp
 from theeye_exporter.theeye.starting import Creation, Fate, RunJob, StartableTask, StartableWorkflow, StartingClient
 from theeye_exporter.theeye.tokens import TokenSource
 
-__all__ = ["HttpUpstream"]
+__all__ = ["HttpUpstream", "NoUpstream"]
 
 _KEPT: Final = 5
 """TheEye's default for the number of jobs of a task that it keeps."""
@@ -94,6 +94,25 @@ class HttpUpstream:
     def run(self, job_id: str) -> RunJob | None:
         """Return a job in full; None if TheEye has deleted it."""
         return self._client.run(job_id)
+
+
+class NoUpstream:
+    """Stands for TheEye in an organisation that the configuration does not name any more: nothing can be asked there.
+
+    Args:
+        organization: The name of the organisation.
+    """
+
+    by_secret = False
+    can_look = True
+
+    def __init__(self, organization: str) -> None:
+        self._why = f"organisation {organization} is not in the configuration any more"
+
+    def _ask(self, *_: Any, **__: Any) -> NoReturn:
+        raise UpstreamError(Reason.ORGANIZATION_NOT_FOUND, self._why)
+
+    before = token_mark = create = look = open_runs = cancel = runs = run = _ask
 
 
 def _only(listing: Listing[StartableTask] | Listing[StartableWorkflow]) -> Any:

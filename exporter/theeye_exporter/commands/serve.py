@@ -7,7 +7,7 @@ from typing import Final, TextIO
 
 import structlog
 
-from theeye_exporter import __version__, config
+from theeye_exporter import config
 from theeye_exporter.commands import CommandError
 from theeye_exporter.commands.listening import Listening
 from theeye_exporter.config import Kept, Settings, load, secrets_in
@@ -77,21 +77,8 @@ def serve(load: Callable[[], Settings], announce: Callable[[str], None] = lambda
     announce(listening.scheme)
     exporter.start()
     log_file_problems(settings, "its organisations are missing")
-    _log_addresses(listening, settings)
+    shard = {"shard": f"{settings.shard.index}/{settings.shard.count}"} if settings.shard.count > 1 else {}
+    listening.log_addresses(organizations=len(settings.organizations), **shard)
     listening.serve(app, exporter.stop)
     _log.info("stopped")
     return 0
-
-
-def _log_addresses(listening: Listening, settings: Settings) -> None:
-    shard = {"shard": f"{settings.shard.index}/{settings.shard.count}"} if settings.shard.count > 1 else {}
-    for address in listening.addresses:
-        _log.info(
-            "serving",
-            version=__version__,
-            address=address,
-            path=settings.web.telemetry_path,
-            scheme=listening.scheme,
-            organizations=len(settings.organizations),
-            **shard,
-        )

@@ -30,11 +30,13 @@ class SqliteFile(ABC):
         self._log_path = self._path.with_name(f"{path.name}-wal")
         self._anew = anew
         self._lock = threading.Lock()
+        self._closed = False
         self._take(self._open())
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, once what is being written is on the disk. Then its log is gone, and it can be copied alone."""
         with self._lock:
+            self._closed = True
             self._db.close()
 
     @abstractmethod
@@ -53,6 +55,8 @@ class SqliteFile(ABC):
             LedgerError: writing failed, and nothing was written.
         """
         with self._lock:
+            if self._closed:  # its log is gone, but nobody deleted it
+                raise LedgerError(f"state file {self._path} is closed")
             try:
                 self._stay_in_place()
                 self._db.execute("BEGIN IMMEDIATE")

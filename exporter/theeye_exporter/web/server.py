@@ -61,7 +61,15 @@ class Address(Protocol):
 
 
 class BindError(Exception):
-    """The server cannot listen on an address; the text says which and why, in one line."""
+    """The server cannot listen on an address; the text says which and why, in one line.
+
+    Attributes:
+        taken: the port, if another program listens there.
+    """
+
+    def __init__(self, message: str, taken: int | None) -> None:
+        super().__init__(message)
+        self.taken = taken
 
 
 def bind(addresses: Iterable[Address]) -> list[socket.socket]:
@@ -287,7 +295,8 @@ def _listen(address: Address, opened: contextlib.ExitStack) -> list[socket.socke
             raise missing
     except (OSError, UnicodeError) as error:
         host_shown = f"[{address.host}]" if ":" in address.host else address.host
-        raise BindError(f"cannot listen on {host_shown}:{address.port}: {_reason(error)}") from error
+        taken = address.port if isinstance(error, OSError) and error.errno == errno.EADDRINUSE else None
+        raise BindError(f"cannot listen on {host_shown}:{address.port}: {_reason(error)}", taken) from error
     return sockets
 
 
