@@ -14,7 +14,7 @@ import requests
 
 from processes import eventually, exporter_command, free_port, running
 from receiving import acting_theeye, alert, configuration, decided, payload, posts, samples, serving
-from theeye_exporter.demo import SimulatedTheEye
+from theeye_exporter.demo import SimulatedTheEye, parse_fault
 from theeye_exporter.demo.results import Ending
 
 JSON = {"Content-Type": "application/json"}
@@ -67,6 +67,8 @@ def test_an_alert_starts_one_run_over_kill_9_and_is_seen_to_its_end(theeye: Simu
             exporter_command("actions", "history", f"--config.file={file}"), capture_output=True, text=True, check=True
         ).stdout
         assert [line.split()[3:5] for line in told.splitlines() if "success" in line] == [["restart-nginx", "success"]]
+        alone = exporter_command("actions", "history", f"--state.file={tmp_path / 'state'}")
+        assert subprocess.run(alone, capture_output=True, text=True, check=True).stdout == told
         assert "duplicate  Down{instance='web-01'}  this episode has had its run" in told
         page = requests.get(url, timeout=5).text
         for words in ("The action works", "restart-nginx", "Last decisions", "Down{instance=&#39;web-01&#39;}"):
@@ -314,6 +316,34 @@ def test_a_reload_changes_adds_and_removes_actions(theeye: SimulatedTheEye, tmp_
         assert requests.post(f"{url}/-/reload", timeout=10).text == "reloaded\n"
         assert decided(url, sent) == "duplicate"
         assert posts(theeye) == 1
+
+
+@pytest.mark.parametrize("ending", ["reload", "SIGTERM"])
+def test_a_pass_over_many_starts_is_left_while_theeye_is_silent(
+    theeye: SimulatedTheEye, tmp_path: Path, ending: str
+) -> None:
+    limits = "max_concurrent: 100\n    rate_limit: 100/h"
+    file = configuration(theeye, tmp_path, limits)
+    file.write_text(f"{file.read_text().replace('theeye: {', 'theeye: {timeout: 1s, ')}\nrate_limit: 100/h\n")
+    url = f"http://127.0.0.1:{free_port()}"
+    command = exporter_command(
+        "actions", f"--config.file={file}", f"--web.listen-address={url[7:]}", "--web.enable-lifecycle"
+    )
+    with running(command, tmp_path / "log") as process:
+        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5).ok, "readiness")
+        theeye.faults = (parse_fault("hang"),)
+        start = datetime.now(UTC) + timedelta(seconds=1)
+        alerts = payload(*(alert(start, instance=f"web-{number}") for number in range(60)))
+        assert requests.post(f"{url}/api/v1/alerts/restart-nginx", json=alerts, timeout=30).ok
+        before = len(theeye.requests)
+        eventually(lambda: len(theeye.requests) > before, "a request")
+        if ending == "reload":
+            configuration(theeye, tmp_path, limits)
+            assert requests.post(f"{url}/-/reload", timeout=60).text == "reloaded\n"
+        else:
+            process.terminate()
+            assert process.wait(60) == 0
+        assert len(theeye.requests) - before < 30
 
 
 def test_a_reload_with_the_first_action_is_refused(theeye: SimulatedTheEye, tmp_path: Path) -> None:
