@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -61,7 +62,7 @@ class Stack:
         names = {"exporter": (9855, 60080), "actions": (9856,), "alertmanager": (9093,), "prometheus": (9090,)}
         self.ports = {port: free_port() for ports in names.values() for port in ports}
         (folder / "state").mkdir()
-        self._here = {
+        self._here: dict[str, str | Callable[[re.Match[str]], str]] = {
             **{
                 rf"\b{name}:{port}\b": f"127.0.0.1:{self.ports[port]}"
                 for name, ports in names.items()
