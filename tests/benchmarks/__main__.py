@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import actions, canaries, gentle, ledger, organizations, worst
+from benchmarks import canaries, gentle, ledger, organizations, worst
 from benchmarks.machine import describe
 from benchmarks.measure import Plan, Series, measure
 from benchmarks.programs import find_tools, pin_generator
@@ -34,7 +34,6 @@ _QUICK: Final = Plan(
     organizations_seconds=3.0,
     canaries=3,
     canaries_seconds=3.0,
-    actions_seconds=3.0,
 )
 
 
@@ -82,17 +81,16 @@ def main() -> None:
         for count in plan.organizations
     }
     many = organizations.as_markdown(seen)
-    acting = actions.as_markdown(actions.measure(plan.actions_seconds, partial(tell, actions.ALERTS)))
     started = canaries.as_markdown(
         plan.canaries, canaries.measure(plan.canaries, plan.canaries_seconds, partial(tell, plan.canaries))
     )
     if flags.json:
         flags.json.write_text(json.dumps(as_data(measured), indent=1))
     print("\n".join(f"{name}: {text}" for name, text in about), end="\n\n")
-    print(as_text(measured), spared, many, started, acting, sep="\n\n")
+    print(as_text(measured), spared, many, started, sep="\n\n")
     if plan is _FULL:
         described = "\n".join(f"- {name}: {text}" for name, text in about)
-        put_into(_DOCUMENT, [described, as_markdown(measured), spared, many, started, acting])
+        put_into(_DOCUMENT, [described, as_markdown(measured), spared, many, started])
 
 
 if __name__ == "__main__":

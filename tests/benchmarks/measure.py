@@ -64,7 +64,6 @@ class Plan:
         organizations_seconds: how long it is observed at rest, and as long with silent servers.
         canaries: number of canaries.
         canaries_seconds: how long they are observed.
-        actions_seconds: how long the process that acts on alerts is observed at rest.
     """
 
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000)
@@ -83,7 +82,6 @@ class Plan:
     organizations_seconds: float = 60.0
     canaries: int = 200
     canaries_seconds: float = 120.0
-    actions_seconds: float = 60.0
 
     def halved(self, count: int, monitors: int) -> int:
         """Return the number of repeats; half as many for large numbers of monitors."""
