@@ -13,6 +13,7 @@ from theeye_exporter.actions.arguments import ArgumentRule, Relabelling
 from theeye_exporter.actions.episodes import Message
 from theeye_exporter.actions.limits import Limits, Rate
 from theeye_exporter.actions.matchers import parse_matchers
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Said
 from theeye_exporter.actions.rows import Target, Timing
@@ -100,9 +101,16 @@ class World:
 
     def restart(self) -> None:
         self.close()
-        file = MortalFile(self._path)
-        self.file = file
-        now = self.model
+        self.file = MortalFile(self._path)
+        self.clocks = Clocks(lambda: self.model.now + self.ahead, lambda: self.model.now)
+        self.moments = Moments(self.clocks)
+        self.reload()
+        self.file.mortal = self.mortal
+
+    def reload(self) -> None:
+        """Take over the configuration without a restart."""
+        file = self.file
+        assert file is not None
         self.runs = AlertRuns(
             file,
             {plan.name: plan for plan in self.plans},
@@ -110,10 +118,10 @@ class World:
             connect=lambda _: self.connection,
             reach=lambda name: self.connection.upstream_ if name in self.organizations else NoUpstream(name),
             together=self.together,
-            clocks=Clocks(lambda: now.now + self.ahead, lambda: now.now),
+            clocks=self.clocks,
+            moments=self.moments,
             timing=Timing(),
         )
-        file.mortal = self.mortal
 
     def close(self) -> None:
         if self.file is not None:

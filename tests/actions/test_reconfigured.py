@@ -164,6 +164,8 @@ def test_a_run_of_an_organisation_that_is_gone_is_given_up_after_its_timeout(wor
     world.live(10.0, bot=False)
     lose_organization(world)
     world.live(700.0, bot=False)
+    assert outcomes(world) == []  # the organisation may come back, and the run would be followed
+    world.live(3600.0, bot=False)
     assert (outcomes(world), world.runs.book.all(Order)) == (["timeout"], {})
 
 

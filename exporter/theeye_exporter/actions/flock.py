@@ -143,6 +143,6 @@ def _canary(settings: CanarySettings, connection: Connection, clocks: Clocks, de
         starter=Starter(upstream, connection.store, clocks.wall, Timing()),
         store=connection.store,
         upstream=upstream,
-        wall=clocks.wall,
+        clocks=clocks,
         delay=delay,
     )

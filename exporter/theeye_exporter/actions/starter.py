@@ -61,13 +61,22 @@ class Starter:
         store: Keeps the rows.
         wall: Unix time.
         timing: How patient to be.
+        leaves: Whether to leave the next rows for later.
     """
 
-    def __init__(self, upstream: Upstream, store: Store, wall: Callable[[], float], timing: Timing) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        store: Store,
+        wall: Callable[[], float],
+        timing: Timing,
+        leaves: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._upstream = upstream
         self._store = store
         self._wall = wall
         self._timing = timing
+        self._leaves = leaves
 
     def work(self) -> None:
         """Do once what is due for each open row, in the order in which they wait."""
@@ -75,14 +84,19 @@ class Starter:
             self.advance(row)
         self.follow(self._store.open_rows())
 
+    def is_due(self, row: Row) -> bool:
+        """Whether `advance` has something to do."""
+        now, timing = self._wall(), self._timing
+        # What is due later than after the longest pause was written down before the clock was set back.
+        if row.phase is Phase.DECIDED:
+            return not now < row.not_before <= now + timing.retry
+        return row.phase is Phase.SENDING and not now < row.next_look <= now + max(timing.looks)
+
     def advance(self, row: Row) -> Row:
         """Send what is decided, or look for what was sent, if it is due; return the row."""
-        now = self._wall()
-        if row.phase is Phase.DECIDED and row.not_before <= now:
-            return self._send(row, now)
-        if row.phase is Phase.SENDING and row.next_look <= now:
-            return self._look(row)
-        return row
+        if not self.is_due(row):
+            return row
+        return self._send(row, self._wall()) if row.phase is Phase.DECIDED else self._look(row)
 
     def follow(self, rows: Iterable[Row]) -> None:
         """Read the jobs of those rows that are open runs, and save how they ended; a run ends whether we look or not."""
@@ -93,6 +107,8 @@ class Starter:
             with suppress(UpstreamError):
                 listed = self._upstream.runs(some)
                 for job_id in some:
+                    if self._leaves():
+                        return
                     self.follow_one(open_rows[job_id], listed.get(job_id))
 
     def follow_one(self, row: Row, job: RunJob | None = None) -> Row:
