@@ -9,7 +9,7 @@ from alerts.scenarios import MINUTE, Scenario, Series
 
 __all__ = ["Scrapes", "unit_test"]
 
-WELL: Final = 40
+WELL: Final = 60
 """Minutes in which all is well, before something breaks."""
 _RESTART_SECONDS: Final = 2 * MINUTE
 _BUILD: Final = 'version="1",python_version="3"'
