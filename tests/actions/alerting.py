@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from pathlib import Path
 
-from actions.model import Model, ModelUpstream, Mortal
+from actions.model import Died, Model, ModelUpstream, Mortal
 from theeye_exporter.actions.alert_runs import AlertRuns
 from theeye_exporter.actions.alerts import Payload, ReceivedAlert, identity
 from theeye_exporter.actions.arguments import ArgumentRule, Relabelling
@@ -99,9 +99,17 @@ class World:
         self.restart()
 
     def restart(self) -> None:
+        while True:
+            try:
+                self._begin()
+            except Died:
+                continue
+            return
+
+    def _begin(self) -> None:
         self.close()
-        file = MortalFile(self._path)
-        self.file = file
+        file = self.file = MortalFile(self._path)
+        file.mortal = self.mortal
         now = self.model
         self.runs = AlertRuns(
             file,
@@ -113,7 +121,6 @@ class World:
             clocks=Clocks(lambda: now.now + self.ahead, lambda: now.now),
             timing=Timing(),
         )
-        file.mortal = self.mortal
 
     def close(self) -> None:
         if self.file is not None:
