@@ -19,7 +19,6 @@ from theeye_exporter.actions.alerts import BadAlert, Payload, identity
 from theeye_exporter.actions.arguments import Relabelling
 from theeye_exporter.actions.episodes import Message
 from theeye_exporter.actions.limits import Limits, Rate
-from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Account, Begun, KnownEpisode, Order, PastRun
 from theeye_exporter.ledger.failures import LedgerError
 
@@ -507,9 +506,6 @@ class Truth:
         return Message(len(period) == 1, start, period[-1] + late if len(period) > 1 else 0.0)
 
 
-CONFIGURED = ["restart", "renamed", ""]
-"""What the action can be called; empty without one."""
-
 names = st.sampled_from(["web-01", "web-02"])
 events = st.lists(
     st.one_of(
@@ -523,8 +519,9 @@ events = st.lists(
         st.tuples(st.just("user"), st.sampled_from(["us", "we"])),
         st.just(("finish",)),
         st.just(("restart",)),
-        st.tuples(st.just("configure"), st.sampled_from(CONFIGURED), st.sampled_from(["acme", "other"]), st.booleans()),
+        st.tuples(st.just("configure"), st.sampled_from(["rename", "move", "mode", "remove"])),
     ),
+    min_size=20,  # otherwise most histories have five events, in which nothing happens
     max_size=60,
 )
 answers = st.lists(
@@ -533,13 +530,20 @@ answers = st.lists(
 )
 
 
-def configure(world: World, truths: dict[str, Truth], plan: ActionPlan) -> None:
-    """Have this action, if it has a name, in the only organisation."""
-    begun = (truth.periods[-1][0] for truth in truths.values() if truth.periods)
+def configure(world: World, truths: dict[str, Truth], what: str) -> None:
+    """Change one thing about the only action; whatever comes next brings it back if it is removed."""
+    begun = max((truth.periods[-1][0] for truth in truths.values() if truth.periods), default=0.0)
     # The start that is said of an alert moves by half a minute, perhaps across the beginning of an action.
-    if all(world.model.now - start > 60 for start in begun):
-        world.organizations = {plan.organization}
-        world.configure(*([plan] if plan.name else []))
+    world.model.wait(max(0.0, begun + 60 - world.model.now))
+    plan = world.plan if world.plans else PLAN
+    if what == "rename":
+        plan = replace(plan, name="renamed" if plan.name == "restart" else "restart")
+    elif what == "move":
+        plan = replace(plan, organization="other" if plan.organization == "acme" else "acme")
+    elif what == "mode":
+        plan = replace(plan, live=not plan.live)
+    world.organizations = {plan.organization}  # the former one is gone
+    world.configure(*([plan] if what != "remove" else []))
 
 
 def happen(world: World, truths: dict[str, Truth], event: tuple[Any, ...]) -> None:  # noqa: C901 - one branch an event
@@ -559,8 +563,8 @@ def happen(world: World, truths: dict[str, Truth], event: tuple[Any, ...]) -> No
             model.wait(seconds)
         case ("down" | "user" as what, value):
             setattr(model if what == "down" else world.connection.upstream_, what, value)
-        case ("configure", action, organization, live):
-            configure(world, truths, replace(PLAN, name=action, organization=organization, live=live))
+        case ("configure", what):
+            configure(world, truths, what)
         case ("finish",):
             model.finish_all()
         case ("restart",):
@@ -606,7 +610,7 @@ def test_one_run_an_episode_in_any_history(
         with_run = [(run.alert, run.episode) for run in past if run.outcome not in {"refused", "lost"}]
         assert len(with_run) == len(set(with_run))
         assert book.all(Order) == {}
-        accounts = [book.account(name) for name in CONFIGURED]
+        accounts = [book.account(name) for name in ("restart", "renamed")]
         decided = sum((Counter(one.decisions) for one in accounts), Counter[str]())
         assert sum(sum(one.runs.values()) for one in accounts) == len(past)
         assert decided["started"] == len(with_run) == sum(sum(one.turnaround.counts) for one in accounts)
