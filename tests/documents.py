@@ -1,10 +1,11 @@
 """The documents of the project, and the code in them."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ROOT", "code_blocks", "document", "without_code"]
+__all__ = ["ROOT", "code_blocks", "document", "filled_in", "without_code"]
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -24,3 +25,8 @@ def code_blocks(text: str, language: str) -> list[str]:
 def without_code(text: str) -> str:
     """Return a Markdown text without its code blocks."""
     return _BLOCK.sub("", text)
+
+
+def filled_in(command: str, **environment: str) -> list[str]:
+    """Return the words of a command in a Compose file, after Compose has filled in `${VARIABLE:+text}`."""
+    return shlex.split(re.sub(r"\$\{(\w+):\+(.*?)\}", lambda at: at[2] if environment.get(at[1]) else "", command))

@@ -41,6 +41,7 @@ class Asked:
     path: str
     query: str
     headers: dict[str, str]
+    method: str = "GET"
 
 
 @dataclass
@@ -63,7 +64,7 @@ def http_server(answer: Callable[[Asked], Reply], context: ssl.SSLContext | None
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            asked = Asked(parts.path, parts.query, dict(self.headers))
+            asked = Asked(parts.path, parts.query, dict(self.headers), self.command)
             server.asked.append(asked)
             reply = answer(asked)
             self.send_response_only(reply.status)
@@ -74,6 +75,8 @@ def http_server(answer: Callable[[Asked], Reply], context: ssl.SSLContext | None
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.body)
+
+        do_POST = do_GET  # noqa: N815 - the base class wants it so; a body is left
 
         def log_message(self, *_args: object) -> None:
             pass

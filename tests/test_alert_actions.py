@@ -165,6 +165,8 @@ def test_what_is_refused(theeye: SimulatedTheEye, tmp_path: Path) -> None:
         assert code(b'{"version": "4", "alerts": [\xff]}') == 400
         assert code("{}", {"Content-Type": "text/plain"}) == 415
         assert code("{}", JSON | {"Origin": "http://other.example"}) == 403
+        rebound = {"Origin": "http://other.example", "Host": "other.example"}
+        assert code("{}", JSON | rebound) == code("", rebound, f"{url}/-/resume/restart-nginx") == 403
         assert code("{}", to=f"{url}/api/v1/alerts/other") == 404
         assert code(b"0" * (4 * 2**20 + 1)) == 413
         assert requests.get(address, timeout=5).status_code == 405
@@ -315,6 +317,27 @@ def test_without_the_password_nothing_is_decided_or_resumed(theeye: SimulatedThe
         said = requests.post(f"{url}/api/v1/alerts/restart-nginx", json=sent, auth=right, timeout=10)
         assert said.json()["decisions"][0]["decision"] == "waiting"
         eventually(lambda: posts(theeye) == 1, "a run")
+
+
+def test_passwords_that_vanish_stay_in_effect_beyond_loopback(theeye: SimulatedTheEye, tmp_path: Path) -> None:
+    web = tmp_path / "web.yml"
+    web.write_text(f"basic_auth_users: {{alertmanager: {bcrypt.hashpw(b'right', bcrypt.gensalt(4)).decode()}}}\n")
+    url = f"http://127.0.0.1:{free_port()}"
+    command = exporter_command(
+        "actions",
+        f"--config.file={configuration(theeye, tmp_path)}",
+        f"--web.config.file={web}",
+        f"--web.listen-address=:{url.rpartition(':')[2]}",
+    )
+    right = ("alertmanager", "right")
+    with running(command, tmp_path / "log"):
+        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5, auth=right).ok, "readiness")
+        web.write_text("{}")
+        for path in ("api/v1/alerts/restart-nginx", "-/resume/restart-nginx", "metrics"):
+            assert requests.post(f"{url}/{path}", json={}, timeout=10).status_code == 401
+        text = requests.get(f"{url}/metrics", timeout=5, auth=right).text
+        assert "theeye_exporter_web_config_last_reload_successful 0" in text
+    assert (tmp_path / "log").read_text().count("whoever reaches the port could start runs") == 1
 
 
 def test_a_suspension_is_ended_by_a_request_and_not_by_a_reload(theeye: SimulatedTheEye, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import requests
 import yaml
 
-from documents import ROOT, code_blocks, document
+from documents import ROOT, code_blocks, document, filled_in
 from processes import eventually, exporter_command, free_port, running
 from queries import catalogue, selectors
 from theeye_exporter.actions.settings import PORT, CanarySettings
@@ -69,7 +69,7 @@ def test_compose_runs_the_example(
     address, state = f"127.0.0.1:{free_port()}", tmp_path_factory.mktemp("state")
     service = yaml.safe_load((ROOT / "compose.theeye.yaml").read_text())["services"]["actions"]
     here = {"/etc/theeye-exporter": str(folder), "/var/lib/theeye-exporter": str(state), f"=:{PORT}": f"={address}"}
-    command = [re.sub("|".join(here), lambda found: here[found[0]], flag) for flag in service["command"]]
+    command = [re.sub("|".join(here), lambda found: here[found[0]], flag) for flag in filled_in(service["command"])]
     with running(exporter_command(*command), state / "log"):
         eventually(lambda: requests.get(f"http://{address}/-/ready", timeout=5).ok, "readiness")
 

@@ -57,6 +57,22 @@ def test_this_version_writes_the_format_that_the_table_names(tmp_path: Path) -> 
     assert str(written) in formats[__version__][1]
 
 
+def test_each_way_keeps_its_state_file_where_the_page_says() -> None:
+    where = {way: (re.findall("`(.*?)`", file), commands) for way, file, commands in rows("Where the state file is")}
+    unit, of_actions = code_blocks(document("docs/install.md"), "ini")
+    for way, text in {
+        "systemd": unit.replace("%S", "/var/lib"),
+        "container": document("docs/install.md"),
+        "Compose": document("compose.theeye.yaml"),
+        "Helm": document("helm/theeye-exporter/templates/_pod.tpl"),
+    }.items():
+        ((path, *_), commands) = where[way]
+        assert f"--state.file={path}" in text
+        assert path in commands or way == "Helm"
+    assert "--state.file=/var/lib/theeye-exporter-actions/actions.state" in of_actions.replace("%S", "/var/lib")
+    assert "/var/lib/theeye-exporter-actions/actions.state" in PAGE
+
+
 def test_the_way_back_from_a_newer_version(tmp_path: Path) -> None:
     path = tmp_path / "a folder" / "state"
     path.parent.mkdir()

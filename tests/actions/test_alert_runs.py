@@ -20,7 +20,10 @@ from theeye_exporter.actions.arguments import Relabelling
 from theeye_exporter.actions.episodes import Message
 from theeye_exporter.actions.limits import Limits, Rate
 from theeye_exporter.actions.records import Account, Begun, KnownEpisode, Order, PastRun
+from theeye_exporter.actions.rows import Row
 from theeye_exporter.ledger.failures import LedgerError
+
+DAY = 86_400.0
 
 
 @contextmanager
@@ -90,6 +93,52 @@ def test_a_start_that_waits_is_dropped_when_its_alert_is_resolved(world: World) 
     assert world.model.created == []
     assert account(world).episodes == {"resolved_without_run": 1}
     assert world.runs.book.all(Order) == {}
+
+
+@pytest.mark.parametrize("attempted", [False, True])
+@pytest.mark.parametrize("later", [0.0, 400.0])
+def test_what_waits_is_gone_with_the_episode_that_it_was_for(world: World, attempted: bool, later: float) -> None:
+    """All of it, at once and on the disk: the action may not work for long, or never again."""
+    world.connection.upstream_._behaviours = iter([("nothing", 0.0), ("ok", 0.0)])
+    start = world.model.now
+    world.fire("web-01", start)
+    if attempted:
+        world.runs.work()
+    world.model.wait(later)
+    if later:
+        assert world.resolve("web-01", start + later, start + later + 1) == "resolved"
+    else:
+        assert world.resolve("web-01", start, start + 1) == "resolved"
+    for _ in range(2):
+        (episode,) = world.runs.book.all(KnownEpisode).values()
+        assert episode.order == ""
+        assert world.runs.book.all(Order) == {}
+        assert world.file is not None
+        assert world.file.load("start/acme", Row) == {}
+        world.restart()
+    world.live(60.0)
+    assert world.model.created == []
+    assert sum(account(world).episodes.values()) == 1
+
+
+def test_an_episode_that_ends_between_two_requests_of_its_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream, start = world.connection.upstream_, world.model.now
+    monkeypatch.setattr(upstream, "before", lambda _: world.resolve("web-01", start, start + 1) and None)
+    world.fire("web-01", start)
+    world.runs.work()
+    assert world.file is not None
+    assert world.file.load("start/acme", Row) == {}
+    assert world.runs.book.all(Order) == {}
+    assert account(world).runs == {}
+
+
+def test_a_resolved_alert_whose_start_waited_is_forgotten(world: World) -> None:
+    start = world.model.now
+    world.fire("web-01", start)
+    world.resolve("web-01", start, start + 1)
+    world.model.wait(61 * DAY)
+    world.runs.work()
+    assert world.runs.book.all(KnownEpisode) == {}
 
 
 def test_an_episode_that_ends_while_the_answer_is_lost(world: World) -> None:
@@ -166,6 +215,13 @@ def test_the_host_of_the_alert(world: World) -> None:
     said = {str(one.decision): one.why for one in world.runs.book.said("restart")}
     assert said["no_target"] == "no task on web-02"
     assert world.fire("web-02", start) == "waiting"  # it may have got its task meanwhile
+
+
+def test_a_host_that_is_too_long_is_not_kept_or_looked_for(world: World) -> None:
+    world.change(rules=(), hostname_from=Relabelling(("instance",)))
+    said = world.send("w" * 10_000, Message(firing=True, start=world.model.now))
+    assert (said.decision, said.why) == ("no_target", "the host: it has more than 256 characters")
+    assert world.runs.book.all(Order) == {}
 
 
 # The token of another user.
@@ -310,9 +366,6 @@ def test_a_storm(world: World) -> None:
     assert all(world.fire(f"web-{number}", start) in {"rate_limited", "duplicate"} for number in range(100))
     world.live(600.0)
     assert [world.fire(f"web-{number}", start) for number in range(100)].count("waiting") == 10
-
-
-DAY = 86_400.0
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,13 @@ def test_an_expression_that_others_are_slow_with() -> None:
     slow = rule("x", r"(a*)*b")
     with pytest.raises(BadArgumentError):
         arguments_of([slow], {"x": "a" * 100_000})
+
+
+@pytest.mark.parametrize(("length", "fits"), [(256, True), (257, False), (10**6, False)])
+def test_no_text_of_labels_is_longer_than_an_argument(length: int, fits: bool) -> None:
+    made = Relabelling(("x",))
+    if fits:
+        assert len(made.text({"x": "a" * length})) == length
+        return
+    with pytest.raises(BadArgumentError, match="it has more than 256 characters"):
+        made.text({"x": "a" * length})

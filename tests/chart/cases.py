@@ -153,6 +153,25 @@ CASES: Final[dict[str, dict[str, Any]]] = {
             },
         },
     },
+    "actions": {
+        "organizations": [ACME],
+        "networkPolicy": {"enabled": True},
+        "podMonitor": {"enabled": True, "params": {"exclude[]": ["webhooks"]}},
+        "actions": {
+            "enabled": True,
+            "existingSecret": "theeye-actions",
+            "persistence": {"enabled": True},
+            "config": {
+                "organizations": [{"name": "acme", "token_file": "/etc/theeye-exporter/secrets/acme"}],
+                "actions": [{"name": "restart-nginx", "task": "restart nginx", "matchers": ['alertname="NginxDown"']}],
+            },
+            "web": {
+                "config": {**TLS, "basic_auth_users": {"alertmanager": PASSWORD_HASH}},
+                "tlsSecret": "theeye-actions-tls",
+            },
+            "monitor": {"basicAuth": BASIC, "tlsConfig": {"insecureSkipVerify": True}},
+        },
+    },
     "pod_monitor": {"organizations": [ACME], "podMonitor": {"enabled": True, "extraSpec": {"sampleLimit": 100000}}},
     "nothing_made": {"organizations": [ACME], "serviceAccount": {"create": False}},
     "openshift": {

@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from chart.cases import ACME
+from chart.cases import ACME, BASIC, CASES
 from chart.releases import Helm
 
 CONFIG: Final = {
@@ -64,6 +64,59 @@ def test_its_network_is_closed_too(newest_helm: Helm) -> None:
     (rule,) = spec["ingress"]
     assert rule["ports"] == [{"port": 9856, "protocol": "TCP"}]
     assert len(spec["egress"]) == 2
+
+
+def test_alertmanager_may_post_only_if_alerts_start_runs(newest_helm: Helm) -> None:
+    canaries, alerts = (named(newest_helm, values, "NetworkPolicy")["spec"] for values in (ACTIONS, CASES["actions"]))
+    pods = [[one["podSelector"]["matchLabels"] for one in spec["ingress"][0]["from"]] for spec in (canaries, alerts)]
+    assert pods == [
+        [{"app.kubernetes.io/name": "prometheus"}],
+        [{"app.kubernetes.io/name": "prometheus"}, {"app.kubernetes.io/name": "alertmanager"}],
+    ]
+
+
+def test_its_web_server_has_users_of_its_own_whom_probes_do_not_need(newest_helm: Helm) -> None:
+    pod = named(newest_helm, CASES["actions"], "Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert "--web.config.file=/etc/theeye-exporter/web/web-config.yml" in container["args"]
+    volumes = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    assert volumes["web"] == named_web(newest_helm)["metadata"]["name"]
+    assert volumes["tls"] == "theeye-actions-tls"
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert (mounts["web"], mounts["tls"]) == ("/etc/theeye-exporter/web", "/etc/theeye-exporter/tls")
+    assert container["readinessProbe"]["tcpSocket"] == {"port": "metrics"}
+    for probe in ("startupProbe", "livenessProbe"):
+        assert container[probe]["exec"]["command"] == ["python3", "-m", "theeye_exporter.healthcheck"]
+    probes = named(newest_helm, ACTIONS, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert probes["readinessProbe"]["httpGet"] == {"path": "/-/ready", "port": "metrics", "scheme": "HTTP"}
+
+
+def named_web(helm: Helm) -> dict[str, Any]:
+    (secret,) = [
+        one for one in helm.template(CASES["actions"]).of_kind("Secret") if "actions" in one["metadata"]["name"]
+    ]
+    return secret
+
+
+def test_its_web_file_can_be_in_a_secret(newest_helm: Helm) -> None:
+    web = {"existingSecret": {"name": "mine", "key": "web.yml", "auth": "basic", "tls": False}}
+    actions = CASES["actions"]["actions"] | {"web": web}
+    pod = named(newest_helm, CASES["actions"] | {"actions": actions}, "Deployment")["spec"]["template"]["spec"]
+    assert "--web.config.file=/etc/theeye-exporter/web/web.yml" in pod["containers"][0]["args"]
+    assert "mine" in {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+
+
+@pytest.mark.parametrize("kind", ["serviceMonitor", "podMonitor"])
+def test_prometheus_scrapes_it_as_it_serves(newest_helm: Helm, kind: str) -> None:
+    shared = {"enabled": True, "labels": {"release": "x"}, "interval": "30s", "params": {"exclude[]": ["webhooks"]}}
+    values = CASES["actions"] | {"podMonitor": {"enabled": False}} | {kind: shared}
+    monitor = named(newest_helm, values, kind[0].upper() + kind[1:])
+    assert monitor["metadata"]["labels"]["release"] == "x"
+    (endpoint,) = monitor["spec"].get("endpoints") or monitor["spec"]["podMetricsEndpoints"]
+    assert (endpoint["scheme"], endpoint["path"], endpoint["interval"]) == ("https", "/metrics", "30s")
+    assert (endpoint["basicAuth"], endpoint["tlsConfig"]) == (BASIC, {"insecureSkipVerify": True})
+    assert endpoint["relabelings"] == [{"action": "labeldrop", "regex": "endpoint"}]
+    assert "params" not in endpoint
 
 
 def test_a_missing_secret_is_refused(newest_helm: Helm) -> None:

@@ -11,6 +11,12 @@ ONE = {"organizations": [ACME]}
 MONITOR = {"serviceMonitor": {"enabled": True}}
 EXISTING = {"name": "web", "tls": False, "auth": "basic"}
 
+
+def acting(**other: Any) -> dict[str, Any]:
+    """Return values with actions, other in one thing."""
+    return CASES["actions"] | {"actions": CASES["actions"]["actions"] | other}
+
+
 UNKNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "at the top": ({"replicas": 2}, "additional properties 'replicas' not allowed"),
     "below": ({"persistence": {"enable": True}}, "'/persistence': additional properties 'enable' not allowed"),
@@ -104,6 +110,17 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
         ONE | {"podMonitor": {"enabled": True}, "web": {"existingSecret": EXISTING}},
         "set podMonitor.basicAuth to the user and the password",
     ),
+    "anybody could start runs": (acting(web={}), "whoever reaches the port could start runs: set actions.web.config"),
+    "alerts without a state file": (acting(persistence={}), "need a state file: set actions.persistence.enabled"),
+    "web of actions twice": (
+        acting(web={"config": TLS, "existingSecret": EXISTING}),
+        "actions.web.config and actions.web.existingSecret.name are both given",
+    ),
+    "no user of actions": (
+        acting(monitor={"tlsConfig": {"insecureSkipVerify": True}}),
+        "actions asks for a user: set actions.monitor.basicAuth",
+    ),
+    "actions unverified": (acting(monitor={"basicAuth": BASIC}), "set actions.monitor.tlsConfig, so that it can"),
     "no certificate": (
         ONE
         | {"serviceMonitor": {"enabled": True, "tlsConfig": {"insecureSkipVerify": True}}}

@@ -1,10 +1,12 @@
 """What starts runs: one request for each creation, and what is known after it."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -185,6 +187,31 @@ def test_a_secret_key_is_not_repeated_in_messages(theeye: SimulatedTheEye) -> No
     assert creation.fate is Fate.REFUSED
     assert "does not exist" in creation.why
     assert "sss" not in creation.why
+
+
+@pytest.mark.parametrize("by", ["secret", "header", "query"])
+@pytest.mark.parametrize("before", [0, 250, 290, 299, 300])
+def test_no_part_of_a_secret_is_repeated_where_an_answer_is_cut(by: str, before: int) -> None:
+    secret = "0123456789/abcdef" * 4
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with closing(connection):
+            connection.recv(65_536)
+            said = json.dumps({"message": f"{'x' * before}{secret}{quote(secret, safe='')} {secret}"}).encode()
+            head = f"HTTP/1.1 403 Forbidden\r\nContent-Length: {len(said)}\r\nConnection: close\r\n\r\n"
+            connection.sendall(head.encode() + said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        client = starting_client(url, secret if by != "secret" else "t", auth=by)
+        creation = client.start_task("f" * 24, [], secret if by == "secret" else None)
+        thread.join()
+    assert creation.fate is Fate.REFUSED
+    assert "012" not in creation.why
+    assert len(creation.why) < 350
 
 
 def test_tasks_and_workflows_by_id_and_name(theeye: SimulatedTheEye, client: StartingClient) -> None:

@@ -90,8 +90,10 @@ class AlertRuns:
             LedgerError: The decisions cannot be written, and nothing has changed.
         """
         plan = self.plans[action]
-        with self.book.draft() as draft:
-            return Decider(self.book, draft, plan, self._world()).decide(payload)
+        store = self._stores.of(plan.organization)
+        with self.book.draft(lambda changes: store.settle(decider.dropped, changes)) as draft:
+            decider = Decider(self.book, draft, plan, self._world())
+            return decider.decide(payload)
 
     def work(self) -> None:
         """Do once what is due.

@@ -52,7 +52,7 @@ def add_samples(samples: Samples, runs: AlertRuns, answers: Mapping[tuple[str, i
         now = _now(runs)
         for plan in runs.plans.values():
             _add(samples, plan, runs.book.account(plan.name), now[plan.name])
-            for code in (*CODES, 500):
+            for code in CODES:
                 labels = format_labels(families.REQUESTS.labels, (plan.organization, plan.name, str(code)))
                 samples[families.REQUESTS].add(labels, float(answers.get((plan.name, code), 0)))
 

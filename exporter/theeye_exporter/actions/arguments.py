@@ -23,7 +23,7 @@ class BadArgumentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Relabelling:
-    """How labels become one text, as in Prometheus: the same names, the same defaults.
+    """How labels become one text of up to 256 characters, as in Prometheus: the same names, the same defaults.
 
     Attributes:
         source_labels: The labels; their values are joined.
@@ -41,12 +41,14 @@ class Relabelling:
         """Return the text.
 
         Raises:
-            BadArgumentError: The labels do not match.
+            BadArgumentError: The labels do not match, or the text is too long.
         """
         joined = self.separator.join(labels.get(name, "") for name in self.source_labels)
         made = self.regex.expanded(joined, self.replacement)
         if made is None:
             raise BadArgumentError(f"{', '.join(self.source_labels)} does not match {self.regex.pattern}")
+        if len(made) > LONGEST:
+            raise BadArgumentError(f"it has more than {LONGEST} characters")
         return made
 
 
@@ -85,8 +87,6 @@ def _argument(position: int, rule: ArgumentRule, labels: Mapping[str, str]) -> s
 
 
 def _fault(made: str, allow: Regex | None) -> str:
-    if len(made) > LONGEST:
-        return f"it has more than {LONGEST} characters"
     if allow is not None:
         return "" if allow.matches(made) else f"it does not match {allow.pattern}"
     if not made:

@@ -52,6 +52,9 @@ class Decider:
         draft: Where changes go.
         plan: The action.
         world: What decisions depend on besides.
+
+    Attributes:
+        dropped: The rows of starts whose episodes are over; forget them together with what the draft changes.
     """
 
     def __init__(self, book: Book, draft: Draft, plan: ActionPlan, world: World) -> None:
@@ -59,6 +62,7 @@ class Decider:
         self._draft = draft
         self._plan = plan
         self._world = world
+        self.dropped: list[str] = []
         self._sent = list(world.sent)
         # Those that wait already will be sent first.
         self._sent += [
@@ -89,7 +93,7 @@ class Decider:
         known = self._draft.get(KnownEpisode, key)
         heard = self._hear(known, alert)
         if heard.ended is not None and known is not None:
-            self._end(account, known, heard.ended)
+            known = self._end(account, known, heard.ended)
         if heard.episode is None:
             return _OF_VERDICTS[heard.verdict]
         episode = _kept(known, heard)
@@ -126,17 +130,21 @@ class Decider:
         row = self._world.row_of(order)
         return row is None or row.phase is Phase.DECIDED
 
-    def _end(self, account: Account, known: KnownEpisode, ended: Result) -> None:
-        """Count how an episode ended, and drop what waits for it; while nobody knows whether it has a run, later."""
+    def _end(self, account: Account, known: KnownEpisode, ended: Result) -> KnownEpisode:
+        """Count how an episode ended, and drop what waits for it; while nobody knows whether it has a run, count later."""
         order = self._draft.get(Order, known.order) if known.order else None
         row = None if order is None else self._world.row_of(order)
         if order is not None and row is not None and row.phase is Phase.SENDING:
             self._draft.put(order.id, replace(order, ended=ended))
-            return
+            return known
         ran = known.ran or (row is not None and row.phase not in {Phase.DECIDED, Phase.REFUSED})
         count_end(account, ended, ran=ran)
-        if order is not None and row is None:
-            self._draft.remove(Order, order.id)
+        if order is None or not self._waits(order) or order.organization != self._plan.organization:
+            return known
+        self._draft.remove(Order, order.id)
+        if row is not None:
+            self.dropped.append(row.id)
+        return replace(known, order="")
 
     def _start(self, account: Account, alert: ReceivedAlert, episode: KnownEpisode) -> tuple[str, Order]:
         """Return the order of a start, and what it will do.

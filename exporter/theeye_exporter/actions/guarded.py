@@ -10,7 +10,7 @@ __all__ = ["GuardedStore", "is_current"]
 
 
 class GuardedStore:
-    """The store as the starter sees it: a start begins only if its episode is still the one that fires."""
+    """The store as the starter sees it: a start begins only if its episode still fires, and is not saved without its order."""
 
     def __init__(self, store: FileStore, book: Book) -> None:
         self._store = store
@@ -22,9 +22,10 @@ class GuardedStore:
             return self._store.open_rows()
 
     def save(self, row: Row) -> None:
-        """Save a row."""
+        """Save a row, unless its alert was resolved meanwhile, and its order dropped."""
         with self._book.lock:
-            self._store.save(row)
+            if self._book.get(Order, row.id) is not None:
+                self._store.save(row)
 
     def begin(self, row: Row) -> bool:
         """Save a row as sending, if its alert still fires and no other one of the same task is."""

@@ -35,6 +35,9 @@ __all__ = [
 _BUILT: Final = ("terminated", "error")
 """Lifecycle and state of a job that TheEye could not build: it answers 200, and nothing runs."""
 
+_LONGEST: Final = 300
+"""Characters of what TheEye says about such a job."""
+
 
 class Phase(StrEnum):
     """How far a start is."""
@@ -262,7 +265,7 @@ def _started(row: Row, job: RunJob, now: float) -> Row:
         job_id = text(job.workflow_job_id)
     row = replace(row, phase=Phase.STARTED, job_id=job_id, lifecycle=text(job.lifecycle), why="")
     if (job.lifecycle, job.state) == _BUILT:
-        said = text(job.result.log).strip('"') if isinstance(job.result, RunResult) else ""
+        said = text(job.result.log).strip('"')[:_LONGEST] if isinstance(job.result, RunResult) else ""
         return _over(row, Phase.REFUSED, f"TheEye could not build the job{': ' if said else ''}{said}", now)
     return followed(row, job, now) if job_id == job.id else row
 

@@ -219,10 +219,7 @@ class Worker:
             timeout=plan.timeout,
         )
         if now_due != row:
-            with self._book.lock:
-                if self._book.get(Order, order.id) is None:  # its alert was resolved meanwhile
-                    return
-                self._store.save(now_due)
+            self._guarded.save(now_due)
         self._starter(way.upstream).advance(now_due)
 
     def _starter(self, upstream: Upstream) -> Starter:

@@ -1,7 +1,6 @@
 """Starts runs in the background, and serves metrics about them; `theeye-exporter actions`."""
 
 import argparse
-import ipaddress
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TextIO
@@ -88,9 +87,7 @@ def _serve(read: Callable[[], ActionsSettings]) -> int:
         process = ActionsProcess(settings, clocks)
     except LedgerError as error:
         raise CommandError(str(error)) from None
-    listening = Listening(settings.web, clocks.wall)
-    if process.receives:
-        _demand_authentication(settings, listening)
+    listening = Listening(settings.web, clocks.wall, demand_authentication=process.receives)
     process.telemetry.web_file = listening.web_file
     reloader = Reloader(read, process)
     started = clocks.wall()
@@ -129,23 +126,3 @@ def _serve(read: Callable[[], ActionsSettings]) -> int:
     listening.serve(app, process.stop, reads_bodies=process.receives)
     _log.info("stopped")
     return 0
-
-
-def _demand_authentication(settings: ActionsSettings, listening: Listening) -> None:
-    """Refuse to let others than this machine's users start runs without a password or a certificate."""
-    open_to_others = [address for address in settings.web.listen_address if not _is_loopback(address.host)]
-    web_file = listening.web_file
-    if open_to_others and (web_file is None or not web_file.authenticates):
-        raise CommandError(
-            f"whoever reaches {open_to_others[0]} could start runs: give a password or demand client certificates in the file of "
-            "--web.config.file, or listen on 127.0.0.1"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

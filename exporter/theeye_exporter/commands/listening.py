@@ -1,5 +1,6 @@
 """The port of a process that serves pages: its addresses, its web configuration file, and the end of the process."""
 
+import ipaddress
 from collections.abc import Callable
 from typing import Final
 
@@ -29,6 +30,7 @@ class Listening:
     Args:
         settings: the section `web`.
         wall: Unix time.
+        demand_authentication: whether only users of this machine may send requests without a password or a certificate.
 
     Attributes:
         web_file: the web configuration file, None without one.
@@ -36,12 +38,21 @@ class Listening:
         addresses: where the process listens.
 
     Raises:
-        CommandError: the process cannot listen on an address.
+        CommandError: the process cannot listen on an address, or would let anybody start runs.
         ConfigError: the web configuration file is wrong.
     """
 
-    def __init__(self, settings: WebSettings, wall: Callable[[], float]) -> None:
-        self.web_file = LiveWebFile(settings.config_file, wall) if settings.config_file is not None else None
+    def __init__(
+        self, settings: WebSettings, wall: Callable[[], float], *, demand_authentication: bool = False
+    ) -> None:
+        file, reached = settings.config_file, [one for one in settings.listen_address if not _is_loopback(one.host)]
+        demanded = demand_authentication and bool(reached)
+        if demanded and file is None:
+            raise CommandError(
+                f"whoever reaches {reached[0]} could start runs: give a password or demand client certificates in the file of "
+                "--web.config.file, or listen on 127.0.0.1"
+            )
+        self.web_file = None if file is None else LiveWebFile(file, wall, demand_authentication=demanded)
         self.scheme = "https" if self.web_file is not None and self.web_file.tls else "http"
         try:
             self._sockets = bind(settings.listen_address)
@@ -66,6 +77,15 @@ class Listening:
         finally:
             auth.close()
             stop()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _advice(taken: int | None) -> str:

@@ -56,6 +56,11 @@ class WebFile:
     remarks: tuple[str, ...] = ()
     """Remarks for the operator about a valid file."""
 
+    @property
+    def authenticates(self) -> bool:
+        """Whether every client needs a password or a certificate."""
+        return bool(self.users) or (self.tls is not None and self.tls.verify_mode is ssl.CERT_REQUIRED)
+
 
 def read_web_file(path: Path, report: Report, seen: dict[Path, Fingerprint] | None = None) -> WebFile:
     """Return the content of the file; use it only if the report is empty.

@@ -246,18 +246,17 @@ class StartingClient(TheEyeClient):
         self, path: str, arguments: Sequence[Mapping[str, Any]], secret: str | None, token_mark: str
     ) -> Creation:
         try:
-            status, body = self._send("POST", path, {"task_arguments": list(arguments)}, secret, token_mark)
+            answer = self._send("POST", path, {"task_arguments": list(arguments)}, secret, token_mark)
         except _NotSentError as error:
             return Creation(Fate.NOTHING, why=error.detail)
         except UpstreamError as error:
             return Creation(Fate.UNKNOWN, why=error.detail)
-        creation = _judged(status, body)
-        return replace(creation, why=creation.why.replace(secret, "<redacted>")) if secret else creation
+        return _judged(answer)
 
     def _send(
         self, method: str, path: str, fields: Mapping[str, Any], secret: str | None, token_mark: str = ""
-    ) -> tuple[int, bytes]:
-        """Send one request, and return status and body.
+    ) -> "_Answer":
+        """Send one request, and return the answer.
 
         Raises:
             _NotSentError: TheEye certainly did not get it.
@@ -285,12 +284,20 @@ class StartingClient(TheEyeClient):
                     stream=True,
                     timeout=(self._settings.timeout / 2, self._settings.timeout),
                 ) as response:
-                    return response.status_code, _read(response)
+                    return _Answer(response.status_code, _read(response), secret or token or "")
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as failure:
                 known = error_from_exception(failure, progress.step, self._settings.route)
             except UpstreamError as failure:  # such as a file for TLS that cannot be read
                 known = failure
             raise (known if progress.connected else _NotSentError(known.reason, known.detail)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
+    credential: str
+    """What the request was sent with; TheEye may repeat it."""
 
 
 class _NotSentError(UpstreamError):
@@ -306,13 +313,13 @@ def _read(response: requests.Response) -> bytes:
     return bytes(body)
 
 
-def _judged(status: int, body: bytes) -> Creation:
+def _judged(answer: _Answer) -> Creation:
     """Return what an answer says; a failure that passes must not look like a refusal, nor the other way round."""
-    said = _said(body)
+    status, said = answer.status, _said(answer)
     told = f"TheEye answered {status}" + (f": {said}" if said else "")
     if status == requests.codes.ok:
         try:
-            job = _job.decode(body)
+            job = _job.decode(answer.body)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             job = RunJob()
         if is_id(job.id):
@@ -327,15 +334,18 @@ def _judged(status: int, body: bytes) -> Creation:
     return Creation(Fate.UNKNOWN, why=told)
 
 
-def _said(body: bytes) -> str:
-    """Return the message in an error body, as a short line; stacks and other fields are left out."""
+def _said(answer: _Answer) -> str:
+    """Return the message in an error body, as a short line without the credential; stacks and other fields are left out."""
     try:
-        value: Any = msgspec.json.decode(body)
+        value: Any = msgspec.json.decode(answer.body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return ""
     message = value.get("message") if isinstance(value, dict) else value
     if not isinstance(message, str):
         return ""
+    if answer.credential:
+        for form in (answer.credential, quote(answer.credential, safe="")):
+            message = message.replace(form, "<redacted>")
     return "".join(c if c.isprintable() else " " for c in message[:_WORDS])
 
 

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,9 +15,6 @@ __all__ = ["RELOAD_METHODS", "RELOAD_PATH", "Reload", "reload_endpoint"]
 RELOAD_PATH: Final = "/-/reload"
 RELOAD_METHODS: Final = ("POST", "PUT")
 
-_OWN_SITES: Final = frozenset({"same-origin", "none"})
-"""Values of Sec-Fetch-Site (Fetch Metadata) for requests that no page of another site has caused."""
-
 Reload = Callable[[], Sequence[str]]
 """Reloads the configuration and returns the changed keys that need a restart, or raises `ReloadError`."""
 
@@ -26,11 +22,9 @@ Reload = Callable[[], Sequence[str]]
 def reload_endpoint(reload: Reload | None) -> Callable[[Request], Awaitable[Response]]:
     """Return the handler of the request: it calls `reload`, or refuses if requests must not reload."""
 
-    async def endpoint(request: Request) -> Response:
+    async def endpoint(_: Request) -> Response:
         if reload is None:
             return lines(("reloading by request is not enabled; start the exporter with --web.enable-lifecycle",), 403)
-        if _from_another_site(request.headers):
-            return lines(("a page of another site may not reload the configuration",), 403)
         try:
             kept = await run_in_threadpool(reload)
         except ReloadError as error:
@@ -38,16 +32,3 @@ def reload_endpoint(reload: Reload | None) -> Callable[[Request], Awaitable[Resp
         return lines(("reloaded", *(f"{key} has changed, which needs a restart" for key in kept)))
 
     return endpoint
-
-
-def _from_another_site(headers: Headers) -> bool:
-    """Whether a browser sends this request for another site's page; tools send neither of the two fields.
-
-    The scheme of the origin is not compared: a proxy in front of the exporter may terminate TLS.
-    """
-    host = headers.get("host", "").lower()
-    ours = {f"{scheme}://{host}" for scheme in ("http", "https")}
-    return not (
-        _OWN_SITES.issuperset(headers.getlist("sec-fetch-site"))
-        and ours.issuperset(map(str.lower, headers.getlist("origin")))
-    )

@@ -8,10 +8,12 @@ import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from theeye_exporter.web.foreign import OnlyOurPages
 from theeye_exporter.web.humanize import listed
 from theeye_exporter.web.lifecycle import RELOAD_METHODS, RELOAD_PATH, Reload, reload_endpoint
 from theeye_exporter.web.negotiation import accepts_gzip
@@ -90,6 +92,7 @@ def site(  # noqa: PLR0913 - everything that is visible from outside meets here
             Route(RELOAD_PATH, _guarded(reload_endpoint(reload)), methods=RELOAD_METHODS),
             *more,
         ],
+        middleware=[Middleware(OnlyOurPages)],
         exception_handlers={HTTPException: _refusal([*endpoints, RELOAD_PATH, *(route.path for route in more)])},
     )
     app.router.redirect_slashes = False  # a redirect would repeat the Host header, which the client chooses freely

@@ -64,26 +64,61 @@
 {{- dig "web" "telemetry_path" "/metrics" .Values.config }}
 {{- end }}
 
-{{/* Whether there is a file for --web.config.file; empty: no. */}}
+{{/* Of a web server, whose values are the argument: whether there is a file for --web.config.file; empty: no. */}}
 {{- define "theeye-exporter.webConfig" -}}
-{{- if or .Values.web.config .Values.web.existingSecret.name }}true{{ end }}
+{{- if or .config .existingSecret.name }}true{{ end }}
+{{- end }}
+
+{{- define "theeye-exporter.webConfigFlag" -}}
+{{- if include "theeye-exporter.webConfig" . -}}
+- --web.config.file=/etc/theeye-exporter/web/{{ ternary .existingSecret.key "web-config.yml" (ne .existingSecret.name "") }}
+{{- end }}
+{{- end }}
+
+{{- define "theeye-exporter.webMounts" -}}
+{{- if include "theeye-exporter.webConfig" . }}
+- name: web
+  mountPath: /etc/theeye-exporter/web
+  readOnly: true
+{{- end }}
+{{- if .tlsSecret }}
+- name: tls
+  mountPath: /etc/theeye-exporter/tls
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{/* (dict "root" $ "web" VALUES "name" NAME-OF-ITS-OBJECTS) */}}
+{{- define "theeye-exporter.webVolumes" -}}
+{{- if include "theeye-exporter.webConfig" .web }}
+- name: web
+  secret:
+    secretName: {{ .web.existingSecret.name | default (printf "%s-web" .name) | quote }}
+    defaultMode: {{ include "theeye-exporter.secretMode" .root }}
+{{- end }}
+{{- if .web.tlsSecret }}
+- name: tls
+  secret:
+    secretName: {{ .web.tlsSecret | quote }}
+    defaultMode: {{ include "theeye-exporter.secretMode" .root }}
+{{- end }}
 {{- end }}
 
 {{- define "theeye-exporter.scheme" -}}
-{{- if .Values.web.existingSecret.name }}
-{{- ternary "https" "http" .Values.web.existingSecret.tls }}
+{{- if .existingSecret.name }}
+{{- ternary "https" "http" .existingSecret.tls }}
 {{- else }}
-{{- ternary "https" "http" (hasKey .Values.web.config "tls_server_config") }}
+{{- ternary "https" "http" (hasKey .config "tls_server_config") }}
 {{- end }}
 {{- end }}
 
 {{/* What the web server asks of its clients, on every path: none, basic or certificate. */}}
 {{- define "theeye-exporter.webAuth" -}}
-{{- if .Values.web.existingSecret.name }}
-{{- .Values.web.existingSecret.auth }}
-{{- else if hasPrefix "Require" (dig "tls_server_config" "client_auth_type" "" .Values.web.config) }}
+{{- if .existingSecret.name }}
+{{- .existingSecret.auth }}
+{{- else if hasPrefix "Require" (dig "tls_server_config" "client_auth_type" "" .config) }}
 {{- "certificate" }}
-{{- else if .Values.web.config.basic_auth_users }}
+{{- else if .config.basic_auth_users }}
 {{- "basic" }}
 {{- else }}
 {{- "none" }}

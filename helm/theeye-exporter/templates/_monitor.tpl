@@ -1,8 +1,8 @@
-{{/* The endpoint of a ServiceMonitor or PodMonitor. (dict "root" $ "monitor" VALUES) */}}
+{{/* The endpoint of a ServiceMonitor or PodMonitor. (dict "monitor" VALUES "web" VALUES "path" PATH "stateful" WHETHER-NAMES-OF-PODS-LAST) */}}
 {{- define "theeye-exporter.endpoint" -}}
 port: metrics
-path: {{ include "theeye-exporter.telemetryPath" .root | quote }}
-scheme: {{ .monitor.scheme | default (include "theeye-exporter.scheme" .root) }}
+path: {{ .path | quote }}
+scheme: {{ .monitor.scheme | default (include "theeye-exporter.scheme" .web) }}
 {{- with .monitor.interval }}
 interval: {{ . | quote }}
 {{- end }}
@@ -28,7 +28,7 @@ relabelings:
   # The operator names the port so; theeye_api_… have a label of that name, which has to keep it.
   - action: labeldrop
     regex: endpoint
-  {{- if include "theeye-exporter.stateful" .root }}
+  {{- if .stateful }}
   # The pod of a shard is always called the same, so that series go on when it moves.
   - sourceLabels: [__meta_kubernetes_pod_name]
     targetLabel: instance
@@ -40,4 +40,20 @@ relabelings:
 metricRelabelings:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* The endpoint of the exporter. (dict "root" $ "monitor" VALUES) */}}
+{{- define "theeye-exporter.exporterEndpoint" -}}
+{{- include "theeye-exporter.endpoint" (dict "monitor" .monitor "web" .root.Values.web "path" (include "theeye-exporter.telemetryPath" .root) "stateful" (include "theeye-exporter.stateful" .root)) }}
+{{- end }}
+
+{{/* How actions are scraped: as the exporter, except for what depends on its web server or its collectors. (dict "root" $ "monitor" VALUES) */}}
+{{- define "theeye-exporter.actionsMonitor" -}}
+{{- merge (deepCopy .root.Values.actions.monitor) (omit .monitor "params" "tlsConfig" "basicAuth") | toJson }}
+{{- end }}
+
+{{/* (dict "root" $ "monitor" VALUES) */}}
+{{- define "theeye-exporter.actionsEndpoint" -}}
+{{- $actions := .root.Values.actions }}
+{{- include "theeye-exporter.endpoint" (dict "monitor" (include "theeye-exporter.actionsMonitor" . | fromJson) "web" $actions.web "path" (dig "web" "telemetry_path" "/metrics" $actions.config) "stateful" "") }}
 {{- end }}

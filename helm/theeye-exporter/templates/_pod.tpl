@@ -52,7 +52,7 @@ spec:
       {{- $timing := get $.Values $probe }}
       {{- if $timing.enabled }}
       {{ $probe }}:
-        {{- include "theeye-exporter.probeHandler" (dict "root" $ "probe" $probe "path" $path) | nindent 8 }}
+        {{- include "theeye-exporter.probeHandler" (dict "web" $.Values.web "probe" $probe "path" $path) | nindent 8 }}
         {{- range $key, $value := omit $timing "enabled" }}
         {{ $key }}: {{ int $value }}
         {{- end }}
@@ -103,8 +103,8 @@ spec:
 - --web.telemetry-path={{ include "theeye-exporter.telemetryPath" . }}
 {{- end }}
 - --web.listen-address=:{{ int .Values.containerPort }}
-{{- if include "theeye-exporter.webConfig" . }}
-- --web.config.file=/etc/theeye-exporter/web/{{ ternary .Values.web.existingSecret.key "web-config.yml" (ne .Values.web.existingSecret.name "") }}
+{{- with include "theeye-exporter.webConfigFlag" .Values.web }}
+{{ . }}
 {{- end }}
 {{- if .Values.web.enableLifecycle }}
 - --web.enable-lifecycle
@@ -135,14 +135,14 @@ spec:
 {{/*
 What a probe does. Whoever asks for users or client certificates asks the kubelet too, which has none. Then the image's own
 health check takes being asked for a sign of life, and readiness is to accept connections.
-(dict "root" $ "probe" NAME "path" PATH)
+(dict "web" VALUES "probe" NAME "path" PATH)
 */}}
 {{- define "theeye-exporter.probeHandler" -}}
-{{- if eq (include "theeye-exporter.webAuth" .root) "none" -}}
+{{- if eq (include "theeye-exporter.webAuth" .web) "none" -}}
 httpGet:
   path: {{ .path }}
   port: metrics
-  scheme: {{ include "theeye-exporter.scheme" .root | upper }}
+  scheme: {{ include "theeye-exporter.scheme" .web | upper }}
 {{- else if eq .probe "readinessProbe" -}}
 tcpSocket:
   port: metrics
@@ -166,16 +166,7 @@ exec:
   mountPath: /etc/theeye-exporter/organizations
   readOnly: true
 {{- end }}
-{{- if include "theeye-exporter.webConfig" . }}
-- name: web
-  mountPath: /etc/theeye-exporter/web
-  readOnly: true
-{{- end }}
-{{- if .Values.web.tlsSecret }}
-- name: tls
-  mountPath: /etc/theeye-exporter/tls
-  readOnly: true
-{{- end }}
+{{- include "theeye-exporter.webMounts" .Values.web }}
 {{- if .Values.persistence.enabled }}
 - name: state
   mountPath: /var/lib/theeye-exporter
@@ -210,18 +201,7 @@ exec:
     secretName: {{ . | quote }}
     defaultMode: {{ include "theeye-exporter.secretMode" $ }}
 {{- end }}
-{{- if include "theeye-exporter.webConfig" . }}
-- name: web
-  secret:
-    secretName: {{ .Values.web.existingSecret.name | default (printf "%s-web" $name) | quote }}
-    defaultMode: {{ include "theeye-exporter.secretMode" . }}
-{{- end }}
-{{- with .Values.web.tlsSecret }}
-- name: tls
-  secret:
-    secretName: {{ . | quote }}
-    defaultMode: {{ include "theeye-exporter.secretMode" $ }}
-{{- end }}
+{{- include "theeye-exporter.webVolumes" (dict "root" . "web" .Values.web "name" $name) }}
 {{- if and .Values.persistence.enabled .Values.persistence.existingClaim }}
 - name: state
   persistentVolumeClaim:

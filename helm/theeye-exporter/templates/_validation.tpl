@@ -77,20 +77,43 @@
 {{- range list "serviceMonitor" "podMonitor" }}
   {{- $monitor := get $.Values . }}
   {{- if $monitor.enabled }}
-    {{- if and (eq ($monitor.scheme | default (include "theeye-exporter.scheme" $)) "https") (not $monitor.tlsConfig) }}
-      {{- $problems = append $problems (printf "Prometheus scrapes over https: set %s.tlsConfig, so that it can verify the server (ca and serverName, or insecureSkipVerify)" .) }}
+    {{- $problems = concat $problems (include "theeye-exporter.scrapeProblems" (dict "web" $.Values.web "monitor" $monitor "name" . "server" "the exporter") | fromJsonArray) }}
+    {{- if $.Values.actions.enabled }}
+      {{- $asActions := include "theeye-exporter.actionsMonitor" (dict "root" $ "monitor" $monitor) | fromJson }}
+      {{- $problems = concat $problems (include "theeye-exporter.scrapeProblems" (dict "web" $.Values.actions.web "monitor" $asActions "name" "actions.monitor" "server" "actions") | fromJsonArray) }}
     {{- end }}
-    {{- if and (eq (include "theeye-exporter.webAuth" $) "basic") (not $monitor.basicAuth) }}
-      {{- $problems = append $problems (printf "the exporter asks for a user: set %s.basicAuth to the user and the password (username: {name, key}, password: {name, key})" .) }}
-    {{- end }}
-    {{- if and (eq (include "theeye-exporter.webAuth" $) "certificate") $monitor.tlsConfig (not (or $monitor.tlsConfig.cert $monitor.tlsConfig.certFile)) }}
-      {{- $problems = append $problems (printf "the exporter asks for a client certificate: set one in %s.tlsConfig (cert and keySecret)" .) }}
-    {{- end }}
+  {{- end }}
+{{- end }}
+{{- with .Values.actions }}
+  {{- if and .web.config .web.existingSecret.name }}
+    {{- $problems = append $problems "actions.web.config and actions.web.existingSecret.name are both given: unset one of them" }}
+  {{- end }}
+  {{- if and .enabled .config.actions (eq (include "theeye-exporter.webAuth" .web) "none") }}
+    {{- $problems = append $problems "actions.config.actions: whoever reaches the port could start runs: set actions.web.config.basic_auth_users, or demand client certificates" }}
+  {{- end }}
+  {{- if and .enabled .config.actions (not .persistence.enabled) }}
+    {{- $problems = append $problems "actions.config.actions: alerts that start runs need a state file: set actions.persistence.enabled" }}
   {{- end }}
 {{- end }}
 {{- with $problems }}
   {{- fail (printf "\n\nThese values cannot work:\n- %s\n" (join "\n- " .)) }}
 {{- end }}
+{{- end }}
+
+{{/* Why Prometheus could not scrape a web server, as a list. (dict "web" VALUES "monitor" VALUES "name" OF-THE-MONITOR "server" NAME) */}}
+{{- define "theeye-exporter.scrapeProblems" -}}
+{{- $problems := list }}
+{{- $auth := include "theeye-exporter.webAuth" .web }}
+{{- if and (eq (.monitor.scheme | default (include "theeye-exporter.scheme" .web)) "https") (not .monitor.tlsConfig) }}
+  {{- $problems = append $problems (printf "Prometheus scrapes over https: set %s.tlsConfig, so that it can verify the server (ca and serverName, or insecureSkipVerify)" .name) }}
+{{- end }}
+{{- if and (eq $auth "basic") (not .monitor.basicAuth) }}
+  {{- $problems = append $problems (printf "%s asks for a user: set %s.basicAuth to the user and the password (username: {name, key}, password: {name, key})" .server .name) }}
+{{- end }}
+{{- if and (eq $auth "certificate") .monitor.tlsConfig (not (or .monitor.tlsConfig.cert .monitor.tlsConfig.certFile)) }}
+  {{- $problems = append $problems (printf "%s asks for a client certificate: set one in %s.tlsConfig (cert and keySecret)" .server .name) }}
+{{- end }}
+{{- $problems | toJson }}
 {{- end }}
 
 {{- define "theeye-exporter.nothingToWatch" }}

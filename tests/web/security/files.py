@@ -27,12 +27,19 @@ def hashed(password: str) -> str:
 class Protected:
     """A web configuration file beside its certificates, and what goes by it."""
 
-    def __init__(self, folder: Path, text: str, monotonic: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        text: str,
+        monotonic: Callable[[], float] = lambda: 0.0,
+        *,
+        demand_authentication: bool = False,
+    ) -> None:
         self.authority = Authority(folder)
         self.file = folder / "web.yml"
         self.write(text)
         self.now = NOW
-        self.live = LiveWebFile(self.file, lambda: self.now)
+        self.live = LiveWebFile(self.file, lambda: self.now, demand_authentication=demand_authentication)
         self.auth = BasicAuth()
         self.exporter = Exporter.ready()
         self.guard = Guard(self.exporter.app, self.live, self.auth, monotonic)

@@ -298,3 +298,43 @@ def test_the_metrics_tell_a_broken_file(tmp_path: Path) -> None:
     what.live.current()
     assert (value("successful"), value("success_timestamp_seconds")) == (1.0, NOW + 60)
     what.auth.close()
+
+
+@pytest.mark.parametrize("before", [TLS + users(prometheus="right"), VERIFY], ids=["password", "certificate"])
+@pytest.mark.parametrize(
+    "after", [TLS, TLS + "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: ca.pem\n"]
+)
+def test_a_file_that_loses_the_demanded_authentication_has_no_effect(before: str, after: str, tmp_path: Path) -> None:
+    what = Protected(tmp_path, before, demand_authentication=True)
+    state = what.live.current()
+
+    with capture_logs() as logs:
+        what.write(after)
+        assert what.live.current() is state
+        what.now += 60
+        assert what.live.current() is state
+    assert not is_good(what)
+    assert len(logs) == 1
+    assert logs[0]["problems"] == (
+        f"{what.file}: basic_auth_users: missing; whoever reaches the port could start runs; "
+        "give a password, demand client certificates, or listen on 127.0.0.1"
+    )
+    what.write(TLS + users(another="right"))
+    assert set(what.live.current().users) == {"another"}
+    assert is_good(what)
+    what.auth.close()
+
+
+def test_a_file_without_the_demanded_authentication_is_an_error_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text("{}")
+    with pytest.raises(ConfigError, match="basic_auth_users: missing; whoever reaches the port could start runs"):
+        LiveWebFile(file, lambda: NOW, demand_authentication=True)
+
+
+def test_passwords_may_go_where_nothing_is_demanded(tmp_path: Path) -> None:
+    what = Protected(tmp_path, TLS + users(prometheus="right"))
+    what.write(TLS)
+    assert what.live.current().users == {}
+    assert is_good(what)
+    what.auth.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import ssl
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,9 @@ __all__ = ["LiveWebFile"]
 _RETRY_SECONDS: Final = 5.0
 """Seconds after which invalid files are tried again, changed or not."""
 
+_OPEN: Final = "missing; whoever reaches the port could start runs"
+_CLOSE: Final = "give a password, demand client certificates, or listen on 127.0.0.1"
+
 _log: Final = structlog.get_logger(__name__)
 
 
@@ -32,13 +34,15 @@ class LiveWebFile:
     Args:
         path: the file.
         clock: Unix time, in seconds.
+        demand_authentication: whether a file without passwords and without the demand for certificates is invalid.
 
     Raises:
         ConfigError: the file cannot be used.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float], *, demand_authentication: bool = False) -> None:
         self._path = path
+        self._demand_authentication = demand_authentication
         self._clock = clock
         self._seen: dict[Path, Fingerprint] = {}
         self._told: tuple[Problem, ...] = ()
@@ -55,12 +59,6 @@ class LiveWebFile:
     def tls(self) -> bool:
         """Whether connections are encrypted; this does not change until the process ends."""
         return self._current.tls is not None
-
-    @property
-    def authenticates(self) -> bool:
-        """Whether every client needs a password or a certificate."""
-        state = self._current
-        return bool(state.users) or (state.tls is not None and state.tls.verify_mode is ssl.CERT_REQUIRED)
 
     def current(self) -> WebFile:
         """Return the current state, after checking the files for changes."""
@@ -89,7 +87,10 @@ class LiveWebFile:
         self._seen = {}
         self._read_at = self._clock()
         read = read_web_file(self._path, report, self._seen)
-        return read, report.problems()
+        problems = report.problems()
+        if not problems and self._demand_authentication and not read.authenticates:
+            problems = (Problem(str(self._path), "basic_auth_users", _OPEN, _CLOSE),)
+        return read, problems
 
     def _reload(self) -> None:
         before = {path: seen.settled for path, seen in self._seen.items()}
