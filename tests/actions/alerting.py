@@ -18,7 +18,7 @@ from theeye_exporter.actions.records import Said
 from theeye_exporter.actions.rows import Target, Timing
 from theeye_exporter.actions.starter import Upstream
 from theeye_exporter.actions.state_file import Change, StateFile
-from theeye_exporter.actions.store import FileStore, Stores
+from theeye_exporter.actions.store import FileStores
 from theeye_exporter.actions.targets import Found, TargetError
 from theeye_exporter.actions.upstream import NoUpstream
 from theeye_exporter.clocks import Clocks
@@ -111,10 +111,10 @@ class World:
         file = self.file = MortalFile(self._path)
         file.mortal = self.mortal
         now = self.model
+        self.stores = FileStores(file)
         self.runs = AlertRuns(
-            file,
             {plan.name: plan for plan in self.plans},
-            stores=Stores(lambda name: FileStore(file, name)),
+            stores=self.stores,
             connect=lambda _: self.connection,
             reach=lambda name: self.connection.upstream_ if name in self.organizations else NoUpstream(name),
             together=self.together,
