@@ -109,6 +109,20 @@ def test_check_says_what_cannot_start(theeye: SimulatedTheEye, tmp_path: Path) -
     assert ran.stdout.splitlines()[-1] == "2 of 2 cannot start."
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["history"], "history needs --state.file, or the --config.file that names it"),
+        (["test"], "command line: --config.file: missing; name a file that has canaries or actions"),
+        (["tset"], "argument check|test|history: invalid choice: \"tset\" (choose from 'check', 'test', 'history')"),
+    ],
+)
+def test_a_mistyped_command_line(arguments: list[str], message: str) -> None:
+    ran = subprocess.run(exporter_command("actions", *arguments), capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert f"theeye-exporter: error: {message}\n" in ran.stderr
+
+
 def test_a_wrong_configuration_ends_with_2(tmp_path: Path) -> None:
     file = tmp_path / "actions.yaml"
     file.write_text("canaries:\n  - {name: one}\n")

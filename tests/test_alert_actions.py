@@ -5,77 +5,25 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import bcrypt
 import pytest
 import requests
-from prometheus_client.parser import text_string_to_metric_families
 
 from processes import eventually, exporter_command, free_port, running
-from theeye_exporter.demo import DemoSettings, SimulatedTheEye
+from receiving import acting_theeye, alert, configuration, decided, payload, posts, samples, serving
+from theeye_exporter.demo import SimulatedTheEye, parse_fault
 from theeye_exporter.demo.results import Ending
-from theeye_exporter.demo.tasks import Task
 
 JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
 def theeye() -> Iterator[SimulatedTheEye]:
-    with SimulatedTheEye(DemoSettings(monitors=10, tasks=24, speed=50.0, calm=True)) as server:
-        host = next(host for host in server.world.hosts.values() if not host.silent)
-        task = Task("6a30f0c1a2b3c4d5e6f70809", "restart", "script", host, server.world.now_ms - 1000)
-        task.script_id, task.secret, task.ends = "6a30f0c1a2b3c4d5e6f7080a", "5" * 64, (Ending("success", 1.5), None)
-        server.world.add_task(task)
+    with acting_theeye() as server:
         yield server
-
-
-def configuration(theeye: SimulatedTheEye, folder: Path, action: str = "") -> Path:
-    file = folder / "actions.yaml"
-    file.write_text(f"""
-theeye: {{url: '{theeye.url}'}}
-organizations: [{{name: demo, token: {theeye.settings.user_token}}}]
-state: {{file: state}}
-actions:
-  - name: restart-nginx
-    task: restart
-    mode: live
-    matchers: [alertname="Down"]
-    {action}
-""")
-    return file
-
-
-def payload(*alerts: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"version": "4", "status": "firing", "truncatedAlerts": 0, "alerts": list(alerts), **more}
-
-
-def alert(start: datetime, **labels: str) -> dict[str, Any]:
-    return {
-        "status": "firing",
-        "labels": {"alertname": "Down", **labels},
-        "startsAt": start.isoformat(),
-        "endsAt": "0001-01-01T00:00:00Z",
-    }
-
-
-def samples(url: str) -> dict[str, float]:
-    text = requests.get(f"{url}/metrics", timeout=5).text
-    return {
-        "/".join(
-            [sample.name, *(value for name, value in sample.labels.items() if name not in {"organization", "action"})]
-        ): (sample.value)
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name.startswith("theeye_action_")
-    }
-
-
-def posts(theeye: SimulatedTheEye) -> int:
-    return sum(request.method == "POST" for request in theeye.requests)
 
 
 def test_an_alert_starts_one_run_over_kill_9_and_is_seen_to_its_end(theeye: SimulatedTheEye, tmp_path: Path) -> None:
@@ -119,6 +67,8 @@ def test_an_alert_starts_one_run_over_kill_9_and_is_seen_to_its_end(theeye: Simu
             exporter_command("actions", "history", f"--config.file={file}"), capture_output=True, text=True, check=True
         ).stdout
         assert [line.split()[3:5] for line in told.splitlines() if "success" in line] == [["restart-nginx", "success"]]
+        alone = exporter_command("actions", "history", f"--state.file={tmp_path / 'state'}")
+        assert subprocess.run(alone, capture_output=True, text=True, check=True).stdout == told
         assert "duplicate  Down{instance='web-01'}  this episode has had its run" in told
         page = requests.get(url, timeout=5).text
         for words in ("The action works", "restart-nginx", "Last decisions", "Down{instance=&#39;web-01&#39;}"):
@@ -267,22 +217,6 @@ def test_what_would_be_decided_about_a_payload(theeye: SimulatedTheEye, tmp_path
     assert posts(theeye) == 0
 
 
-@contextmanager
-def serving(file: Path, log: Path, *flags: str, auth: tuple[str, str] | None = None) -> Iterator[str]:
-    """Run the process until it is ready, and return its address."""
-    url = f"http://127.0.0.1:{free_port()}"
-    command = exporter_command("actions", f"--config.file={file}", f"--web.listen-address={url[7:]}", *flags)
-    with running(command, log):
-        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5, auth=auth).ok, "readiness")
-        yield url
-
-
-def decided(url: str, sent: dict[str, Any]) -> str:
-    said = requests.post(f"{url}/api/v1/alerts/restart-nginx", json=sent, timeout=10)
-    assert said.status_code == 200, said.text
-    return str(said.json()["decisions"][0]["decision"])
-
-
 def test_nothing_is_decided_or_started_while_the_state_file_cannot_be_written(
     theeye: SimulatedTheEye, tmp_path: Path
 ) -> None:
@@ -382,6 +316,34 @@ def test_a_reload_changes_adds_and_removes_actions(theeye: SimulatedTheEye, tmp_
         assert requests.post(f"{url}/-/reload", timeout=10).text == "reloaded\n"
         assert decided(url, sent) == "duplicate"
         assert posts(theeye) == 1
+
+
+@pytest.mark.parametrize("ending", ["reload", "SIGTERM"])
+def test_a_pass_over_many_starts_is_left_while_theeye_is_silent(
+    theeye: SimulatedTheEye, tmp_path: Path, ending: str
+) -> None:
+    limits = "max_concurrent: 100\n    rate_limit: 100/h"
+    file = configuration(theeye, tmp_path, limits)
+    file.write_text(f"{file.read_text().replace('theeye: {', 'theeye: {timeout: 1s, ')}\nrate_limit: 100/h\n")
+    url = f"http://127.0.0.1:{free_port()}"
+    command = exporter_command(
+        "actions", f"--config.file={file}", f"--web.listen-address={url[7:]}", "--web.enable-lifecycle"
+    )
+    with running(command, tmp_path / "log") as process:
+        eventually(lambda: requests.get(f"{url}/-/ready", timeout=5).ok, "readiness")
+        theeye.faults = (parse_fault("hang"),)
+        start = datetime.now(UTC) + timedelta(seconds=1)
+        alerts = payload(*(alert(start, instance=f"web-{number}") for number in range(60)))
+        assert requests.post(f"{url}/api/v1/alerts/restart-nginx", json=alerts, timeout=30).ok
+        before = len(theeye.requests)
+        eventually(lambda: len(theeye.requests) > before, "a request")
+        if ending == "reload":
+            configuration(theeye, tmp_path, limits)
+            assert requests.post(f"{url}/-/reload", timeout=60).text == "reloaded\n"
+        else:
+            process.terminate()
+            assert process.wait(60) == 0
+        assert len(theeye.requests) - before < 30
 
 
 def test_a_reload_with_the_first_action_is_refused(theeye: SimulatedTheEye, tmp_path: Path) -> None:

@@ -181,7 +181,8 @@ def test_an_ambiguous_name(theeye: SimulatedTheEye, execute: Execute) -> None:
         ("creation:redirect=https://elsewhere.example/", "TheEye answered 302"),
         ("invalid-members", "TheEye could not look up the token's user"),
         ("tasks:error=404", "this TheEye has no such route"),
-        ("token-expired", "the command needs the token of a user of level user"),
+        ("token-expired", "401; the token is wrong or expired, or its user is disabled."),
+        ("forbidden", "the command needs the token of a user of level user, with whom the task is shared"),
         ("conflict", "the token belongs to another organisation"),
     ],
 )

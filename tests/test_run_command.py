@@ -14,7 +14,7 @@ import pytest
 from processes import eventually, exporter_command
 from runs import Execute, afflict, environment, execute, jobs_of, posts, task, theeye
 from theeye_exporter.commands import CommandError, run
-from theeye_exporter.demo import SimulatedTheEye
+from theeye_exporter.demo import SimulatedTheEye, parse_fault
 from theeye_exporter.demo.tasks import Task
 
 __all__ = ["execute", "task", "theeye"]
@@ -42,9 +42,22 @@ def test_the_secret_key_of_a_task(theeye: SimulatedTheEye, task: Task, execute: 
 def test_a_secret_key_alone_cannot_follow(
     theeye: SimulatedTheEye, task: Task, execute: Execute, tmp_path: Path
 ) -> None:
-    ran = execute(task.id, secret_file(tmp_path, task.secret), token=None)
-    assert (ran.code, posts(theeye)) == (2, 0)
-    assert "without a token, a secret key can only start a run by its id, and not follow it: add --no-wait" in ran.err
+    flag = secret_file(tmp_path, task.secret)
+    for arguments, message in (
+        ([task.id], "without a token, the run can be started, but not followed: add --no-wait"),
+        (
+            ["restart nginx", "--no-wait"],
+            "without a token, the task cannot be looked up by its name: give its id, 24 hexadecimal digits",
+        ),
+        (
+            ["ETL", "--workflow"],
+            "without a token, the workflow cannot be looked up by its name: give its id, 24 hexadecimal digits",
+        ),
+        (["--attach", "f" * 24], "without a token, no run can be followed"),
+    ):
+        ran = execute(*arguments, flag, token=None)
+        assert (ran.code, ran.out, ran.err) == (2, "", f"theeye-exporter: error: {message}\n")
+    assert posts(theeye) == 0
 
 
 def test_the_secret_key_of_a_workflow(theeye: SimulatedTheEye, execute: Execute, tmp_path: Path) -> None:
@@ -115,6 +128,18 @@ def test_several_organisations(task: Task, execute: Execute, tmp_path: Path) -> 
     assert execute(task.id, f"--config.file={file}", "--organization=demo").code == 0
 
 
+def test_the_command_that_follows_has_the_same_configuration(
+    theeye: SimulatedTheEye, task: Task, execute: Execute, tmp_path: Path
+) -> None:
+    file = tmp_path / "our config.yml"
+    file.write_text("organizations: [{name: demo}, {name: acme, token: t}]\n")
+    theeye.world.frozen = True
+    ran = execute(task.id, f"--config.file={file}", "--organization=demo", "--timeout=100ms")
+    (job,) = jobs_of(theeye, task)
+    again = f"theeye-exporter run '--config.file={file}' --organization=demo --attach {job.id}"
+    assert (ran.code, ran.out.splitlines()[-1]) == (5, f"follow it: {again}")
+
+
 # Signals.
 
 
@@ -165,6 +190,21 @@ def test_an_interruption_can_cancel_the_run(theeye: SimulatedTheEye, task: Task)
         out, _ = process.communicate(timeout=60)
     (job,) = jobs_of(theeye, task)
     assert (process.returncode, job.lifecycle) == (1, "canceled")
+    assert "ended: canceled." in out
+
+
+def test_a_cancellation_that_theeye_does_not_take_at_once_is_repeated(theeye: SimulatedTheEye, task: Task) -> None:
+    theeye.world.frozen = True
+    theeye.faults = (parse_fault("action:error=503"),)
+    with started(theeye, task.id, "--cancel-on-interrupt") as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: any(one.method == "PUT" for one in theeye.requests), "a cancellation")
+        theeye.faults = ()
+        out, _ = process.communicate(timeout=60)
+    (job,) = jobs_of(theeye, task)
+    assert (process.returncode, job.lifecycle, posts(theeye)) == (1, "canceled", 1)
     assert "ended: canceled." in out
 
 

@@ -13,6 +13,7 @@ from theeye_exporter.actions.arguments import ArgumentRule, Relabelling
 from theeye_exporter.actions.episodes import Message
 from theeye_exporter.actions.limits import Limits, Rate
 from theeye_exporter.actions.matchers import parse_matchers
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Said
 from theeye_exporter.actions.rows import Target, Timing
@@ -108,17 +109,23 @@ class World:
 
     def _begin(self) -> None:
         self.close()
-        file = self.file = MortalFile(self._path)
-        file.mortal = self.mortal
-        now = self.model
-        self.stores = FileStores(file)
+        self.file = MortalFile(self._path)
+        self.file.mortal = self.mortal
+        self.stores = FileStores(self.file)
+        self.clocks = Clocks(lambda: self.model.now + self.ahead, lambda: self.model.now)
+        self.moments = Moments(self.clocks)
+        self.reload()
+
+    def reload(self) -> None:
+        """Take over the configuration without a restart."""
         self.runs = AlertRuns(
             {plan.name: plan for plan in self.plans},
             stores=self.stores,
             connect=lambda _: self.connection,
             reach=lambda name: self.connection.upstream_ if name in self.organizations else NoUpstream(name),
             together=self.together,
-            clocks=Clocks(lambda: now.now + self.ahead, lambda: now.now),
+            clocks=self.clocks,
+            moments=self.moments,
             timing=Timing(),
         )
 

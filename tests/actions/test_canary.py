@@ -19,6 +19,7 @@ from theeye_exporter.actions.rows import Phase, Target, Timing
 from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.store import FileStore, MemoryStore
 from theeye_exporter.actions.targets import TargetError
+from theeye_exporter.clocks import Clocks
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.models import Times, timestamp
 from theeye_exporter.theeye.paging import iso
@@ -48,6 +49,8 @@ class Watched:
         self.most_open = 0
         self.before: Counter[str] = Counter()
         self.found: Found | Exception = FOUND
+        self.ahead = 0.0
+        """How far our clock of the day is ahead of everybody's."""
         self.canary = self.made()
 
     def next_behaviours(self) -> Iterator[tuple[str, float]]:
@@ -81,10 +84,10 @@ class Watched:
         canary = Canary(
             PLAN,
             find=self.find,
-            starter=Starter(self.upstream, store, lambda: self.model.now, Timing(), by_arguments=False),
+            starter=Starter(self.upstream, store, lambda: self.model.now + self.ahead, Timing(), by_arguments=False),
             store=store,
             upstream=self.upstream,
-            wall=lambda: self.model.now,
+            clocks=Clocks(lambda: self.model.now + self.ahead, lambda: self.model.now),
         )
         canary.resume()
         return canary
@@ -328,3 +331,34 @@ def test_a_canary_with_a_secret_key_goes_on_with_its_open_run_too(tmp_path: Path
     watched.live(100)
     assert dict(watched.canary.state.runs) == {"success": 1}
     assert watched.model.created == ["x"]
+
+
+def told(step: float) -> tuple[Counter[str], list[int], float]:
+    watched = Watched(["ok", "lost", "nothing", *["ok"] * 5, "lost"])
+    for _ in range(4):
+        watched.live(HOUR / 4 + 7)
+        watched.ahead += step
+        watched.live(HOUR / 4)
+    watched.live(320.0, bot=False)
+    watched.ahead -= step
+    watched.live(180.0, bot=False)
+    return watched.runs, watched.canary.state.turnarounds, watched.canary.state.turnaround_sum
+
+
+@pytest.mark.parametrize("step", [-24 * HOUR, -HOUR, HOUR, 24 * HOUR])
+def test_a_clock_that_is_set_changes_nothing(step: float) -> None:
+    runs, turnarounds, seconds = told(step)
+    assert (runs, turnarounds) == told(0.0)[:2]
+    assert seconds == pytest.approx(told(0.0)[2], abs=1.0)
+    assert runs["timeout"] == 1
+
+
+def test_a_cancellation_is_repeated_until_it_is_taken() -> None:
+    watched = Watched()
+    watched.live(100.0, bot=False)
+    watched.live(35.0, down=True, bot=False)
+    assert watched.open
+    watched.live(20.0, bot=False)
+    assert watched.open == []
+    assert watched.runs == {"timeout": 1}
+    assert len(watched.model.created) == 1

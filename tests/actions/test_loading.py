@@ -8,6 +8,7 @@ import pytest
 
 from config.configurations import CANARY
 from theeye_exporter.actions.loading import load
+from theeye_exporter.actions.process import ActionsProcess
 from theeye_exporter.actions.settings import ActionsSettings
 from theeye_exporter.config import ConfigError, add_flags
 
@@ -74,6 +75,28 @@ canaries:
     assert (canary.interval, canary.timeout) == (60.0, 30.0)
     assert [organization.timeout for organization in settings.organizations] == [5.0]
     assert (settings.log.level, settings.log.format) == ("debug", "json")
+
+
+def test_without_a_file_there_is_nothing_to_do() -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded()
+    assert [str(problem) for problem in caught.value.problems] == [
+        "command line: --config.file: missing; name a file that has canaries or actions"
+    ]
+
+
+def test_a_reload_tells_what_has_changed(tmp_path: Path) -> None:
+    def settings(work: str) -> ActionsSettings:
+        file = tmp_path / "actions.yaml"
+        file.write_text(f"state: {{file: state}}\n{work}")
+        return loaded(f"--config.file={file}")
+
+    one = "{name: one, task: t, matchers: [a=b]}"
+    old = settings(f"actions: [{one}, {{name: two, task: u, matchers: [a=b]}}]\ncanaries: [{{name: one, task: v}}]")
+    new = settings(f"actions: [{one.replace('a=b', 'a=c')}, {{name: three, task: u, matchers: [a=b]}}]")
+    process = ActionsProcess(settings("canaries: [{name: one, task: v}]"))
+    assert process.changes(old, new) == {"added": 1, "removed": 2, "changed": 1, "canaries": 0, "actions": 2}
+    assert process.changes(new, new) == {"added": 0, "removed": 0, "changed": 0, "canaries": 0, "actions": 2}
 
 
 def test_a_canary_and_an_action_may_start_tasks_with_one_name_on_two_hosts(tmp_path: Path) -> None:

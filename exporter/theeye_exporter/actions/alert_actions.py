@@ -1,8 +1,9 @@
 """Actions that alerts start: a part of `theeye-exporter actions`."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ from theeye_exporter.actions.alert_runs import AlertRuns
 from theeye_exporter.actions.alert_view import add_samples, views_of
 from theeye_exporter.actions.connections import Connection, Connections
 from theeye_exporter.actions.loading_actions import plan_of
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.parts import View
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.receiver import Receiver
@@ -70,6 +72,7 @@ class AlertActions:
     def __init__(self, settings: ActionsSettings, clocks: Clocks, stores: FileStores | None) -> None:
         self._clocks = clocks
         self._stores = stores
+        self._moments = Moments(clocks)
         self._runs: AlertRuns | None = None
         self._in_use = threading.Lock()
         self._receiver = Receiver(self._current, clocks.wall, self._in_use)
@@ -93,7 +96,7 @@ class AlertActions:
             one.name: _Way(one, known[one.organization or ""], upstream_of(one, known[one.organization or ""]))
             for one in settings.actions
         }
-        with self._gate:
+        with self._gate, self._left():
             wait(self._working.values())  # what is running still uses the rows
             with self._in_use:
                 self._runs = AlertRuns(
@@ -103,9 +106,23 @@ class AlertActions:
                     reach=lambda name: HttpUpstream(known[name].client) if name in known else NoUpstream(name),
                     together=settings.rate_limit,
                     clocks=self._clocks,
+                    moments=self._moments,
                     timing=Timing(settle=settings.settle),
                 )
             self._applied = applied
+
+    @contextmanager
+    def _left(self) -> Iterator[None]:
+        """Make the work end after the request that is running; it goes on if there is nothing to take its place."""
+        runs = self._runs
+        if runs is not None:
+            runs.leaving.set()
+        try:
+            yield
+        except LedgerError:
+            if runs is not None:
+                runs.leaving.clear()
+            raise
 
     def start(self) -> None:
         """Begin to start runs."""
@@ -115,6 +132,8 @@ class AlertActions:
     def stop(self) -> None:
         """Start nothing more, without waiting for TheEye's answers; after a restart, their runs are looked for."""
         self._ended.set()
+        if self._runs is not None:
+            self._runs.leaving.set()
 
     def waiting(self) -> Sequence[str]:
         """Return nothing: alerts are received although TheEye does not answer."""
@@ -128,7 +147,7 @@ class AlertActions:
     def add_samples(self, samples: Samples) -> None:
         """Add the samples of all actions."""
         if self._runs is not None:
-            add_samples(samples, self._runs, self._receiver.answers)
+            add_samples(samples, self._runs, self._receiver.answers, self._clocks.wall())
 
     def views(self) -> Sequence[View]:
         """Return the tables of the actions."""

@@ -1,5 +1,6 @@
 """Alert-driven runs as a whole: alerts in, decisions out, and what becomes of them."""
 
+import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -9,6 +10,7 @@ from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.deciding import Decider, World
 from theeye_exporter.actions.episodes import FORGET_AFTER, Episode, covers, horizon
 from theeye_exporter.actions.limits import Rate
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Begun, KnownEpisode, Order, Said
 from theeye_exporter.actions.rows import Row, Timing
@@ -32,7 +34,14 @@ class AlertRuns:
         reach: Returns an organisation's way to TheEye.
         together: The rate of all actions.
         clocks: The clocks to use.
+        moments: When things happened; for the life of the process.
         timing: How patient a start is.
+
+    Attributes:
+        plans: The actions.
+        book: What is kept.
+        leaving: Set to make the work end after the request that is running.
+        works: What to do again and again for each organisation, each in one thread at a time.
 
     Raises:
         LedgerError: The state file cannot be read.
@@ -47,14 +56,16 @@ class AlertRuns:
         reach: Callable[[str], Reach],
         together: Rate,
         clocks: Clocks,
+        moments: Moments,
         timing: Timing,
     ) -> None:
         self.plans = MappingProxyType(dict(plans))
         self.book = Book(stores.file, clocks.wall())
+        self.leaving = threading.Event()
         self._clocks = clocks
         self._together = together
         self._stores = stores
-        self._starts = Starts(self.book, self.row_of, together, clocks)
+        self._starts = Starts(self.book, self.row_of, together, moments, clocks)
         self._forget_at = clocks.monotonic()
         self._begin(clocks.wall())
         organizations = {plan.organization for plan in plans.values()}
@@ -70,7 +81,9 @@ class AlertRuns:
                 reach=reach(name),
                 together=together,
                 clocks=clocks,
+                moments=moments,
                 timing=timing,
+                leaves=self.leaving.is_set,
             ).work
             for name in sorted(organizations)
         }

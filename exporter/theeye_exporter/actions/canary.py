@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
 
 from theeye_exporter.actions.canary_state import CanaryPlan, CanaryState, Phases
+from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.rows import Phase, Row, Target, sent_arguments
 from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.store import MemoryStore
 from theeye_exporter.actions.targets import TargetError
+from theeye_exporter.clocks import Clocks
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, Outcome
 from theeye_exporter.theeye.models import Times, number, timestamp
@@ -18,8 +21,8 @@ from theeye_exporter.theeye.starting import RunJob, RunResult
 
 __all__ = ["Canary", "CanaryUpstream", "Found", "canary_of"]
 
-_CANCEL_SECONDS: Final = 60.0
-"""How long a run may go on after it was cancelled, before the next one may start."""
+_CANCEL_FOR: Final = 60.0
+"""For so many seconds TheEye is asked to cancel a run; the next start finds it again if it goes on."""
 
 _LOOK_BACK: Final = 86_400.0
 """How old a run of an earlier process can be, in seconds, to be found again."""
@@ -65,7 +68,7 @@ class Canary:
         starter: Carries out its starts.
         store: Keeps its rows.
         upstream: TheEye.
-        wall: Unix time.
+        clocks: The clocks to use.
         delay: Seconds until its first start.
 
     Attributes:
@@ -83,19 +86,20 @@ class Canary:
         starter: Starter,
         store: MemoryStore,
         upstream: CanaryUpstream,
-        wall: Callable[[], float],
+        clocks: Clocks,
         delay: float = 0.0,
     ) -> None:
         self.plan = plan
         self.retired = False
         self.state = CanaryState()
-        self.since = wall()
+        self.since = clocks.wall()
         self._find = find
         self._starter = starter
         self._store = store
         self._upstream = upstream
-        self._wall = wall
-        self._next = wall() + delay
+        self._wall = clocks.wall
+        self._monotonic = clocks.monotonic
+        self._next = clocks.monotonic() + delay
         self._number = 0
         self._found: Found | None = None
         self._looked_back = False
@@ -130,21 +134,19 @@ class Canary:
     @property
     def is_due(self) -> bool:
         """Whether `work` has something to do without a list of jobs."""
-        now, run = self._wall(), self._open
+        now, run = self._monotonic(), self._open
         if run is None:
             return now >= self._next and not self.retired
-        if now - run.decided_at >= self.plan.timeout:
-            return run.cancelled_at is None or now - run.cancelled_at >= _CANCEL_SECONDS
-        if run.row is None or run.row.phase is Phase.DECIDED:
-            return now >= (run.not_before if run.row is None else run.row.not_before)
-        return run.row.phase is Phase.SENDING and now >= run.row.next_look
+        if now - run.began >= self.plan.timeout:
+            return run.cancelling is None or run.cancelling.is_due
+        return now >= run.not_before if run.row is None else self._starter.is_due(run.row)
 
     def replace(self, other: "Canary") -> None:
         """Take the place of another canary, with its counts and its open run."""
         self.state, self.since = other.state, other.since
         self._open, self._looked_back, self._left = other._open, other._looked_back, other._left  # noqa: SLF001
         self._number = other._number  # noqa: SLF001
-        self._next = min(other._next, self._wall() + self.plan.interval)  # noqa: SLF001
+        self._next = min(other._next, self._monotonic() + self.plan.interval)  # noqa: SLF001
 
     def resume(self) -> None:
         """Go on with what an earlier process has started, if that was written down."""
@@ -154,8 +156,9 @@ class Canary:
         for row in self._store.open_rows():
             if canary_of(row) == self.plan.name:
                 self._number = int(row.id.rpartition("/")[2])
-                self._open = _Open(row.queued_at, row=row, found_again=True)
-                self._next = max(self._next, row.queued_at + self.plan.interval)
+                began = self._monotonic() - max(0.0, self._wall() - row.queued_at)
+                self._open = _Open(row.queued_at, began, row=row, found_again=True)
+                self._next = max(self._next, began + self.plan.interval)
                 _log.info("an earlier run is still open", **self._labels, job=row.job_id)
 
     def work(self, listed: Mapping[str, RunJob] | None = None) -> None:
@@ -164,11 +167,11 @@ class Canary:
         Args:
             listed: The jobs of open runs that TheEye has just listed, by id; None if nobody has asked.
         """
-        now = self._wall()
+        now = self._monotonic()
         if self._open is None and now >= self._next and not self.retired:
             # Starts that were due meanwhile are left out, not made up for.
             self._next = max(self._next + self.plan.interval, now)
-            self._open = _Open(now)
+            self._open = _Open(self._wall(), now)
         run = self._open
         if run is None:
             return
@@ -180,7 +183,7 @@ class Canary:
             self._prepare(run, now)
         if self._open is run and run.row is not None:
             self._advance(run, run.row, listed)
-        if self._open is run and self._wall() - run.decided_at >= self.plan.timeout:
+        if self._open is run and self._monotonic() - run.began >= self.plan.timeout:
             self._overdue(run)
 
     def _prepare(self, run: "_Open", now: float) -> None:
@@ -205,7 +208,8 @@ class Canary:
             queued_at=run.decided_at,
         )
         if job is not None:
-            run.decided_at = min(now, timestamp(job.creation_date) or now)
+            age = max(0.0, self._wall() - (timestamp(job.creation_date) or self._wall()))
+            run.decided_at, run.began = self._wall() - age, now - age
             run.row = replace(run.row, phase=Phase.STARTED, job_id=job.id, queued_at=run.decided_at)
             run.found_again = True
             _log.info("an earlier run is still open", **self._labels, job=job.id)
@@ -234,32 +238,30 @@ class Canary:
             row = self._starter.follow_one(row, listed.get(row.job_id))
         run.row = row
         if run.submitted_at is None and row.phase not in {Phase.DECIDED, Phase.SENDING}:
-            run.submitted_at = self._wall()
+            run.submitted_at = self._monotonic()
         if row.phase.over:
             self._end(run, str(row.outcome or row.phase), row.why)
             if row.phase is Phase.REFUSED:
                 self._found = None  # it may have another id by now
 
     def _overdue(self, run: "_Open") -> None:
-        now, row = self._wall(), run.row
+        row = run.row
         if row is None or row.phase is Phase.DECIDED:
             self._end(run, "refused", (row.why if row is not None else run.why) or "it never got its turn")
         elif row.phase is Phase.SENDING:
             self._looked_back = False  # it may still turn up
             self._end(run, "lost", row.why)
-        elif run.cancelled_at is None:
-            run.cancelled_at = now
-            try:
-                self._upstream.cancel(row.job_id)
-            except UpstreamError as error:
-                run.why = error.detail
-        elif now - run.cancelled_at >= _CANCEL_SECONDS:
-            self._left = row.job_id
-            self._end(run, str(Outcome.TIMEOUT), "it goes on although it was cancelled")
+        else:
+            cancel = partial(self._upstream.cancel, row.job_id)
+            cancelling = run.cancelling = run.cancelling or Cancelling(cancel, self._monotonic, _CANCEL_FOR)
+            cancelling.work()
+            if why := cancelling.failed:
+                self._left = row.job_id
+                self._end(run, str(Outcome.TIMEOUT), why)
 
     def _end(self, run: "_Open", outcome: str, why: str) -> None:
         now = self._wall()
-        if run.cancelled_at is not None and outcome in {Outcome.CANCELED, Outcome.UNKNOWN}:
+        if run.cancelling is not None and outcome in {Outcome.CANCELED, Outcome.UNKNOWN}:
             outcome, why = str(Outcome.TIMEOUT), f"it had not ended after {self.plan.timeout:.0f} s, and was cancelled"
         succeeded = outcome == Outcome.SUCCESS
         phases = self._phases(run) if succeeded else None  # takes a request, and the rest must show at once
@@ -301,7 +303,7 @@ class Canary:
         if isinstance(times, Times):
             ran = (number(times.seconds) or 0.0) + (number(times.nanoseconds) or 0.0) * _NANO
         ran = min(ran, ended - created)
-        return Phases(run.submitted_at - run.decided_at, ended - created - ran, ran)
+        return Phases(run.submitted_at - run.began, ended - created - ran, ran)
 
 
 def canary_of(row: Row) -> str | None:
@@ -320,22 +322,24 @@ def _where(row: Row | None) -> dict[str, str]:
 
 @dataclass(slots=True)
 class _Open:
-    """An open run.
+    """An open run; times are those of a clock that never steps.
 
     Attributes:
         decided_at: Unix time at which it was decided; of a run that was found again, at which TheEye created it.
+        began: The same time.
         row: Its start; None until it is clear what to start.
-        not_before: Unix time of the next attempt to find that out.
-        submitted_at: Unix time at which TheEye had answered.
-        cancelled_at: Unix time at which it was cancelled.
+        not_before: Time of the next attempt to find that out.
+        submitted_at: Time at which TheEye had answered.
+        cancelling: How it is cancelled; None before its time is up.
         found_again: Whether an earlier process started it.
         why: What went wrong.
     """
 
     decided_at: float
+    began: float
     row: Row | None = None
     not_before: float = 0.0
     submitted_at: float | None = None
-    cancelled_at: float | None = None
+    cancelling: Cancelling | None = None
     found_again: bool = False
     why: str = ""

@@ -110,7 +110,7 @@ class Endings:
         account.last_outcome = outcome
         account.last["end"] = wall
         if row.phase is Phase.ENDED:
-            account.turnaround.observe(max(0.0, wall - row.sent_at))
+            account.turnaround.observe(self._starts.age(row))
         if outcome == Outcome.SUCCESS:
             account.last["success"] = wall
             account.failures = 0

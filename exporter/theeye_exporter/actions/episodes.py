@@ -1,6 +1,6 @@
 """Which messages about an alert belong together. Everything here is pure.
 
-An episode is one period in which an alert fires; it has one run at most. Alertmanager sends messages again, in two copies, late,
+An episode is the time from an alert's start to its end; it has one run at most. Alertmanager sends messages again, in two copies, late,
 and in another order. It sends no end if the alert was silenced meanwhile, or fired again soon; and the start of an alert moves
 by half a minute if two Prometheus servers send it. So only what a message says about start and end decides, not when it arrives:
 

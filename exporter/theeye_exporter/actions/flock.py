@@ -132,9 +132,10 @@ class Flock:
     def _made(
         self, plan: CanaryPlan, upstream: HttpUpstream | NoUpstream, find: Callable[[], Found], delay: float = 0.0
     ) -> Canary:
-        wall = self._clocks.wall
-        starter = Starter(upstream, self._store, wall, Timing(), by_arguments=False)
-        return Canary(plan, find=find, starter=starter, store=self._store, upstream=upstream, wall=wall, delay=delay)
+        starter = Starter(upstream, self._store, self._clocks.wall, Timing(), by_arguments=False)
+        return Canary(
+            plan, find=find, starter=starter, store=self._store, upstream=upstream, clocks=self._clocks, delay=delay
+        )
 
     def stop(self) -> None:
         """Do nothing more."""

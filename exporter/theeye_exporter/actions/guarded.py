@@ -1,7 +1,10 @@
 """The rows of one organisation as starts for alerts see them."""
 
+from collections.abc import Callable
+
 from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.deciding import alert_key
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.records import KnownEpisode, Order
 from theeye_exporter.actions.rows import Row
 from theeye_exporter.actions.store import FileStore
@@ -10,11 +13,20 @@ __all__ = ["GuardedStore", "is_current"]
 
 
 class GuardedStore:
-    """The store as the starter sees it: a start begins only if its episode still fires, and is not saved without its order."""
+    """The store as the starter sees it: a start begins only if its episode still fires, and is not saved without its order.
 
-    def __init__(self, store: FileStore, book: Book) -> None:
+    Args:
+        store: The rows.
+        book: What is kept besides.
+        may_begin: Whether the limits leave room for a start. Of all organisations, one start at a time is asked about and saved.
+        moments: When things happened.
+    """
+
+    def __init__(self, store: FileStore, book: Book, may_begin: Callable[[Order], bool], moments: Moments) -> None:
         self._store = store
         self._book = book
+        self._may_begin = may_begin
+        self._moments = moments
 
     def open_rows(self) -> list[Row]:
         """Return the rows that are not over, in the order in which they wait."""
@@ -28,10 +40,13 @@ class GuardedStore:
                 self._store.save(row)
 
     def begin(self, row: Row) -> bool:
-        """Save a row as sending, if its alert still fires and no other one of the same task is."""
+        """Save a row as sending, if its alert still fires, the limits allow it, and no other one of the same task is."""
         with self._book.lock:
             order = self._book.get(Order, row.id)
-            return order is not None and is_current(self._book, order) and self._store.begin(row)
+            if order is None or not is_current(self._book, order) or not self._may_begin(order):
+                return False
+            self._moments.when(row.id, row.sent_at)
+            return self._store.begin(row)
 
     def known_jobs(self, task_id: str) -> frozenset[str]:
         """Return the ids of the jobs of all starts of a task."""

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from theeye_exporter.actions.loading_actions import check_actions
@@ -21,7 +22,7 @@ from theeye_exporter.values.errors import InvalidValueError, did_you_mean
 from theeye_exporter.values.settings import merged
 from theeye_exporter.values.text import shown
 
-__all__ = ["check_target", "load"]
+__all__ = ["check_target", "load", "state_file"]
 
 _CANARIES: Final = "canaries"
 
@@ -54,12 +55,32 @@ def load(flags: argparse.Namespace, environ: Mapping[str, str]) -> ActionsSettin
     )
 
 
+def state_file(flags: argparse.Namespace, environ: Mapping[str, str]) -> Path | None:
+    """Return the state file, whether there is a configuration or not; None if nothing names it.
+
+    Args:
+        flags: The result of a parser with the flags of `ActionsSettings`.
+        environ: The environment variables.
+
+    Raises:
+        ConfigError: The flags, or the file of the configuration, have mistakes.
+    """
+    report = Report()
+    path: Path | None = Sources(ActionsSettings, flags, environ, report).values["state"].get("file")
+    report.raise_problems()
+    return path
+
+
 def _check_work(sources: Sources) -> None:
     document = sources.document
     given = sources.file.get(_CANARIES) or sources.file.get("actions")
-    if not given and document.complete and not document.is_faulty((_CANARIES,), ("actions",)):
+    if given or not document.complete or document.is_faulty((_CANARIES,), ("actions",)):
+        return
+    if document.file:
         error = InvalidValueError("there is no canary and no action, so there is nothing to do")
         document.add_fault((_CANARIES,), error)
+    else:
+        sources.report.add_flag("--config.file", "missing", "name a file that has canaries or actions")
 
 
 def _check_shared(document: Document, canaries: list[dict[str, Any]], actions: list[dict[str, Any]]) -> None:

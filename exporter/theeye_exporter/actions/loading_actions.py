@@ -17,6 +17,7 @@ from theeye_exporter.values.errors import InvalidValueError
 __all__ = ["check_actions", "plan_of"]
 
 _ACTIONS: Final = "actions"
+_EVERY_ALERT: Final = """to take every alert, write 'alertname=~".+"'"""
 CheckTarget = Callable[[Document, Location, dict[str, Any], list[str]], dict[str, Any]]
 
 
@@ -38,6 +39,8 @@ def check_actions(sources: Sources, organizations: list[str], check_target: Chec
         for key in ("name", "matchers"):
             if key not in section and not document.faulty_keys(item):
                 document.add_fault((*item, key), InvalidValueError(f"{key} is missing"))
+        if section.get("matchers") == ():
+            document.add_fault((*item, "matchers"), InvalidValueError("there is no matcher", _EVERY_ALERT))
         name, line = section.get("name"), document.lines.get((*item, "name"), 0)
         if name is not None and (first := lines.setdefault(name, line)) != line:
             document.add_fault((*item, "name"), InvalidValueError(f"the same name as on line {first}"))
@@ -47,7 +50,9 @@ def check_actions(sources: Sources, organizations: list[str], check_target: Chec
             if ("value" in argument) == ("source_labels" in argument) and not document.faulty_keys(place):
                 document.add_fault(place, InvalidValueError("expected either value or source_labels"))
     if sections and sources.values["state"].get("file") is None:
-        error = InvalidValueError("missing", "actions need a state file: without it, a restart could run them twice")
+        error = InvalidValueError(
+            "state.file is missing", "actions need a state file: without it, a restart could run them twice"
+        )
         sources.add_fault(("state", "file"), error)
     return checked
 

@@ -7,7 +7,7 @@ from theeye_exporter.actions.alert_actions import AlertActions
 from theeye_exporter.actions.canaries import Canaries
 from theeye_exporter.actions.connections import Connections
 from theeye_exporter.actions.parts import Part
-from theeye_exporter.actions.settings import ActionsSettings
+from theeye_exporter.actions.settings import ActionsSettings, TargetSettings
 from theeye_exporter.actions.state_file import StateFile
 from theeye_exporter.actions.store import FileStores, MemoryStore, Stores
 from theeye_exporter.clocks import Clocks
@@ -106,17 +106,24 @@ class ActionsProcess:
         return max((seconds for part in self.parts if (seconds := part.stalled_for()) is not None), default=None)
 
     def changes(self, old: ActionsSettings, new: ActionsSettings) -> dict[str, int]:
-        """Return how many canaries a reload has added, removed and changed, and how many there are."""
-        before = {(one.organization, one.name): one for one in old.canaries}
-        after = {(one.organization, one.name): one for one in new.canaries}
+        """Return how many canaries and actions a reload has added, removed and changed, and how many there are."""
+        before, after = _by_name(old), _by_name(new)
         return {
             "added": len(after.keys() - before.keys()),
             "removed": len(before.keys() - after.keys()),
             "changed": sum(one != after[key] for key, one in before.items() if key in after),
-            "canaries": len(after),
+            "canaries": len(new.canaries),
+            "actions": len(new.actions),
         }
 
     def _take_over(self, settings: ActionsSettings) -> None:
         for part in self.parts:
             part.apply(settings, self._connections)
         self.telemetry.loaded(at=self.clocks.wall())
+
+
+def _by_name(settings: ActionsSettings) -> dict[tuple[str | None, str], TargetSettings]:
+    """Return what starts something; a canary belongs to its organisation, and an action to the process."""
+    found: dict[tuple[str | None, str], TargetSettings] = {(None, one.name): one for one in settings.actions}
+    found.update({(one.organization or "", one.name): one for one in settings.canaries})
+    return found

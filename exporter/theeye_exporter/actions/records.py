@@ -113,6 +113,7 @@ class Order:
         hostname: The host that the alert names; empty if the action names its target itself.
         decided_at: Unix time of the decision.
         queued_at: Unix time from which it waits; the oldest goes first.
+        excused: Seconds since the decision that do not count towards `max_wait`.
         told: Whether the decision that it was started has been written down.
         cancelled_at: Unix time at which its run was cancelled.
         ended: How its episode ended while nobody knew whether there is a run.
@@ -128,6 +129,7 @@ class Order:
     hostname: str = ""
     decided_at: float = 0.0
     queued_at: float = 0.0
+    excused: float = 0.0
     told: bool = False
     cancelled_at: float | None = None
     ended: Result | None = None

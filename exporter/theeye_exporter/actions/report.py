@@ -54,8 +54,12 @@ class RunReport:
     seconds: float = 0.0
     job: RunJob | None = None
 
-    def text(self) -> str:
-        """Return the lines for people; what the script printed cannot control the terminal."""
+    def text(self, again: str = "theeye-exporter run") -> str:
+        """Return the lines for people; what the script printed cannot control the terminal.
+
+        Args:
+            again: The command that follows the run if `--attach` is added.
+        """
         lines = [harmless(self.message)]
         result = self._result
         if (ran := self._run_seconds) is not None:
@@ -65,7 +69,7 @@ class RunReport:
         if result is not None and (last := text(result.lastline) or text(result.message)):
             lines.append(f"last line: {harmless(last)}")
         if self.exit is Exit.STILL_RUNNING and self.job_id:
-            lines.append(f"follow it: theeye-exporter run --attach {self.job_id}")
+            lines.append(f"follow it: {again} --attach {self.job_id}")
         return "\n".join(lines)
 
     def json(self) -> str:

@@ -3,8 +3,10 @@
 import threading
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Protocol
 
+from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.report import Exit, RunReport, harmless
 from theeye_exporter.actions.rows import Phase, Row, Timing
 from theeye_exporter.actions.starter import Starter
@@ -21,8 +23,8 @@ __all__ = ["Progress", "Run", "Wishes"]
 
 _ID: Final = "run"
 _QUICK: Final = 30.0
-_CANCEL_SECONDS: Final = 60.0
-"""How long a run may take to end after it was cancelled."""
+_CANCEL_FOR: Final = 60.0
+"""For so many seconds TheEye is asked to cancel a run."""
 
 _WAITING: Final = {
     "onhold": "on hold: it waits for a person",
@@ -108,7 +110,7 @@ class Run:
         row = starter.advance(row)
         while row.phase is Phase.SENDING and not self._out_of_time:
             self._show("the answer was lost; looking for the run")
-            self._pause(max(0.0, row.next_look - self._wall()))
+            self._pause(min(max(0.0, row.next_look - self._wall()), max(timing.looks)))
             row = starter.advance(row)
         report = self._report_start(row)
         report = replace(report, name=found.name, hostname=found.hostname, target_id=found.target.id)
@@ -138,7 +140,7 @@ class Run:
         return replace(report, exit=Exit.FATE_UNKNOWN, message=words)
 
     def _follow(self, report: RunReport) -> RunReport:
-        cancelled_at: float | None = None
+        cancelling: Cancelling | None = None
         while True:
             report = self._look(report)
             if report.outcome is not None:
@@ -146,15 +148,20 @@ class Run:
             if self._interrupted.is_set():
                 if not self._wishes.cancel_on_interrupt:
                     return self._still_running(report, "You left it alone")
-                if cancelled_at is None:
-                    cancelled_at = self._monotonic()
-                    self._cancel(report)
-                elif self._monotonic() - cancelled_at > _CANCEL_SECONDS:
-                    return self._still_running(report, "It was cancelled, and goes on")
+                if cancelling is None:
+                    self._show("cancelling")
+                    cancel = partial(self._client.cancel, report.job_id)
+                    cancelling = Cancelling(cancel, self._monotonic, _CANCEL_FOR)
+                cancelling.work()
+                self._trouble = cancelling.trouble or self._trouble
+                if cancelling.failed:
+                    taken = not cancelling.trouble
+                    why = "It was cancelled, and goes on" if taken else "TheEye did not take the cancellation"
+                    return self._still_running(report, why)
             elif self._out_of_time:
                 return self._still_running(report, "The time is up")
             self._show(self._words(report))
-            self._pause(self._pauses[self._monotonic() - self._began > _QUICK], cancelling=cancelled_at is not None)
+            self._pause(self._pauses[self._monotonic() - self._began > _QUICK], cancelling=cancelling is not None)
 
     def _look(self, report: RunReport) -> RunReport:
         try:
@@ -192,13 +199,6 @@ class Run:
 
     def _finished(self, report: RunReport) -> RunReport:
         return replace(report, seconds=self._seconds)
-
-    def _cancel(self, report: RunReport) -> None:
-        self._show("cancelling")
-        try:
-            self._client.cancel(report.job_id)
-        except UpstreamError as error:
-            self._trouble = error.detail
 
     def _words(self, report: RunReport) -> str:
         return _WAITING.get(report.lifecycle, harmless(report.lifecycle) or "started")

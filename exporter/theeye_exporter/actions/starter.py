@@ -61,15 +61,17 @@ class Starter:
         store: Keeps the rows.
         wall: Unix time.
         timing: How patient to be.
+        leaves: Whether to leave the next rows for later.
         by_arguments: Whether arguments tell a run of ours while our user is unknown; not if each start sends the same ones.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
         self,
         upstream: Upstream,
         store: Store,
         wall: Callable[[], float],
         timing: Timing,
+        leaves: Callable[[], bool] = lambda: False,
         *,
         by_arguments: bool = True,
     ) -> None:
@@ -77,6 +79,7 @@ class Starter:
         self._store = store
         self._wall = wall
         self._timing = timing
+        self._leaves = leaves
         self._by_arguments = by_arguments
 
     def work(self) -> None:
@@ -85,14 +88,19 @@ class Starter:
             self.advance(row)
         self.follow(self._store.open_rows())
 
+    def is_due(self, row: Row) -> bool:
+        """Whether `advance` has something to do."""
+        now, timing = self._wall(), self._timing
+        # What is due later than after the longest pause was written down before the clock was set back.
+        if row.phase is Phase.DECIDED:
+            return not now < row.not_before <= now + timing.retry
+        return row.phase is Phase.SENDING and not now < row.next_look <= now + max(timing.looks)
+
     def advance(self, row: Row) -> Row:
         """Send what is decided, or look for what was sent, if it is due; return the row."""
-        now = self._wall()
-        if row.phase is Phase.DECIDED and row.not_before <= now:
-            return self._send(row, now)
-        if row.phase is Phase.SENDING and row.next_look <= now:
-            return self._look(row)
-        return row
+        if not self.is_due(row):
+            return row
+        return self._send(row, self._wall()) if row.phase is Phase.DECIDED else self._look(row)
 
     def follow(self, rows: Iterable[Row]) -> None:
         """Read the jobs of those rows that are open runs, and save how they ended; a run ends whether we look or not."""
@@ -103,6 +111,8 @@ class Starter:
             with suppress(UpstreamError):
                 listed = self._upstream.runs(some)
                 for job_id in some:
+                    if self._leaves():
+                        return
                     self.follow_one(open_rows[job_id], listed.get(job_id))
 
     def follow_one(self, row: Row, job: RunJob | None = None) -> Row:

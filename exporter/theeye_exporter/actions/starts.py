@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.limits import Rate, Sent
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Order, PastRun
 from theeye_exporter.actions.rows import Phase, Row
@@ -13,27 +14,28 @@ __all__ = ["Starts"]
 
 
 class Starts:
-    """Knows when each start was sent, by a clock that never steps: that of the disk is translated once, at the start.
+    """Knows when each start was sent, by a clock that never steps.
 
     Args:
         book: What is kept.
         row_of: Returns the row of an order; None if it has none.
         together: The rate of all actions.
+        moments: When things happened.
         clocks: The clocks to use.
     """
 
-    def __init__(self, book: Book, row_of: Callable[[Order], Row | None], together: Rate, clocks: Clocks) -> None:
+    def __init__(
+        self, book: Book, row_of: Callable[[Order], Row | None], together: Rate, moments: Moments, clocks: Clocks
+    ) -> None:
         self._book = book
         self._row_of = row_of
         self._together = together
+        self._moments = moments
         self._clocks = clocks
-        self._known: dict[str, float] = {}
 
-    def when(self, key: str, wall: float) -> float:
-        """Return the monotonic time of an event; what lies in the future happened now."""
-        if key not in self._known:
-            self._known[key] = self._clocks.monotonic() - max(0.0, self._clocks.wall() - wall)
-        return self._known[key]
+    def age(self, row: Row) -> float:
+        """Return the seconds since the request of a start."""
+        return self._moments.age(row.id, row.sent_at)
 
     def past(self, plans: Mapping[str, ActionPlan]) -> dict[str, Sent]:
         """Return the past starts that count for any limit, by the keys of their runs."""
@@ -43,7 +45,7 @@ class Starts:
         since = self._clocks.monotonic() - longest
         counted = {}
         for key, past in self._book.all(PastRun).items():
-            if past.sent_at and (at := self.when(f"{key} {past.sent_at}", past.sent_at)) > since:
+            if past.sent_at and (at := self._moments.when(key, past.sent_at)) > since:
                 counted[key] = Sent(at, past.action, past.alert)
         return counted
 
@@ -55,7 +57,7 @@ class Starts:
             row = self._row_of(order)
             if row is None or row.phase is Phase.DECIDED:
                 continue
-            at = self.when(f"{order.id} {row.sent_at}", row.sent_at)
+            at = self._moments.when(row.id, row.sent_at)
             # A start whose answer was lost may never be found: it takes up a place for as long as a run may last.
             stuck = row.phase is Phase.SENDING and now - at >= row.timeout
             counted.append(Sent(at, order.action, order.alert, open=not row.phase.over and not stuck))

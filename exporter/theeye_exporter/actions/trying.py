@@ -10,6 +10,7 @@ from theeye_exporter.actions.alerts import BadPayloadError, read_payload
 from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.checking import print_table
 from theeye_exporter.actions.loading_actions import plan_of
+from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Begun, PastRun, Said
 from theeye_exporter.actions.rows import Timing
@@ -50,6 +51,7 @@ def try_payload(settings: ActionsSettings, path: Path, out: TextIO) -> int:
             reach=NoUpstream,
             together=settings.rate_limit,
             clocks=clocks,
+            moments=Moments(clocks),
             timing=Timing(),
         )
         for name in plans:

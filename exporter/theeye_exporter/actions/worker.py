@@ -1,13 +1,17 @@
 """Carries out what was decided: starts what may start, looks for lost answers, and follows runs."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Final, Protocol
 
 from theeye_exporter.actions.book import Book
+from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.endings import Endings
 from theeye_exporter.actions.guarded import GuardedStore, is_current
 from theeye_exporter.actions.limits import Rate, wait_for
+from theeye_exporter.actions.moments import Moments
+from theeye_exporter.actions.patience import Patience
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Decision, Order
 from theeye_exporter.actions.rows import Phase, Row, Timing
@@ -21,8 +25,8 @@ from theeye_exporter.theeye.lifecycle import Outcome
 
 __all__ = ["Reach", "Way", "Worker"]
 
-_CANCEL_SECONDS: Final = 60.0
-"""How long a run may go on after it was cancelled, before it no longer counts as open."""
+_CANCEL_FOR: Final = 3600.0
+"""For so many seconds TheEye is asked to cancel a run; then the run no longer counts as open."""
 
 _FOLLOW_SOON: Final = 30.0
 """Runs are read at each step for so many seconds, and then at every tenth."""
@@ -52,20 +56,6 @@ class Reach(Upstream, Protocol):
         """Ask TheEye to cancel a job; raise `UpstreamError`."""
 
 
-@dataclass(slots=True)
-class _Patience:
-    """How long a start has waited for something that counts towards `max_wait`."""
-
-    until: float
-    seen: float
-    retry_at: float = 0.0
-
-    def excuse(self, now: float) -> None:
-        """Do not count the time since it was last seen."""
-        self.until += now - self.seen
-        self.seen = now
-
-
 class Worker:
     """Works for the actions of one organisation, and for what those started that it has no more. Use it from one thread.
 
@@ -79,7 +69,9 @@ class Worker:
         reach: The organisation's way to TheEye.
         together: The rate of all actions.
         clocks: The clocks to use.
+        moments: When things happened.
         timing: How patient a start is.
+        leaves: Whether to leave what is due for later: asked between two steps.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
@@ -94,13 +86,15 @@ class Worker:
         reach: Reach,
         together: Rate,
         clocks: Clocks,
+        moments: Moments,
         timing: Timing,
+        leaves: Callable[[], bool],
     ) -> None:
         self._plans = plans
         self._organization = organization
         self._book = book
         self._store = store
-        self._guarded = GuardedStore(store, book)
+        self._guarded = GuardedStore(store, book, self._may_begin, moments)
         self._starts = starts
         self._endings = Endings(plans, book, store, starts, clocks)
         self._connect = connect
@@ -108,7 +102,10 @@ class Worker:
         self._together = together
         self._clocks = clocks
         self._timing = timing
-        self._patience: dict[str, _Patience] = {}
+        self._leaves = leaves
+        self._patience = Patience(book, moments, clocks)
+        self._retry_at: dict[str, float] = {}
+        self._cancelling: dict[str, Cancelling] = {}
         self._follow_at = 0.0
 
     def work(self) -> None:
@@ -120,6 +117,8 @@ class Worker:
         with self._book.lock:
             orders = [one for one in self._book.all(Order).values() if one.organization == self._organization]
         for order in sorted(orders, key=self._queued_at):
+            if self._leaves():
+                return
             self._step(order)
         self._follow(orders)
         for order in orders:
@@ -127,7 +126,7 @@ class Worker:
             if row is not None and row.phase not in {Phase.DECIDED, Phase.SENDING}:
                 self._endings.write_down(order, row)
                 if row.phase.over:
-                    self._patience.pop(order.id, None)
+                    self._forget(order)
 
     def _plan_of(self, order: Order) -> ActionPlan | None:
         """Return the action of an order, if the organisation still has it."""
@@ -151,38 +150,30 @@ class Worker:
             else:
                 self._wait_or_begin(plan, order, row)
         elif row.phase is Phase.SENDING:
-            if plan is not None:
-                self._patience_of(order, plan).excuse(self._clocks.monotonic())
-            self._starter(self._reach).advance(row)
-        elif row.phase is Phase.STARTED and self._clocks.wall() - row.sent_at >= row.timeout:
+            if self._starter(self._reach).advance(row).phase is Phase.DECIDED:
+                self._patience.excuse(order, self._starts.age(row))
+        elif row.phase is Phase.STARTED and self._starts.age(row) >= row.timeout:
             self._stop(order, row)
 
     def _wait_or_begin(self, plan: ActionPlan, order: Order, row: Row | None) -> None:
-        now = self._clocks.monotonic()
         with self._book.lock:
             if not is_current(self._book, order):
                 self._drop(order, row)
                 return
-            patience = self._patience_of(order, plan)
-            if self._is_behind(order, row):
-                patience.excuse(now)
-            patience.seen = now
-            if now >= patience.until:
+            if self._patience.is_over(order, plan.limits.max_wait, behind=self._is_behind(order, row)):
                 self._drop(order, row, Decision.EXPIRED, f"it waited for {plan.limits.max_wait:.0f} s")
                 return
-            account = self._book.account(plan.name)
-            sent = self._starts.sent(self._plans)
-        if not plan.live or account.suspended or now < patience.retry_at:
-            return
-        wait = wait_for(plan.name, order.alert, plan.limits, together=self._together, sent=sent, now=now)
-        if wait is None:
-            self._begin(plan, order, row)
+            if self._clocks.monotonic() < self._retry_at.get(order.id, 0.0) or not self._may_begin(order):
+                return
+        self._begin(plan, order, row)
 
-    def _patience_of(self, order: Order, plan: ActionPlan) -> _Patience:
-        if order.id not in self._patience:
-            since = self._starts.when(f"{order.id} waits", self._queued_at(order))
-            self._patience[order.id] = _Patience(since + plan.limits.max_wait, self._clocks.monotonic())
-        return self._patience[order.id]
+    def _may_begin(self, order: Order) -> bool:
+        """Whether the action starts something, and the limits leave room; hold the lock of the book."""
+        plan = self._plan_of(order)
+        if plan is None or not plan.live or self._book.account(plan.name).suspended or self._leaves():
+            return False
+        sent, now = self._starts.sent(self._plans), self._clocks.monotonic()
+        return wait_for(plan.name, order.alert, plan.limits, together=self._together, sent=sent, now=now) is None
 
     def _is_behind(self, order: Order, row: Row | None) -> bool:
         """Whether it waits for a start whose fate is unknown, of the same task or action."""
@@ -202,7 +193,7 @@ class Worker:
             self._drop(order, row, Decision.NO_TARGET, str(error))
             return
         except UpstreamError:
-            self._patience[order.id].retry_at = self._clocks.monotonic() + self._timing.retry
+            self._retry_at[order.id] = self._clocks.monotonic() + self._timing.retry
             return
         try:
             arguments = fitted(found, order.arguments)
@@ -223,31 +214,39 @@ class Worker:
         self._starter(way.upstream).advance(now_due)
 
     def _starter(self, upstream: Upstream) -> Starter:
-        return Starter(upstream, self._guarded, self._clocks.wall, self._timing)
+        return Starter(upstream, self._guarded, self._clocks.wall, self._timing, self._leaves)
 
     def _drop(self, order: Order, row: Row | None, decision: Decision | None = None, why: str = "") -> None:
         self._endings.drop(order, row, decision, why)
-        self._patience.pop(order.id, None)
+        self._forget(order)
+
+    def _forget(self, order: Order) -> None:
+        self._patience.forget(order.id)
+        self._retry_at.pop(order.id, None)
+        self._cancelling.pop(order.id, None)
 
     def _follow(self, orders: Iterable[Order]) -> None:
-        now, wall = self._clocks.monotonic(), self._clocks.wall()
+        now = self._clocks.monotonic()
         rows = (self.row_of(order) for order in orders)
         running = [row for row in rows if row is not None and row.phase is Phase.STARTED]
-        young = any(wall - row.sent_at < _FOLLOW_SOON for row in running)
+        young = any(self._starts.age(row) < _FOLLOW_SOON for row in running)
         if running and (young or now >= self._follow_at):
             self._follow_at = now + _FOLLOW_LATER
             self._starter(self._reach).follow(running)
 
     def _stop(self, order: Order, row: Row) -> None:
+        """Cancel a run, again and again until TheEye takes that."""
         wall = self._clocks.wall()
         if order.cancelled_at is None:
             with self._book.draft() as draft:
                 current = draft.get(Order, order.id) or order
                 draft.put(order.id, replace(current, cancelled_at=wall))
-            try:
-                self._reach.cancel(row.job_id)
-            except UpstreamError as error:
-                self._guarded.save(replace(row, why=error.detail))
-        elif wall - order.cancelled_at >= _CANCEL_SECONDS:
-            why = "it goes on although it was cancelled"
+        if order.id not in self._cancelling:
+            cancel = partial(self._reach.cancel, row.job_id)
+            self._cancelling[order.id] = Cancelling(cancel, self._clocks.monotonic, _CANCEL_FOR)
+        cancelling = self._cancelling[order.id]
+        cancelling.work()
+        if why := cancelling.failed:
             self._guarded.save(replace(row, phase=Phase.ENDED, outcome=Outcome.TIMEOUT, ended_at=wall, why=why))
+        elif row.why != cancelling.trouble:
+            self._guarded.save(replace(row, why=cancelling.trouble))

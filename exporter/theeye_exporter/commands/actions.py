@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from theeye_exporter import config
 from theeye_exporter.actions.checking import check
-from theeye_exporter.actions.loading import load
+from theeye_exporter.actions.loading import load, state_file
 from theeye_exporter.actions.page import actions_page
 from theeye_exporter.actions.process import ActionsProcess
 from theeye_exporter.actions.settings import ActionsSettings
@@ -37,11 +37,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
+        metavar="check|test|history",
         choices=("check", "test", "history"),
-        help="check: check the configuration, and look for everything that it names; test: say what would be decided about "
-        "the alerts in FILE; history: show the last runs and decisions in the state file; nothing is started",
+        help="without it, start runs until SIGTERM. None of these starts anything: check reads the configuration, and looks in "
+        "TheEye for all that it names; test says what would be decided about the alerts in FILE; history shows the last runs and "
+        "decisions in the state file",
     )
-    parser.add_argument("file", nargs="?", metavar="FILE", help="what Alertmanager posts, for test")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="for test: a file with what Alertmanager posts (JSON)")
     config.add_flags(parser, ActionsSettings)
     config.add_variables(parser)
 
@@ -56,6 +58,8 @@ def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> i
         CommandError: The process cannot listen on an address, or use its state file, or would let anybody start runs.
         ConfigError: The configuration is wrong.
     """
+    if flags.what == "history":
+        return _history(state_file(flags, environ), out)
     settings = load(flags, environ)
     level = settings.log.level if flags.what is None else "error"
     configure_logging(level, settings.log.format, config.secrets_in(settings))
@@ -65,17 +69,15 @@ def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> i
         if flags.file is None:
             raise CommandError("test needs the name of a file with what Alertmanager posts")
         return try_payload(settings, Path(flags.file), out)
-    if flags.what == "history":
-        return _history(settings, out)
     first = [settings]
     return _serve(lambda: first.pop() if first else load(flags, environ))
 
 
-def _history(settings: ActionsSettings, out: TextIO) -> int:
-    if settings.state.file is None:
-        raise CommandError("history needs --state.file")
+def _history(path: Path | None, out: TextIO) -> int:
+    if path is None:
+        raise CommandError("history needs --state.file, or the --config.file that names it")
     try:
-        return history(settings.state.file, out)
+        return history(path, out)
     except LedgerError as error:
         raise CommandError(str(error)) from None
 

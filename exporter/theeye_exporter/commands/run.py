@@ -1,6 +1,7 @@
 """Starts one task or workflow and follows it to its end; `theeye-exporter run`."""
 
 import argparse
+import shlex
 import sys
 import threading
 from collections.abc import Mapping
@@ -32,7 +33,10 @@ PAUSES: Final = (1.0, 10.0)
 """Seconds between two looks at a run, for the first half minute and later."""
 
 _NO_TOKEN: Final = "none"  # noqa: S105 - stands for a missing one
-_ADVICE: Final = "the command needs the token of a user of level user, with whom the task is shared"
+_ADVICE: Final = {
+    Reason.UNAUTHORIZED: "the token is wrong or expired, or its user is disabled",
+    Reason.FORBIDDEN: "the command needs the token of a user of level user, with whom the task is shared",
+}
 _END_SECONDS: Final = 90.0
 _MAX_BYTES: Final = 256 * 2**20
 
@@ -97,10 +101,8 @@ def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> i
     can_look = organization.token is None or organization.token.get_secret_value() != _NO_TOKEN
     if flags.attach is not None and not is_object_id(flags.attach):
         raise CommandError("--attach: expected the id of a job: 24 hexadecimal digits")
-    if not can_look and (flags.wait or not is_object_id(flags.task)):
-        raise CommandError(
-            "without a token, a secret key can only start a run by its id, and not follow it: add --no-wait"
-        )
+    if not can_look:
+        _check_without_token(flags)
     interrupted = threading.Event()
     signals.at_end(lambda _: interrupted.set(), _END_SECONDS)
     wishes = Wishes(
@@ -119,7 +121,7 @@ def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> i
     finally:
         progress.end()
         client.close()
-    print(report.json() if flags.format == "json" else report.text(), file=out, flush=True)
+    print(report.json() if flags.format == "json" else report.text(_again(flags)), file=out, flush=True)
     return int(report.exit)
 
 
@@ -138,12 +140,29 @@ def _report(
     except TargetError as error:
         raise CommandError(str(error)) from None
     except UpstreamError as error:
-        advice = _ADVICE if error.reason in {Reason.UNAUTHORIZED, Reason.FORBIDDEN} else error.reason.advice
-        words = f"Nothing was started: {error.detail}; {advice}."
+        words = f"Nothing was started: {error.detail}; {_ADVICE.get(error.reason, error.reason.advice)}."
         return RunReport(exit=Exit.REFUSED, message=words)
     if found.note:
         progress.say(f"note: {found.note}")
     return following.start(found, arguments, upstream)
+
+
+def _check_without_token(flags: argparse.Namespace) -> None:
+    kind = "workflow" if flags.workflow else "task"
+    if flags.attach is not None:
+        raise CommandError("without a token, no run can be followed")
+    if not is_object_id(flags.task):
+        raise CommandError(
+            f"without a token, the {kind} cannot be looked up by its name: give its id, 24 hexadecimal digits"
+        )
+    if flags.wait:
+        raise CommandError("without a token, the run can be started, but not followed: add --no-wait")
+
+
+def _again(flags: argparse.Namespace) -> str:
+    """Return the command that follows a run of the same organisation."""
+    own = (("--config.file", flags.config_file), ("--organization", flags.organization))
+    return shlex.join(["theeye-exporter", "run", *(f"{flag}={value}" for flag, value in own if value is not None)])
 
 
 def _duration(text: str) -> float:

@@ -15,6 +15,9 @@ __all__ = ["Section", "check_document", "section_of"]
 
 T = TypeVar("T", bound="Section")
 
+_OF_ACTIONS = {("actions",), ("canaries",)}
+_ELSEWHERE = 'a file with this key is for "theeye-exporter actions"; check it with "theeye-exporter actions check"'
+
 
 class Section(BaseModel):
     """A part of a file; unknown keys are mistakes."""
@@ -63,7 +66,10 @@ def _explain(fault: ErrorDetails, schema: type[Section]) -> InvalidValueError:
         return own
     location = fault["loc"]
     if fault["type"] == "extra_forbidden":
-        return _unknown_key(str(location[-1]), _keys(location[:-1], schema))
+        key, valid = str(location[-1]), _keys(location[:-1], schema)
+        if location in _OF_ACTIONS:
+            return InvalidValueError("unknown key", _ELSEWHERE)
+        return _unknown_key(key, valid)
     if fault["type"] == "model_type":
         keys = ", ".join(_keys(location, schema))
         return InvalidValueError(f"expected keys ({keys}), got {shown(fault['input'])}")

@@ -239,8 +239,14 @@ class StartingClient(TheEyeClient):
         return self._create(path, arguments, secret, token_mark)
 
     def cancel(self, job_id: str) -> None:
-        """Ask TheEye to cancel a job; whether it did shows only in the job."""
-        self._send("PUT", f"{self._path}/job/{quote(job_id, safe='')}/cancel", {}, None)
+        """Ask TheEye to cancel a job; whether it did shows only in the job.
+
+        Raises:
+            UpstreamError: TheEye did not take the request; it may be repeated.
+        """
+        answer = self._send("PUT", f"{self._path}/job/{quote(job_id, safe='')}/cancel", {}, None)
+        if answer.status >= requests.codes.multiple_choices:
+            raise UpstreamError(Reason.REJECTED, _told(answer))
 
     def _create(
         self, path: str, arguments: Sequence[Mapping[str, Any]], secret: str | None, token_mark: str
@@ -315,8 +321,7 @@ def _read(response: requests.Response) -> bytes:
 
 def _judged(answer: _Answer) -> Creation:
     """Return what an answer says; a failure that passes must not look like a refusal, nor the other way round."""
-    status, said = answer.status, _said(answer)
-    told = f"TheEye answered {status}" + (f": {said}" if said else "")
+    status, told = answer.status, _told(answer)
     if status == requests.codes.ok:
         try:
             job = _job.decode(answer.body)
@@ -325,13 +330,18 @@ def _judged(answer: _Answer) -> Creation:
         if is_id(job.id):
             return Creation(Fate.CREATED, job)
         return Creation(Fate.UNKNOWN, why="TheEye answered 200 without a job")
-    if status == requests.codes.bad_request and said.startswith(_PASSING):
+    if status == requests.codes.bad_request and _said(answer).startswith(_PASSING):
         return Creation(Fate.NOTHING, why=f"{told}: TheEye could not look up the token's user")
     if requests.codes.multiple_choices <= status < requests.codes.internal_server_error and (
         status not in _MAYBE_APPLIED
     ):
         return Creation(Fate.REFUSED, why=told)
     return Creation(Fate.UNKNOWN, why=told)
+
+
+def _told(answer: _Answer) -> str:
+    said = _said(answer)
+    return f"TheEye answered {answer.status}" + (f": {said}" if said else "")
 
 
 def _said(answer: _Answer) -> str:
