@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from actions.alerting import FREE, PLAN, World
 from actions.model import US
+from theeye_exporter.actions.alert_view import views_of
 from theeye_exporter.actions.canary import Canary
 from theeye_exporter.actions.canary_state import CanaryPlan
 from theeye_exporter.actions.limits import Rate
@@ -249,6 +250,11 @@ def test_an_action_that_comes_back_begins_again(world: World) -> None:
 
 def test_an_action_of_a_new_state_file_says_that_old_alerts_are_stale(world: World) -> None:
     assert world.fire("web-01", world.runs.book.born) == "stale"
+
+
+def test_without_an_action_the_page_has_no_table_of_actions(world: World) -> None:
+    remove(world)
+    assert views_of(world.runs, world.model.now) == []
 
 
 # Canaries beside actions.
