@@ -32,6 +32,20 @@ def test_its_tests_read_what_they_are_given(attack: Attack) -> None:
         assert f"def {name}" in text
 
 
+def test_ci_and_the_documentation_name_the_tools_of_all_attacks() -> None:
+    tests = [ROOT / test.partition("::")[0] for attack in ATTACKS for test in attack.tests]
+    texts = [path.read_text(encoding="utf-8") for path in tests]
+    helpers = {name for text in texts for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)}
+    texts += [path.read_text(encoding="utf-8") for name in helpers if (path := ROOT / f"tests/{name}.py").exists()]
+    needed = {tool for text in texts for tool in re.findall(r'require_tool\("([\w-]+)"\)', text)}
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    (installed,) = re.findall(r"\.ci/run --tools-only (.*\bfaketime\b.*)", workflow)
+
+    assert needed - {"taskset"} <= set(installed.split())  # that is everywhere
+    documentation = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    assert all(f"`{tool}`" in documentation for tool in needed)
+
+
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_a_tenth_is_a_tenth_and_the_least_is_something(attack: Attack) -> None:
     assert attack.count(0.1) == attack.full / 10
