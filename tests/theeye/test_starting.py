@@ -12,6 +12,7 @@ import pytest
 
 from demo.conftest import Clock
 from theeye.starting_clients import starting_client
+from theeye_exporter.actions.rows import Before, Phase, Row, Target, Timing, answered, begun
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
 from theeye_exporter.demo.tasks import Task
 from theeye_exporter.theeye.errors import UpstreamError
@@ -212,6 +213,35 @@ def test_no_part_of_a_secret_is_repeated_where_an_answer_is_cut(by: str, before:
     assert creation.fate is Fate.REFUSED
     assert "012" not in creation.why
     assert len(creation.why) < 350
+
+
+def test_a_secret_is_not_repeated_in_why_a_job_was_not_built() -> None:
+    secret = "0123456789/abcdef" * 4
+    job = {
+        "id": "f" * 24,
+        "lifecycle": "terminated",
+        "state": "error",
+        "result": {"log": f"{'x' * 290}{secret}{'y' * 1000}"},
+    }
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with closing(connection):
+            connection.recv(65_536)
+            said = json.dumps(job).encode()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        client = starting_client(f"http://127.0.0.1:{listener.getsockname()[1]}", "t")
+        creation = client.start_task("f" * 24, [], secret)
+        thread.join()
+    row = begun(Row(id="r", target=Target("task", "t", "t")), Before(None, None, 5), "", 0.0)
+    row = answered(row, creation, 1.0, Timing(), can_look=True)
+    assert row.phase is Phase.REFUSED
+    assert "012" not in row.why
+    assert len(row.why) < 350
 
 
 def test_tasks_and_workflows_by_id_and_name(theeye: SimulatedTheEye, client: StartingClient) -> None:
