@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from contexts import every_collector
 from e2e_prometheus import answers
+from past_actions import scrape_of_actions
 from past_canaries import TARGET, scrape_of_canaries
 from polls import poll
 from processes import eventually, free_port, running
@@ -118,7 +119,8 @@ def live_through(
                 for target in targets:
                     blocks.write(scrape, target, now)
                     blocks.write(own, target, now)
-                blocks.write(scrape_of_canaries(theeye.settings.organization, past.start, now), TARGET, now)
+                for scrape_of in (scrape_of_canaries, scrape_of_actions):
+                    blocks.write(scrape_of(theeye.settings.organization, past.start, now), TARGET, now)
         past.truth = theeye.world.truth
         for monitor in theeye.world.monitors.values():
             past.states[monitor.state, monitor.severity] += monitor.enable

@@ -15,7 +15,7 @@ from theeye_dashboards.variables import DATA_SOURCE, link_to
 
 __all__ = ["ANNOTATED", "alert_table", "annotations"]
 
-ANNOTATED: Final = "{{alertname}} {{organization}} {{hostname}} {{instance}}"
+ANNOTATED: Final = "{{alertname}} {{organization}} {{action}} {{hostname}} {{instance}}"
 """The text of an annotation, with labels of its series."""
 
 _OURS: Final = 'alertname=~"TheEye.+", severity!="none", organization=~"$organization|"'
@@ -51,8 +51,12 @@ def alert_table() -> table.Panel:
 
 
 def annotations() -> list[dashboard.AnnotationQuery]:
-    """Return what graphs mark: critical alerts, and starts of the exporter."""
+    """Return what graphs mark: critical alerts, starts of the exporter, and runs that alerts started."""
     started = f"changes({Scope.target('process_start_time_seconds')}[$__rate_interval]) > 0"
+    # Actions are scraped from a process of their own, which the variables of most pages do not choose.
+    acted = (
+        'increase(theeye_action_decisions_total{decision="started", organization=~"$organization"}[$__rate_interval])'
+    )
     known = f"and on (job, instance) {Scope.target('theeye_exporter_build_info')}"
     return [
         _annotation(
@@ -61,6 +65,7 @@ def annotations() -> list[dashboard.AnnotationQuery]:
             f'max by (alertname, organization, hostname) ({_FIRING[:-1]}, severity="critical"}})',
         ),
         _annotation("Starts of the exporter", "blue", f"{started} {known}"),
+        _annotation("Runs that alerts started", "purple", f"sum by (organization, action) ({acted}) > 0"),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from theeye_dashboards.actions import actions
 from theeye_dashboards.alerts import ANNOTATED
 from theeye_dashboards.canaries import canaries
 from theeye_dashboards.exporter import exporter
@@ -25,6 +26,7 @@ DASHBOARDS: Final[dict[str, Callable[[], dashboard.Dashboard]]] = {
     "task.json": task_page,
     "indicators.json": indicators,
     "canaries.json": canaries,
+    "actions.json": actions,
     "exporter.json": exporter,
 }
 """By the name of the file."""

@@ -13,7 +13,18 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-__all__ = ["DATA_SOURCE", "TAG", "THEEYE", "canary", "common_variables", "hostname", "link_to", "page_links", "task"]
+__all__ = [
+    "DATA_SOURCE",
+    "TAG",
+    "THEEYE",
+    "action",
+    "canary",
+    "common_variables",
+    "hostname",
+    "link_to",
+    "page_links",
+    "task",
+]
 
 TAG: Final = "theeye"
 THEEYE: Final = "${theeye:raw}"
@@ -99,8 +110,17 @@ def hostname(metric: str) -> dashboard.QueryVariable:
 
 def canary() -> dashboard.QueryVariable:
     """Return the variable for canaries."""
-    known = 'theeye_canary_interval_seconds{job=~"$job", instance=~"$instance", organization=~"$organization"}'
-    variable = _query("canary", "Canary", f"label_values({known}, canary)", "Canary, by its name.")
+    return _name("canary", "Canary", "theeye_canary_interval_seconds")
+
+
+def action() -> dashboard.QueryVariable:
+    """Return the variable for actions."""
+    return _name("action", "Action", "theeye_action_info")
+
+
+def _name(label: str, title: str, metric: str) -> dashboard.QueryVariable:
+    known = f'{metric}{{job=~"$job", instance=~"$instance", organization=~"$organization"}}'
+    variable = _query(label, title, f"label_values({known}, {label})", f"{title}, by its name.")
     return _with_all(variable.regex(_QUOTABLE), ".*")
 
 

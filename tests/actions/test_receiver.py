@@ -62,7 +62,7 @@ def test_our_own_errors_are_answered_logged_and_counted(tmp_path: Path) -> None:
     assert [entry["event"] for entry in logs] == ["request failed with an internal error"]
     assert answer(receiver, {"version": "4", "alerts": []}, "other").status_code == 404
     samples = Samples()
-    add_samples(samples, world.runs, receiver.answers)
+    add_samples(samples, world.runs, receiver.answers, world.model.now)
     counted = {labels: value for labels, value in samples[REQUESTS] if value}
     assert list(counted.values()) == [1.0]
     assert 'code="500"' in next(iter(counted))

@@ -72,6 +72,7 @@ def _grows(per_second: float, broken: float) -> Value:
 
 ORG: Final = 'organization="acme"'
 CANARY: Final = f'{ORG},canary="c",task_id="t"'
+ACTION: Final = f'{ORG},action="a"'
 MONITOR: Final = f'{ORG},monitor_id="m",monitor="shop",hostname="web-01"'
 TASK: Final = f'{ORG},task_id="t",task="import",hostname="web-01"'
 HOST: Final = f'{ORG},monitor_id="m",hostname="web-01"'
@@ -133,6 +134,11 @@ def _canary(success: Value, last_run: Value, last_success: Value) -> tuple[Serie
         *_TARGET,
         *(Series(f"theeye_canary_{name}", CANARY, value, everywhere=False) for name, value in values.items()),
     )
+
+
+def _action(*series: tuple[str, str, Value]) -> tuple[Series, ...]:
+    """An action; its counters are in the state file."""
+    return (*_TARGET, *(Series(f"theeye_action_{name}", f"{ACTION}{labels}", value) for name, labels, value in series))
 
 
 def _storm(broken_for: int) -> list[Scenario]:
@@ -413,6 +419,62 @@ SCENARIOS: Final[list[Scenario]] = [
         (*_TARGET, Series("theeye_canary_last_turnaround_seconds", CANARY, _while(10, 90), everywhere=False)),
         fires_within=30,
         quiet_within=45,
+    ),
+    Scenario(
+        "TheEyeActionFailing",
+        _action(
+            ("runs_total", ',outcome="failure"', _grows(0, 1 / (5 * MINUTE))),
+            ("last_outcome", ',outcome="failure"', _while(0, 1)),
+            ("last_outcome", ',outcome="success"', _while(1, 0)),
+        ),
+        fires_within=14,
+    ),
+    Scenario("TheEyeActionSuspended", _action(("suspended", "", _while(0, 1))), fires_within=4),
+    Scenario(
+        "TheEyeActionFateUnknown",
+        _action(("runs_total", ',outcome="lost"', lambda t, _: float(t >= HOUR))),
+        fires_within=6,
+        broken_for=30,
+        quiet_within=60,
+    ),
+    Scenario(
+        "TheEyeActionStuck",
+        _action(
+            ("oldest_open_run_timestamp_seconds", "", lambda t, since: t - since if since >= 0 else None),
+            ("open_run_limit_seconds", "", _while(900, 900)),
+        ),
+        fires_within=40,
+    ),
+    Scenario("TheEyeActionIneffective", _action(("unhelped_alerts", "", _while(0, 1))), fires_within=20),
+    Scenario(
+        "TheEyeActionAlertsTruncated",
+        _action(("truncated_alerts_total", "", _grows(0, 1 / MINUTE))),
+        fires_within=6,
+        quiet_within=80,
+    ),
+    Scenario(
+        "TheEyeActionReceiverDown",
+        (
+            *_TARGET,
+            Series("theeye_action_info", ACTION, _while(1, 1)),
+            Series("up", "", _while(1, 0), everywhere=False),
+        ),
+        fires_within=10,
+        survives_restart=False,
+    ),
+    Scenario(
+        "TheEyeActionReceiverFailing",
+        (
+            *_TARGET,
+            Series(
+                "theeye_action_requests_total",
+                f'{ACTION},code="503"',
+                _grows(0, 1 / MINUTE),
+                counts_from_start=True,
+            ),
+        ),
+        fires_within=10,
+        quiet_within=25,
     ),
     *_storm(60),
 ]

@@ -67,7 +67,7 @@ def test_inhibition_uses_only_existing_alerts_and_labels(rule: dict[str, Any]) -
         for match in named:
             pattern = match[2] if match[1] else re.escape(match[2])
             assert [name for name in ALERTS if re.fullmatch(pattern, name)], f"no alert is called {match[2]}"
-    assert set(rule.get("equal", ())) <= {"organization", "hostname", "workflow_id", "device", "job"}
+    assert set(rule.get("equal", ())) <= {"organization", "hostname", "workflow_id", "device", "job", "action"}
 
 
 def test_only_exporters_mute_across_organisations() -> None:

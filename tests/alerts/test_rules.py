@@ -114,7 +114,10 @@ def test_a_scrape_that_fails_changes_nothing(rule: Rule) -> None:
     assert not {"15s", "30s", "1m", "2m"} & set(ranges)
 
 
-ABOUT: Final = {"organization", "hostname", "monitor", "task", "workflow", "device", "resource", "collector", "reason"}
+ABOUT: Final = {
+    *("organization", "hostname", "monitor", "task", "workflow", "device", "resource", "collector", "reason"),
+    *("canary", "action"),
+}
 
 
 @pytest.mark.parametrize("rule", [rule for rule in ALERTS if "monitor:" in rule.content["expr"]], ids=str)

@@ -8,6 +8,7 @@ import pytest
 
 from dashboards import DASHBOARDS, Expression, expressions, panels
 from history import Past, live_through, prometheus_of
+from past_actions import LIVE
 from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
 from theeye_preview.data import Prometheus, lines_of, table_of
@@ -23,6 +24,7 @@ EVERY = expressions()
 
 # What has no answer when all is well, or where the simulated TheEye has nothing of the kind.
 OFTEN_EMPTY = {
+    "actions": {"Alerts that started nothing, per hour A", "Not helped, by action A"},
     "exporter": {
         "Failed polls per minute, by reason A",
         "Left out per minute A",
@@ -221,9 +223,9 @@ def test_an_outage_is_seen_and_ends(tmp_path: Any) -> None:
         assert value(after, "exporter", "Failing collectors") == 0
 
 
-def shown(setup: Setup, name: str, panel: JSON) -> str:
+def shown(setup: Setup, name: str, panel: JSON, **values: Sequence[str]) -> str:
     """Return all text in a panel."""
-    chosen = Chosen(setup.time, {"task": ["0" * 24]} if name == "task" else {})
+    chosen = Chosen(setup.time, {"task": ["0" * 24]} if name == "task" else values)
     empty = panel["fieldConfig"]["defaults"].get("noValue", "")
     if panel["type"] == "table":
         rows = table_of(setup.prometheus, DASHBOARDS[name], panel, chosen).rows
@@ -279,6 +281,21 @@ def test_a_disk_that_several_monitors_watch_is_one_disk(tmp_path: Any) -> None:
         found = "group by (hostname, device) (theeye_host_disk_usage_ratio > 0.9)"
         disks = len(full.prometheus.ask("query", query=found, time=full.time.end)["result"])
         assert value(full, "hosts", "Disks above the limit") == disks
+
+
+def test_actions_are_shown_by_what_became_of_alerts_and_runs(setup: Setup) -> None:
+    assert value(setup, "actions", "Runs started") == pytest.approx(6, abs=1)
+    assert value(setup, "actions", "Success rate") == pytest.approx(5 / 6, abs=0.02)
+    assert value(setup, "actions", "Resolved after a run") == pytest.approx(0.5, abs=0.02)
+    assert value(setup, "actions", "Resolved after a run", action=[LIVE]) == pytest.approx(1)
+    assert value(setup, "actions", "Not helped") == 0
+    assert value(setup, "actions", "Mode, by action") == 1  # one is live, the other one a dry run
+    (panel,) = (panel for panel in panels(DASHBOARDS["actions"]) if panel["title"] == "Not helped")
+    assert (
+        shown(setup, "actions", panel, action=["clean disk"])
+        == "No run succeeded in this time range, or there is no data"
+    )
+    assert "No action is suspended" in shown(setup, "actions", panels(DASHBOARDS["actions"])[0])
 
 
 def test_canaries_are_shown_by_result_outcome_and_phase(setup: Setup) -> None:

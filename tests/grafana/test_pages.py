@@ -47,11 +47,15 @@ def test_a_banner_has_the_age_of_the_data(name: str) -> None:
 
 
 @every_dashboard
-def test_graphs_mark_critical_alerts_and_starts_of_the_exporter(name: str) -> None:
-    alerts, starts = DASHBOARDS[name]["annotations"]["list"]
+def test_graphs_mark_critical_alerts_starts_of_the_exporter_and_runs_of_actions(name: str) -> None:
+    alerts, starts, runs = DASHBOARDS[name]["annotations"]["list"]
     assert 'severity="critical"' in alerts["expr"]
     assert "process_start_time_seconds" in starts["expr"]
-    for annotation in (alerts, starts):
+    # It is another process than the exporter: what chooses that would leave the runs out.
+    assert 'decision="started"' in runs["expr"]
+    assert "$job" not in runs["expr"]
+    assert 'organization=~"$organization"' in runs["expr"]
+    for annotation in (alerts, starts, runs):
         assert annotation["datasource"]["uid"] == "${datasource}"
         assert annotation["titleFormat"] == annotation["name"]
 

@@ -15,7 +15,8 @@ from theeye_exporter.collectors.registry import CATALOGUE
 
 JSON = dict[str, Any]
 
-UIDS = {name: f"theeye-{name}" for name in ("overview", "hosts", "jobs", "task", "indicators", "canaries", "exporter")}
+PAGES = ("overview", "hosts", "jobs", "task", "indicators", "canaries", "actions", "exporter")
+UIDS = {name: f"theeye-{name}" for name in PAGES}
 EVERY = expressions()
 OF_PANELS = [expression for expression in EVERY if expression.panel is not None]
 EVERY_PANEL = [

@@ -154,7 +154,7 @@ class AlertActions:
     def add_samples(self, samples: Samples) -> None:
         """Add the samples of all actions."""
         if self._runs is not None:
-            add_samples(samples, self._runs, self._receiver.answers)
+            add_samples(samples, self._runs, self._receiver.answers, self._clocks.wall())
 
     def views(self) -> Sequence[View]:
         """Return the tables of the actions."""

@@ -59,6 +59,13 @@ OLDEST: Final = ALERT_FAMILIES.gauge(
     "Unix time of the decision for the oldest open run; absent without one.",
     unit="seconds",
 )
+OPEN_LIMIT: Final = ALERT_FAMILIES.gauge(
+    "theeye_action_open_run_limit_seconds",
+    _ACTION,
+    "How long a run may be open at most, from the configuration: max_wait and timeout together. Looking for a lost "
+    "answer takes more.",
+    unit="seconds",
+)
 RECOVERED: Final = ALERT_FAMILIES.counter(
     "theeye_action_recovered_runs_total", _ACTION, "Runs that were found after TheEye's answer was lost."
 )
@@ -100,8 +107,13 @@ EPISODES: Final = ALERT_FAMILIES.counter(
 OPEN_EPISODES: Final = ALERT_FAMILIES.gauge(
     "theeye_action_open_episodes", _ACTION, "Alerts that fire, as far as the action has heard."
 )
+UNHELPED: Final = ALERT_FAMILIES.gauge(
+    "theeye_action_unhelped_alerts",
+    _ACTION,
+    "Alerts that still fire 15 minutes after their run succeeded, and were heard of in the last hour.",
+)
 
-ALERT_SERIES: Final = "86 for each action. `theeye-exporter actions` shows them."
+ALERT_SERIES: Final = "88 for each action. `theeye-exporter actions` shows them."
 
 ALERT_QUERIES: Final = (
     Query(

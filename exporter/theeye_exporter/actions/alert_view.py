@@ -7,6 +7,7 @@ from typing import Final
 
 from theeye_exporter.actions import alert_families as families
 from theeye_exporter.actions.alert_runs import AlertRuns
+from theeye_exporter.actions.deciding import alert_key
 from theeye_exporter.actions.parts import Line, LineState, View
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.receiver import CODES
@@ -34,6 +35,8 @@ _RUNS: Final = ("Action", "Alert", "Job", "Reason")
 _DECISIONS: Final = ("Action", "Alert", "Reason")
 _NONE: Final = "\N{EN DASH}"
 _SHOWN: Final = 20
+_HELPS_WITHIN: Final = 900.0
+_HEARD_WITHIN: Final = 3600.0
 _PHASES: Final = {Phase.DECIDED: "deciding", Phase.SENDING: "sending"}
 
 
@@ -44,12 +47,13 @@ class _Now:
     phases: Counter[str] = field(default_factory=Counter)
     oldest: float | None = None
     episodes: int = 0
+    unhelped: int = 0
 
 
-def add_samples(samples: Samples, runs: AlertRuns, answers: Mapping[tuple[str, int], int]) -> None:
+def add_samples(samples: Samples, runs: AlertRuns, answers: Mapping[tuple[str, int], int], wall: float) -> None:
     """Add the samples of all actions; what is not known has none."""
     with runs.book.lock:
-        now = _now(runs)
+        now = _now(runs, wall)
         for plan in runs.plans.values():
             _add(samples, plan, runs.book.account(plan.name), now[plan.name])
             for code in CODES:
@@ -79,6 +83,7 @@ def _add(samples: Samples, plan: ActionPlan, account: Account, now: _Now) -> Non
     for phase in families.PHASES:
         add(families.OPEN_RUNS, now.phases[phase], phase)
     add(families.OLDEST, now.oldest)
+    add(families.OPEN_LIMIT, plan.limits.max_wait + plan.timeout)
     add(families.RECOVERED, account.recovered)
     histogram(families.TO_START, account.to_start)
     histogram(families.TURNAROUND, account.turnaround)
@@ -92,9 +97,10 @@ def _add(samples: Samples, plan: ActionPlan, account: Account, now: _Now) -> Non
     for result in families.RESULTS:
         add(families.EPISODES, account.episodes.get(result, 0), result)
     add(families.OPEN_EPISODES, now.episodes)
+    add(families.UNHELPED, now.unhelped)
 
 
-def _now(runs: AlertRuns) -> defaultdict[str, _Now]:
+def _now(runs: AlertRuns, wall: float) -> defaultdict[str, _Now]:
     found: defaultdict[str, _Now] = defaultdict(_Now)
     for order in runs.book.all(Order).values():
         one, row = found[order.action], runs.row_of(order)
@@ -102,13 +108,19 @@ def _now(runs: AlertRuns) -> defaultdict[str, _Now]:
         one.oldest = order.decided_at if one.oldest is None else min(one.oldest, order.decided_at)
     for key, episode in runs.book.all(KnownEpisode).items():
         found[key.rpartition("/")[0]].episodes += episode.end is None
+    for run in runs.book.all(PastRun).values():
+        if run.outcome != Outcome.SUCCESS or run.ended_at > wall - _HELPS_WITHIN:
+            continue
+        known = runs.book.get(KnownEpisode, alert_key(run.action, run.alert))
+        if known is not None and known.end is None and known.start == run.episode:
+            found[run.action].unhelped += known.heard_at >= wall - _HEARD_WITHIN
     return found
 
 
 def views_of(runs: AlertRuns, wall: float) -> list[View]:
     """Return the tables of the page: the actions, the last runs, the last decisions."""
     with runs.book.lock:
-        now = _now(runs)
+        now = _now(runs, wall)
         lines = [_line(runs, plan, now[plan.name], wall) for plan in runs.plans.values()]
         said = sorted(
             ((one.at, name, one) for name in runs.plans for one in runs.book.said(name)),
