@@ -571,6 +571,8 @@ events = st.lists(
         st.tuples(st.just("user"), st.sampled_from(["us", "we"])),
         st.just(("finish",)),
         st.just(("restart",)),
+        st.just(("reload",)),
+        st.tuples(st.just("ahead"), st.floats(-7200, 7200)),
     ),
     max_size=60,
 )
@@ -601,6 +603,10 @@ def happen(world: World, truths: dict[str, Truth], event: tuple[Any, ...]) -> No
             model.finish_all()
         case ("restart",):
             world.restart()
+        case ("reload",):
+            world.reload()
+        case ("ahead", seconds):
+            world.ahead = seconds
         case _:
             world.runs.work()
 
