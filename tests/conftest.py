@@ -19,6 +19,7 @@ hypothesis.settings.load_profile("tests")
 LONGEST: Final = (
     "tests/e2e/test_every_run_counts.py",
     "tests/e2e/test_alerts.py",
+    "tests/e2e/test_action_churn.py",
     "tests/benchmarks/",
     "tests/image/",
     "tests/e2e/",
@@ -30,7 +31,12 @@ LONGEST: Final = (
 TOGETHER: Final = ("tests/image/", "tests/chart/")
 """Their modules share what is made for them once; elsewhere a module does."""
 
-APART: Final = ("tests/e2e/test_every_run_counts.py", "tests/e2e/test_alerts.py", "tests/e2e/test_web_config.py")
+APART: Final = (
+    "tests/e2e/test_alertmanagers.py",
+    "tests/e2e/test_alerts.py",
+    "tests/e2e/test_every_run_counts.py",
+    "tests/e2e/test_web_config.py",
+)
 """Their tests share nothing."""
 
 
