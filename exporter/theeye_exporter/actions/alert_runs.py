@@ -8,7 +8,7 @@ from typing import Final
 from theeye_exporter.actions.alerts import Payload
 from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.deciding import Decider, World
-from theeye_exporter.actions.episodes import FORGET_AFTER, Episode, covers, horizon
+from theeye_exporter.actions.episodes import FORGET_AFTER, TOLERANCE, Episode, covers, horizon
 from theeye_exporter.actions.limits import Rate
 from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
@@ -143,12 +143,17 @@ class AlertRuns:
         return was
 
     def _begin(self, now: float) -> None:
-        """Note which actions are new: nothing is known of the alerts that fire already."""
-        begun = self.book.all(Begun)
+        """Note which actions are new: nothing is known of the alerts that fire already.
+
+        What an action that is gone has heard of fires already, although our clock, or a start that moves, may say otherwise.
+        """
+        begun, known = self.book.all(Begun), self.book.all(KnownEpisode)
+        gone = [one.start for key, one in known.items() if key.rpartition("/")[0] not in self.plans]
+        at = max([now, *(start + TOLERANCE for start in gone)])
         with self.book.draft() as draft:
             for name, plan in self.plans.items():
                 if name not in begun or begun[name].organization != plan.organization:
-                    draft.put(name, Begun(plan.organization, now))
+                    draft.put(name, Begun(plan.organization, at))
             for name in begun.keys() - self.plans.keys():
                 draft.remove(Begun, name)
 
