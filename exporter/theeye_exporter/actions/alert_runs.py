@@ -8,7 +8,7 @@ from typing import Final
 from theeye_exporter.actions.alerts import Payload
 from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.deciding import Decider, World
-from theeye_exporter.actions.episodes import FORGET_AFTER, TOLERANCE, Episode, covers, horizon
+from theeye_exporter.actions.episodes import FORGET_AFTER, Episode, covers, horizon
 from theeye_exporter.actions.limits import Rate
 from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
@@ -71,6 +71,7 @@ class AlertRuns:
         self._starts = Starts(self.book, self.row_of, together, moments, clocks)
         self._forget_at = clocks.monotonic()
         self._begin(clocks.wall())
+        self._left = self._starts_left()
         organizations = {plan.organization for plan in plans.values()}
         organizations |= {order.organization for order in self.book.all(Order).values()}
         self.works: Mapping[str, Callable[[], None]] = {
@@ -143,23 +144,27 @@ class AlertRuns:
         return was
 
     def _begin(self, now: float) -> None:
-        """Note which actions are new: nothing is known of the alerts that fire already.
-
-        What an action that is gone has heard of fires already, although our clock, or a start that moves, may say otherwise.
-        """
-        begun, known = self.book.all(Begun), self.book.all(KnownEpisode)
-        gone = [one.start for key, one in known.items() if key.rpartition("/")[0] not in self.plans]
-        at = max([now, *(start + TOLERANCE for start in gone)])
+        """Note which actions are new: nothing is known of the alerts that fire already."""
+        begun = self.book.all(Begun)
         with self.book.draft() as draft:
             for name, plan in self.plans.items():
                 if name not in begun or begun[name].organization != plan.organization:
-                    draft.put(name, Begun(plan.organization, at))
+                    draft.put(name, Begun(plan.organization, now))
             for name in begun.keys() - self.plans.keys():
                 draft.remove(Begun, name)
 
+    def _starts_left(self) -> dict[str, float]:
+        """Return the last start of each alert that an action has heard of which is gone; it may have a new name."""
+        left: dict[str, float] = {}
+        for key, one in self.book.all(KnownEpisode).items():
+            action, _, alert = key.rpartition("/")
+            if action not in self.plans:
+                left[alert] = max(one.start, left.get(alert, one.start))
+        return left
+
     def _world(self) -> World:
         sent = self._starts.sent(self.plans)
-        return World(self._together, sent, self.row_of, self._clocks.wall(), self._clocks.monotonic())
+        return World(self._together, sent, self.row_of, self._left, self._clocks.wall(), self._clocks.monotonic())
 
     def _forget(self) -> None:
         now = self._clocks.wall()
