@@ -2,18 +2,19 @@
 
     python -m benchmarks.many PORT MONITORS TASKS
 
-The token of organisation `NAME` is `token-NAME`. The lists are those of the simulated TheEye, with the times of now.
-`/-/silent?NAME,NAME` accepts requests of these organisations from now on and never answers; `/-/requests` tells how often
-each organisation was answered, or asked in vain, by route.
+The address of organisation `NAME` ends in `/NAME`. The lists are those of the simulated TheEye, with the times of now.
+`/-/silent?NAME,NAME` accepts requests of these organisations from now on, never answers them, and forgets what it has seen;
+it hangs up on the others whose requests had no answer, as a server does that starts anew.
+`/-/answered?ROUTE` tells how often each organisation was answered since then, and for how many seconds at most it was not.
 """
 
 import asyncio
-import re
 import sys
-from collections import Counter
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
@@ -23,9 +24,8 @@ from theeye_exporter.demo import DemoSettings, SimulatedTheEye
 
 __all__ = ["main"]
 
-_ROUTES: Final = ("resource", "task", "workflows", "job", "host", "indicator", "webhook")
+_ROUTES: Final = ("resource", "task", "workflows", "job", "host", "indicator", "webhook", "status")
 _NOW: Final = "the time of the response"
-_TOKEN: Final = re.compile(rb"authorization: bearer token-(\S+)", re.IGNORECASE)
 
 
 def _lists(monitors: int, tasks: int) -> dict[str, bytes]:
@@ -34,14 +34,25 @@ def _lists(monitors: int, tasks: int) -> dict[str, bytes]:
         headers = {"Authorization": f"Bearer {theeye.settings.token}"}
         found = {}
         for route in _ROUTES:
-            for path in (f"/demo/{route}", f"/{route}"):
+            for path in (f"/demo/{route}", f"/{route}", f"/api/{route}"):
                 response = requests.get(f"{theeye.url}{path}", headers=headers, timeout=60)
                 if response.ok:
-                    moving = {"last_update", "last_check"} if route == "resource" else set()
-                    objects = [fields | dict.fromkeys(fields.keys() & moving, _NOW) for fields in response.json()]
-                    found[route] = msgspec.json.encode(objects)
+                    found[route] = response.content
                     break
+        moving = {"last_update", "last_check"}
+        listed = msgspec.json.decode(found["resource"], type=list[dict[str, object]])
+        dated = [fields | dict.fromkeys(fields.keys() & moving, _NOW) for fields in listed]
+        found["resource"] = msgspec.json.encode(dated)
         return found
+
+
+@dataclass(slots=True)
+class _Answered:
+    """How often an organisation was answered for a route, when for the last time, and the longest time without."""
+
+    last: float
+    count: int = 0
+    longest: float = 0.0
 
 
 class _Conversation(asyncio.Protocol):
@@ -49,11 +60,16 @@ class _Conversation(asyncio.Protocol):
 
     lists: dict[str, bytes]
     silent: frozenset[str] = frozenset()
-    asked: ClassVar[Counter[tuple[str, str, bool]]] = Counter()
+    since = time.monotonic()
+    answered: ClassVar[dict[tuple[str, str], _Answered]] = {}
+    unanswered: ClassVar[dict[asyncio.BaseTransport, str]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._received = b""
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.unanswered.pop(self._transport, None)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -63,19 +79,37 @@ class _Conversation(asyncio.Protocol):
 
     def _answer(self, head: bytes) -> None:
         target = urlsplit(head.split(b" ", 2)[1].decode())
-        if target.path == "/-/silent":
-            _Conversation.silent = frozenset(filter(None, unquote(target.query).split(",")))
-            self._send(b"{}")
-        elif target.path == "/-/requests":
-            rows = [[*key, count] for key, count in self.asked.items()]
-            self._send(msgspec.json.encode(rows))
+        _, name, command = target.path.split("/", 2)
+        if name == "-":
+            self._send(self._silence(target.query) if command == "silent" else self._tell(target.query))
+        elif name not in self.silent:
+            route = next((route for route in _ROUTES if f"/{route}" in f"/{command}"), "")
+            self._note(name, route)
+            self._list(name, route, target.query)
         else:
-            found = _TOKEN.search(head)
-            name = found[1].decode() if found else ""
-            route = next((route for route in _ROUTES if f"/{route}" in target.path), "")
-            self.asked[name, route, name in self.silent] += 1
+            self.unanswered[self._transport] = name
+
+    def _silence(self, names: str) -> bytes:
+        _Conversation.silent = frozenset(filter(None, names.split(",")))
+        _Conversation.since = time.monotonic()
+        self.answered.clear()
+        for transport, name in list(self.unanswered.items()):
             if name not in self.silent:
-                self._list(name, route, target.query)
+                transport.close()
+        return b"{}"
+
+    def _note(self, name: str, route: str) -> None:
+        now = time.monotonic()
+        seen = self.answered.setdefault((name, route), _Answered(self.since))
+        seen.count += 1
+        seen.longest = max(seen.longest, now - seen.last)
+        seen.last = now
+
+    def _tell(self, route: str) -> bytes:
+        now = time.monotonic()
+        seen = {name: one for (name, asked), one in self.answered.items() if asked == route}
+        rows = {name: (one.count, max(one.longest, now - one.last)) for name, one in seen.items()}
+        return msgspec.json.encode(rows)
 
     def _list(self, name: str, route: str, query: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()

@@ -22,6 +22,7 @@ from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.failures import error_from_exception, error_from_response, http_date
 from theeye_exporter.theeye.memory import LARGE, LARGE_ANSWERS, Crowded, LargeAnswers, Place, Room
 from theeye_exporter.theeye.patience import Patience
+from theeye_exporter.theeye.preparing import Preparation
 from theeye_exporter.theeye.redirects import redirect_target
 from theeye_exporter.theeye.settings import TransportSettings
 from theeye_exporter.theeye.sight import ServerSight
@@ -160,6 +161,7 @@ class Transport:
             {"User-Agent": settings.user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
         )
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        self._preparation = Preparation(settings.url, self._session.headers)
 
     @property
     def timeout(self) -> float:
@@ -265,11 +267,11 @@ class Transport:
         params: Mapping[str, str | list[str]] = {**request.query, **secret}
         auth = BearerAuth(token if token and self._settings.auth == "header" else None)
         url = self._settings.url + request.path
+        prepared = self._preparation.prepare(request.path, params, auth)
         for _ in range(_REDIRECTS):
             left = until - time.monotonic()
             if left <= 0:
                 raise UpstreamError(Reason.TIMEOUT, "no time was left to send the request")
-            prepared = requests.Request("GET", url, self._session.headers, params=params, auth=auth).prepare()
             response = self._session.send(
                 prepared,
                 allow_redirects=False,
@@ -282,10 +284,10 @@ class Transport:
             if not response.is_redirect:
                 return response
             response.close()
-            target = redirect_target(url, response.headers["Location"], token)
+            url = redirect_target(url, response.headers["Location"], token)
             if not self._settings.follow_redirects:
                 raise UpstreamError(Reason.REDIRECTED, "TheEye redirects, and `follow_redirects` is false")
-            url, params = target, secret
+            prepared = self._preparation.prepare_elsewhere(url, secret, auth)
         raise UpstreamError(Reason.REDIRECTED, "TheEye redirects in a loop")
 
     def _read(self, response: requests.Response, request: _Request, place: Place) -> bytearray:
