@@ -19,7 +19,7 @@ from theeye_exporter.actions.records import Said
 from theeye_exporter.actions.rows import Target, Timing
 from theeye_exporter.actions.starter import Upstream
 from theeye_exporter.actions.state_file import Change, StateFile
-from theeye_exporter.actions.store import FileStore, Stores
+from theeye_exporter.actions.store import FileStores
 from theeye_exporter.actions.targets import Found, TargetError
 from theeye_exporter.actions.upstream import NoUpstream
 from theeye_exporter.clocks import Clocks
@@ -109,19 +109,16 @@ class World:
 
     def _begin(self) -> None:
         self.close()
-        file = self.file = MortalFile(self._path)
-        file.mortal = self.mortal
+        self.file = MortalFile(self._path)
+        self.file.mortal = self.mortal
+        self.stores = FileStores(self.file)
         self.clocks = Clocks(lambda: self.model.now + self.ahead, lambda: self.model.now)
         self.moments = Moments(self.clocks)
-        self.stores = Stores(lambda name: FileStore(file, name))
         self.reload()
 
     def reload(self) -> None:
         """Take over the configuration without a restart."""
-        file = self.file
-        assert file is not None
         self.runs = AlertRuns(
-            file,
             {plan.name: plan for plan in self.plans},
             stores=self.stores,
             connect=lambda _: self.connection,
