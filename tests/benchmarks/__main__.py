@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import gentle, ledger, organizations, worst
+from benchmarks import canaries, gentle, ledger, organizations, worst
 from benchmarks.machine import describe
 from benchmarks.measure import Plan, Series, measure
 from benchmarks.programs import find_tools, pin_generator
@@ -32,6 +32,8 @@ _QUICK: Final = Plan(
     gentle_seconds=120.0,
     organizations=(1, 5),
     organizations_seconds=3.0,
+    canaries=3,
+    canaries_seconds=3.0,
 )
 
 
@@ -79,13 +81,16 @@ def main() -> None:
         for count in plan.organizations
     }
     many = organizations.as_markdown(seen)
+    started = canaries.as_markdown(
+        plan.canaries, canaries.measure(plan.canaries, plan.canaries_seconds, partial(tell, plan.canaries))
+    )
     if flags.json:
         flags.json.write_text(json.dumps(as_data(measured), indent=1))
     print("\n".join(f"{name}: {text}" for name, text in about), end="\n\n")
-    print(as_text(measured), spared, many, sep="\n\n")
+    print(as_text(measured), spared, many, started, sep="\n\n")
     if plan is _FULL:
         described = "\n".join(f"- {name}: {text}" for name, text in about)
-        put_into(_DOCUMENT, [described, as_markdown(measured), spared, many])
+        put_into(_DOCUMENT, [described, as_markdown(measured), spared, many, started])
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ class Plan:
         gentle_seconds: virtual time for which they are.
         organizations: numbers of organisations of one exporter.
         organizations_seconds: how long it is observed at rest, and as long with silent servers.
+        canaries: number of canaries.
+        canaries_seconds: how long they are observed.
     """
 
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000)
@@ -78,6 +80,8 @@ class Plan:
     gentle_seconds: float = 1_500.0
     organizations: tuple[int, ...] = (1, 10, 100, 500)
     organizations_seconds: float = 60.0
+    canaries: int = 200
+    canaries_seconds: float = 120.0
 
     def halved(self, count: int, monitors: int) -> int:
         """Return the number of repeats; half as many for large numbers of monitors."""

@@ -47,6 +47,8 @@ def test_a_quick_run_fills_every_row_with_numbers_and_leaves_the_documentation_a
             if spec.other or spec.growth:
                 numbers.append(found["ratio"])
             assert all(math.isfinite(number) and number >= 0 for number in numbers), row
+    assert "3 canaries" in run.stdout
+    assert "CPU time at rest" in run.stdout
     assert document.read_bytes() == before
 
 
