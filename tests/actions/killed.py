@@ -1,13 +1,16 @@
-"""Kills a process at each step of a start, and says what TheEye ran: `python -m actions.killed FOLDER ANSWER STEPS`.
+"""Kills a process at each step of a start, and says what TheEye ran: `python -m actions.killed FOLDER ANSWER STEPS TIMES SEED`.
 
-Each life is a process of its own that ends by a real kill -9; the model of TheEye outlives it in a file.
+Each life is a process of its own that ends by a real kill -9; the model of TheEye outlives it in a file. The first time at a step
+is always the same; the others differ in what comes late, in the pauses, and in the further kills.
 """
 
 import json
 import os
 import pickle
+import random
 import signal
 import sys
+from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,21 @@ from theeye_exporter.actions.rows import Row, Target, Timing
 from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.state_file import StateFile
 from theeye_exporter.actions.store import FileStore
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What happens to a process.
+
+    Attributes:
+        deaths: At which step of which life it is killed; the last life has none.
+        late: After how many seconds TheEye does what comes late.
+        pause: Seconds between two looks at what is due.
+    """
+
+    deaths: tuple[int, ...]
+    late: float = 30.0
+    pause: float = 15.0
 
 
 class Killed(Mortal):
@@ -35,7 +53,7 @@ class Killed(Mortal):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(folder: Path, answer: str, death: int) -> list[Any]:
+def live(folder: Path, answer: str, death: int, fate: Fate) -> list[Any]:
     """Return all starts once they are over, and what ran."""
     world = folder / "world"
     first = not world.exists()
@@ -47,26 +65,27 @@ def live(folder: Path, answer: str, death: int) -> list[Any]:
         for name in ("one", "two"):
             inner.save(Row(id=name, target=Target("task", "t", "t"), arguments=((0, name),)))
     store = MortalStore(inner, mortal)
-    answers = chain([(answer, 30.0)], repeat(("ok", 0.0))) if not model.created else repeat(("ok", 0.0))
+    answers = chain([(answer, fate.late)], repeat(("ok", 0.0))) if not model.created else repeat(("ok", 0.0))
     upstream = ModelUpstream(model, mortal, answers)
     upstream.keyed = {"one": False, "two": False}
     starter = Starter(upstream, store, lambda: model.now, Timing())
     for _ in range(400):
         starter.work()
-        model.wait(15.0)
+        model.wait(fate.pause)
         model.finish_all()
     file.close()
     return [model.created, sorted(row.phase for row in inner.over_rows())]
 
 
-def killed_at(folder: Path, answer: str, death: int) -> tuple[int, list[Any]]:
+def killed(folder: Path, answer: str, fate: Fate) -> tuple[int, list[Any]]:
     """Return how often the process was killed, and what the last life saw."""
     kills = 0
     while True:
         result = folder / "result"
         child = os.fork()
         if child == 0:
-            result.write_text(json.dumps(live(folder, answer, death if kills == 0 else 0)))
+            death = fate.deaths[kills] if kills < len(fate.deaths) else 0
+            result.write_text(json.dumps(live(folder, answer, death, fate)))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
@@ -75,9 +94,23 @@ def killed_at(folder: Path, answer: str, death: int) -> tuple[int, list[Any]]:
         kills += 1
 
 
-if __name__ == "__main__":
-    base, wanted, steps = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+def fate_of(step: int, time: int, seed: int) -> Fate:
+    """Return what happens when a process is killed at a step for the so many-th time."""
+    if time == 0:
+        return Fate((step,))
+    chance = random.Random(f"{seed} {step} {time}")  # noqa: S311 - chance, no secret
+    deaths = (step, *(chance.randint(1, 14) for _ in range(chance.randrange(3))))
+    return Fate(deaths, chance.uniform(1.0, 500.0), chance.choice((5.0, 15.0, 60.0)))
+
+
+def main(base: Path, answer: str, steps: int, times: int, seed: int) -> None:
+    """Kill the process at each step, so many times, and print what came of it."""
     for step in range(1, steps + 1):
-        here = base / f"{wanted}-{step}"
-        here.mkdir()
-        print(json.dumps([step, *killed_at(here, wanted, step)]), flush=True)  # noqa: T201 - the result
+        for time in range(times):
+            here = base / f"{step}-{time}"
+            here.mkdir()
+            print(json.dumps([step, *killed(here, answer, fate_of(step, time, seed))]), flush=True)  # noqa: T201 - the result
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))

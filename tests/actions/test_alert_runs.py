@@ -153,6 +153,17 @@ def test_an_episode_that_ends_while_the_answer_is_lost(world: World) -> None:
     assert account(world).recovered == 1
 
 
+def test_a_run_that_the_first_look_finds_was_recovered(world: World) -> None:
+    world.connection.upstream_._behaviours = iter([("lost", 0.0), ("ok", 0.0)])
+    world.fire("web-01", world.model.now)
+    world.live(60.0)
+    world.fire("web-02", world.model.now)
+    world.live(60.0)
+    assert account(world).recovered == 1
+    told = [said.why for said in world.runs.book.said("restart") if said.decision == "started"]
+    assert ["found after a lost answer" in why for why in told] == [False, True]
+
+
 def test_a_start_that_never_happened_is_not_repeated_for_an_episode_that_is_over(world: World) -> None:
     world.connection.upstream_._behaviours = iter([("dropped", 0.0), ("ok", 0.0)])
     start = world.model.now

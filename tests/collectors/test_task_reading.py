@@ -216,6 +216,30 @@ def test_a_page_that_fails_is_asked_for_again_and_those_before_it_are_not() -> N
     assert [query.get("where[_id][$gt]") for query in server.asked] == [None, object_id(2), object_id(2), object_id(5)]
 
 
+def test_a_task_that_is_deleted_before_the_first_page_arrives_is_not_listed() -> None:
+    server = Server(7)
+    reader = reader_of(server)
+    read(reader, server)
+    server.now += FULL
+
+    def fail() -> None:
+        if "sort[_id]" in server.asked[-1]:
+            raise UpstreamError(Reason.TIMEOUT, "too slow")
+
+    server.meanwhile = fail
+    server.run(3)
+    with pytest.raises(UpstreamError):
+        read(reader, server)
+    server.run(3)
+    with pytest.raises(UpstreamError):
+        read(reader, server)  # has listed the change
+    server.meanwhile = lambda: None
+    server.delete(3)
+    read(reader, server)  # and the first page
+    server.now += FULL
+    assert shown(read(reader, server)) == truth(server.known)
+
+
 def test_changes_made_while_all_tasks_are_listed_are_found_by_the_next_poll() -> None:
     server = Server(7)
     reader = reader_of(server)
@@ -371,6 +395,7 @@ class Tasks(RuleBasedStateMachine):
         self.born = 0
         self.deleted: dict[str, float] = {}
         self.listed = False
+        self.found = set[str]()
         self.at_walk: dict[str, dict[str, Any]] = {}
 
     @initialize(count=st.integers(0, 12))
@@ -448,11 +473,15 @@ class Tasks(RuleBasedStateMachine):
         # All tasks that there were, unless they are gone now, and none of those that were gone before all were listed.
         was = before if "changed" in kinds(self.server.asked[first:]) else self.at_walk
         kept = {task_id: task for task_id, task in was.items() if task_id in self.server.known}
-        assert kept.keys() <= found.keys()
-        for task_id, task in kept.items():
-            # One that goes on changing is for the next poll.
-            if max(task["last_update"], self.server.known[task_id]["last_update"]) <= began:
-                assert found[task_id][0] >= task["execution_count"]
+        # What goes on changing is for the next poll, even a whole task if it is new.
+        steady = {
+            task_id
+            for task_id, task in kept.items()
+            if max(task["last_update"], self.server.known[task_id]["last_update"]) <= began
+        }
+        assert steady | (kept.keys() & self.found) <= found.keys()
+        assert {task_id for task_id in steady if found[task_id][0] < kept[task_id]["execution_count"]} == set()
+        self.found = set(found)
         for task_id in found.keys() - self.server.known.keys():
             assert self.deleted[task_id] >= self.server.walked
 

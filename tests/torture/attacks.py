@@ -113,4 +113,15 @@ ATTACKS: Final[tuple[Attack, ...]] = (
         "LOAD_SCRAPES",
         least=1000,
     ),
+    Attack(
+        "kill -9 at each step of a start",
+        *(20, "times at each of 14 steps, with each of 5 answers", ("tests/actions/test_killed.py",)),
+        *("KILLED_TIMES", "KILLED_SEED"),
+    ),
+    Attack(
+        "kill -9 of Prometheus, Alertmanagers and actions, behind a bad proxy",
+        *(600, "seconds", ("tests/e2e/test_action_churn.py",)),
+        *("CHURN_SECONDS", "CHURN_SEED"),
+        least=30,
+    ),
 )

@@ -223,7 +223,7 @@ def looked(row: Row, look: Look, own: Own, now: float, timing: Timing) -> Row:
     fresh = candidates(row, look, own)
     user_id = None if row.by_secret else own.user_id
     if (found := _ours(row, fresh, user_id)) is not None:
-        return _started(row, found, now)
+        return _started(replace(row, looks=row.looks + 1), found, now)
     if now - row.sent_at >= timing.give_up:
         return _over(row, Phase.LOST, "the run was not found in time", now)
     passed = 0.0 if row.last_answer is None else max(0.0, now - row.last_answer)

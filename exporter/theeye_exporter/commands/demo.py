@@ -4,11 +4,13 @@ import argparse
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Final, TextIO
 
 from theeye_exporter import config, signals
 from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.commands import CommandError
+from theeye_exporter.commands.demo_actions import ADDRESS, ONLY_TASKS, running_actions
 from theeye_exporter.commands.serve import serve
 from theeye_exporter.config import Settings
 from theeye_exporter.config.addresses import parse_listen_address
@@ -91,6 +93,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help=f"address on which the simulated TheEye listens (default {_LISTEN})",
     )
     group.add_argument(
+        "--demo.actions",
+        dest="actions",
+        nargs="?",
+        const=ADDRESS,
+        metavar="ADDRESS",
+        help=f"also run a live action and a canary, in a process that listens on this address (default {ADDRESS}); "
+        f"{ONLY_TASKS}: only add the tasks that they start",
+    )
+    group.add_argument(
         "--demo.only", dest="only", action="store_true", help="run only the simulated TheEye, without the exporter"
     )
 
@@ -114,6 +125,7 @@ def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> i
             shape=flags.shape,
             cost=flags.cost,
             calm=flags.calm,
+            mending=flags.actions is not None,
             faults=tuple(flags.faults),
             host=listen.host or "0.0.0.0",  # noqa: S104 - requested by an address without a host
             port=listen.port,
@@ -128,9 +140,13 @@ def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> i
             f"--demo.listen-address: cannot listen on {where}: {_why(error)}; "
             "choose another one, such as --demo.listen-address=127.0.0.1:0"
         ) from None
-    try:
+    with ExitStack() as ending:
+        ending.callback(theeye.stop)
+        actions = ""
+        if flags.actions not in {None, ONLY_TASKS}:
+            actions = f"\n  actions    {ending.enter_context(running_actions(theeye, flags.actions, environ))}/"
         if flags.only:
-            print(_how_to_use(theeye), file=out, flush=True)
+            print(_how_to_use(theeye, actions), file=out, flush=True)
             ended = threading.Event()
             signals.at_end(lambda _: ended.set(), _END_SECONDS)
             ended.wait()
@@ -139,10 +155,8 @@ def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> i
         configure_logging(exporter.log.level, exporter.log.format)
         return serve(
             lambda: _exporter_settings(flags, environ, theeye),
-            lambda scheme: print(_where_to_look(exporter, theeye, scheme), file=out, flush=True),
+            lambda scheme: print(_where_to_look(exporter, theeye, scheme, actions), file=out, flush=True),
         )
-    finally:
-        theeye.stop()
 
 
 def _exporter_settings(flags: argparse.Namespace, environ: Mapping[str, str], theeye: SimulatedTheEye) -> Settings:
@@ -185,7 +199,7 @@ def _fault(text: str) -> object:
         raise argparse.ArgumentTypeError(f"{first} {', '.join(FAULTS)}" if several_lines else first) from None
 
 
-def _where_to_look(settings: Settings, theeye: SimulatedTheEye, scheme: str) -> str:
+def _where_to_look(settings: Settings, theeye: SimulatedTheEye, scheme: str, actions: str) -> str:
     address = settings.web.listen_address[0]
     host = f"[{address.host}]" if ":" in address.host else address.host or "localhost"
     base = f"{scheme}://{host}:{address.port}"
@@ -193,18 +207,18 @@ def _where_to_look(settings: Settings, theeye: SimulatedTheEye, scheme: str) -> 
         f"A simulated TheEye with {theeye.settings.monitors} monitors and {theeye.settings.tasks} tasks "
         f"runs at {theeye.url}\n"
         f"  status     {base}/\n"
-        f"  metrics    {base}{settings.web.telemetry_path}\n"
+        f"  metrics    {base}{settings.web.telemetry_path}{actions}\n"
         f"  break it   curl -X PUT --data error=503 {theeye.url}/-/faults\n"
         f"  fix it     curl -X DELETE {theeye.url}/-/faults\n"
         "Ctrl-C ends it."
     )
 
 
-def _how_to_use(theeye: SimulatedTheEye) -> str:
+def _how_to_use(theeye: SimulatedTheEye, actions: str) -> str:
     return (
         f"A simulated TheEye with {theeye.settings.monitors} monitors and {theeye.settings.tasks} tasks "
         f"runs at {theeye.url}\n"
         f"  THEEYE_SUPERVISOR_URL={theeye.url} THEEYE_ORGANIZATION_NAME={theeye.settings.organization} "
-        f"THEEYE_TOKEN={theeye.settings.token} theeye-exporter\n"
+        f"THEEYE_TOKEN={theeye.settings.token} theeye-exporter{actions}\n"
         "Ctrl-C ends it."
     )

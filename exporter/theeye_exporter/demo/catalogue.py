@@ -8,7 +8,7 @@ from theeye_exporter.demo.monitors import Host
 from theeye_exporter.demo.tasks import Task
 from theeye_exporter.demo.workflows import Workflow
 
-__all__ = ["NASTY_TASK_NAME", "build_tasks"]
+__all__ = ["NASTY_TASK_NAME", "build_mending_tasks", "build_tasks"]
 
 NASTY_TASK_NAME: Final = 'tricky "task"\\ with\nnewline ñ 🙂'
 """A name like those that users really type: quotes, a backslash, a line break, an emoji."""
@@ -53,6 +53,9 @@ _KINDS: Final = (
     _Kind("Get IP Address", "script", 60, (0.01, 0.3), 0.0, 60_000),
     _Kind("send invoices", "script", 120, (2.0, 9.0), 0.02, 60_000),
 )
+_RESTART: Final = _Kind("restart service", "script", None, (1.0, 3.0))
+_CANARY: Final = _Kind("canary", "script", None, (0.05, 0.3))
+_MENDED: Final = "Processes List"
 _EXTRACT: Final = _Kind("extract", "script", None, (1.0, 8.0), 0.03, None, ("etl",))
 _LOAD: Final = _Kind("load", "script", None, (2.0, 12.0), 0.1, 60_000, ("etl",))
 
@@ -100,3 +103,12 @@ def build_tasks(
     for step in pair:
         step.workflow_id = workflow.id
     return [*tasks, *pair], [workflow]
+
+
+def build_mending_tasks(hosts: list[Host], ids: Ids, chance: random.Random, now_ms: int) -> list[Task]:
+    """A task without a schedule for each host, whose runs mend one of its monitors, and one for a canary."""
+    builder = _Builder(hosts, ids, chance, now_ms)
+    tasks = [builder.task(number, _RESTART, 1.0) for number in range(len(builder.hosts))]
+    for task in tasks:
+        task.mends = _MENDED
+    return [*tasks, builder.task(0, _CANARY, 1.0)]

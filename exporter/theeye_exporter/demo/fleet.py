@@ -168,6 +168,15 @@ class Fleet:
                     monitor.set_state(FAILURE if hold else NORMAL, now_ms)
         self.version += 1
 
+    def mend(self, host: Host, name: str, now_ms: int) -> None:
+        """Lets the monitors of a host with this name work again, also if a fault holds them."""
+        for monitor in host.monitors:
+            if monitor.name == name and monitor.failing:
+                monitor.held = monitor.failing = False
+                if not host.silent:
+                    monitor.set_state(NORMAL, now_ms)
+                self.version += 1
+
     # For tests.
 
     def silence(self, host: Host, now_ms: int, *, at_once: bool) -> None:

@@ -30,6 +30,7 @@ class DemoSettings:
             with the state nested in `resource`; the job list ignores where, sort and limit and carries each result.
         cost: `none`, or `supervisor`: requests take as long as those of a real supervisor, and wait for each other.
         calm: If True, no monitor fails, no bot falls silent, and every job succeeds, unless a test or fault causes it.
+        mending: If True, there are tasks whose runs mend a monitor of their host, and one for a canary.
         seed: Seed of the random events; two worlds with the same settings and clock are equal.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
@@ -49,6 +50,7 @@ class DemoSettings:
     shape: Literal["new", "old"] = "new"
     cost: Literal["none", "supervisor"] = "none"
     calm: bool = False
+    mending: bool = False
     seed: int = 1
     host: str = "127.0.0.1"
     port: int = 0

@@ -60,6 +60,7 @@ class Task:
         arguments_type: legacy (arguments arrive as sent) or json (each arrives as JSON text).
         user_inputs: Whether a person has to enter the arguments.
         foreign: Whether it belongs to the other organisation.
+        mends: The name of the monitors of its host that work again after a run that succeeded; or empty.
         ends: How each of its runs ends, and the result, for tests; None for chance.
     """
 
@@ -80,6 +81,7 @@ class Task:
         "jobs",
         "last_run_ms",
         "last_update_ms",
+        "mends",
         "name",
         "next_run_ms",
         "schedule_id",
@@ -114,7 +116,7 @@ class Task:
         self.arguments_type = "legacy"
         self.user_inputs = self.foreign = False
         self.ends: Any = None
-        self.broken = ""
+        self.broken = self.mends = ""
         self.fingerprint = self.secret = self.script_id = self.schedule_id = ""
 
     @property

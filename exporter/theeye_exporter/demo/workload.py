@@ -49,6 +49,7 @@ class Workload:
         version: Grows with each change of a job.
         taken: Ids of the jobs that a listing with a bot's token took off the queue.
         became_ready: Called with a job and the time when a bot, or the server, can start it.
+        succeeded: Called with a task and the time when a run of it has succeeded.
         freed: Called with a host and the time when its bot can take another job.
     """
 
@@ -60,6 +61,7 @@ class Workload:
         self.version = 1
         self.taken: list[str] = []
         self.became_ready: Callable[[Job, int], None] = _ignore
+        self.succeeded: Callable[[Task, int], None] = _ignore
         self.freed: Callable[[Host, int], None] = _ignore
         self._owner = organization
         self._ids = ids
@@ -178,6 +180,8 @@ class Workload:
         job.encoded = None
         self.version += 1
         self.truth.count(job)
+        if job.task is not None and ending.state == "success":
+            self.succeeded(job.task, at_ms)
         host = job.host
         if host is not None and host.running is job:
             host.running = None

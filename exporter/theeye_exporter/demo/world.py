@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from theeye_exporter.demo.catalogue import build_tasks
+from theeye_exporter.demo.catalogue import build_mending_tasks, build_tasks
 from theeye_exporter.demo.event_queue import EventQueue
 from theeye_exporter.demo.expected import Truth
 from theeye_exporter.demo.faults import SCHEDULE_FAULTS, WORLD_FAULTS, Fault
@@ -63,6 +63,8 @@ class World:
         hosts = list(self.fleet.hosts.values())
         chance = random.Random(f"{settings.seed} tasks")
         tasks, workflows = build_tasks(settings.tasks, hosts, ids, chance, self._start_ms)
+        if settings.mending:
+            tasks += build_mending_tasks(hosts, ids, chance, self._start_ms)
         self.workload.tasks = {task.id: task for task in tasks}
         self.workload.workflows = {workflow.id: workflow for workflow in workflows}
         self._operations = Operations(
@@ -70,8 +72,13 @@ class World:
         )
         self._operations.invent_past(self._start_ms)
         self._operations.start()
+        self.workload.succeeded = self._mend
         self.fleet.host_stopped = self._operations.host_stopped
         self.fleet.host_returned = self._operations.host_returned
+
+    def _mend(self, task: Task, now_ms: int) -> None:
+        if task.mends and task.host is not None:
+            self.fleet.mend(task.host, task.mends, now_ms)
 
     # Time.
 

@@ -96,8 +96,11 @@ class TaskReader:
         )
 
     def _walk_on(self, client: TheEyeClient, poll: "_Poll", *, whole: bool) -> _Walk:
-        """Go on with the list of all tasks, or begin one: read it to its end, or as many pages as it is time for."""
-        if self._walk is None or self._walk.whole != whole:
+        """Go on with the list of all tasks, or begin one: read it to its end, or as many pages as it is time for.
+
+        One whose first page failed begins anew: tasks that are deleted before that page arrives are not on the list.
+        """
+        if self._walk is None or self._walk.whole != whole or not self._walk.after:
             self._walk = _Walk(self._clocks.monotonic(), whole)
         walk = self._walk
         is_empty = is_paused = False
