@@ -9,7 +9,7 @@ from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.endings import Endings
 from theeye_exporter.actions.guarded import GuardedStore, is_current
-from theeye_exporter.actions.limits import Rate, wait_for
+from theeye_exporter.actions.limits import Limit, Rate, wait_for
 from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.patience import Patience
 from theeye_exporter.actions.plan import ActionPlan
@@ -107,6 +107,8 @@ class Worker:
         self._retry_at: dict[str, float] = {}
         self._cancelling: dict[str, Cancelling] = {}
         self._follow_at = 0.0
+        self._full: set[str] = set()
+        """The actions for which this look has found no room: all starts of one wait for the same."""
 
     def work(self) -> None:
         """Do once what is due, the oldest first.
@@ -116,6 +118,7 @@ class Worker:
         """
         with self._book.lock:
             orders = [one for one in self._book.all(Order).values() if one.organization == self._organization]
+        self._full.clear()
         for order in sorted(orders, key=self._queued_at):
             if self._leaves():
                 return
@@ -163,7 +166,9 @@ class Worker:
             if self._patience.is_over(order, plan.limits.max_wait, behind=self._is_behind(order, row)):
                 self._drop(order, row, Decision.EXPIRED, f"it waited for {plan.limits.max_wait:.0f} s")
                 return
-            if self._clocks.monotonic() < self._retry_at.get(order.id, 0.0) or not self._may_begin(order):
+            if order.action in self._full or self._clocks.monotonic() < self._retry_at.get(order.id, 0.0):
+                return
+            if not self._may_begin(order):
                 return
         self._begin(plan, order, row)
 
@@ -173,7 +178,10 @@ class Worker:
         if plan is None or not plan.live or self._book.account(plan.name).suspended or self._leaves():
             return False
         sent, now = self._starts.sent(self._plans), self._clocks.monotonic()
-        return wait_for(plan.name, order.alert, plan.limits, together=self._together, sent=sent, now=now) is None
+        wait = wait_for(plan.name, order.alert, plan.limits, together=self._together, sent=sent, now=now)
+        if wait is not None and wait.limit is not Limit.COOLDOWN:
+            self._full.add(plan.name)
+        return wait is None
 
     def _is_behind(self, order: Order, row: Row | None) -> bool:
         """Whether it waits for a start whose fate is unknown, of the same task or action."""
