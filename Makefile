@@ -10,6 +10,8 @@ WORKERS ?= auto
 # Of `make torture`: how much of everything, and the seed; 0 is a new one.
 SCALE ?= 1
 SEED ?= 0
+# Of `make game-day`.
+MINUTE ?= 10
 
 # Tests of what calls, or extends, libraries of others.
 USERS_OF_DEPENDENCIES = tests/collectors tests/config tests/exposition tests/observability tests/polling tests/theeye \
@@ -24,7 +26,7 @@ BILL = dist/theeye-exporter-$(VERSION).cdx.json
 ENGINE ?= docker
 IMAGE ?= theeye-exporter:$(VERSION)
 
-.PHONY: run test test-fast test-lowest test-newest test-dist chart torture bench check lint types docs dashboards pictures version licences format lock dist image image-bill clean
+.PHONY: run test test-fast test-lowest test-newest test-dist chart torture bench check lint types docs dashboards pictures game-day version licences format lock dist image image-bill clean
 .DEFAULT_GOAL := test
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -113,6 +115,11 @@ dashboards: $(VENV)/dev.stamp
 ## pictures: take the pictures of the dashboards anew, which needs prometheus, promtool and chromium
 pictures: dashboards
 	PYTHONPATH=grafana:tests $(BIN)/python tests/pictures.py docs/images
+
+## game-day: what each fault of TheEye leads to, with a real Prometheus and Alertmanager, into docs/alerts.md; MINUTE is how
+## many seconds a minute takes
+game-day: $(VENV)/dev.stamp
+	PYTHONPATH=tests $(BIN)/python tests/game_day.py docs/alerts.md $(MINUTE)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from processes import eventually, exporter_command, free_port, running
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye
+from theeye_exporter.demo.jobs import Job
 from theeye_exporter.demo.results import Ending
 from theeye_exporter.demo.tasks import Task
 
@@ -83,6 +84,32 @@ def test_the_process_from_start_to_end(theeye: SimulatedTheEye, tmp_path: Path) 
     log = (tmp_path / "log").read_text()
     assert "stopped" in log
     assert theeye.settings.user_token not in log
+
+
+def test_a_new_process_goes_on_with_the_run_of_one_that_was_killed(theeye: SimulatedTheEye, tmp_path: Path) -> None:
+    (task,) = (one for one in theeye.world.tasks.values() if one.name == "canary")
+    task.ends = (Ending("success", 500.0), None)
+    file = configuration(theeye, tmp_path, "name: one, task: canary, timeout: 4m")
+    url = f"http://127.0.0.1:{free_port()}"
+    flags = (f"--config.file={file}", f"--web.listen-address={url[7:]}", f"--state.file={tmp_path / 'state'}")
+
+    def jobs() -> list[Job]:
+        return [job for job in theeye.world.jobs.values() if job.task_id == task.id]
+
+    with running(exporter_command("actions", *flags), tmp_path / "log") as process:
+        eventually(jobs, "a job")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with running(exporter_command("actions", *flags), tmp_path / "log2"):
+        eventually(lambda: requests.get(f"{url}/-/healthy", timeout=5).ok, "health")
+        eventually(lambda: all(job.ended for job in jobs()), "its end")
+        eventually(
+            lambda: samples(requests.get(f"{url}/metrics", timeout=5).text)["theeye_canary_runs_total", "success"] == 1,
+            "its count",
+        )
+        assert "The canary works ·" in requests.get(url, timeout=5).text  # and nothing about actions
+    assert len(jobs()) == 1
+    assert "an earlier run is still open" in (tmp_path / "log2").read_text()
 
 
 def check(file: Path) -> subprocess.CompletedProcess[str]:

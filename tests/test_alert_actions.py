@@ -95,6 +95,34 @@ def test_after_sigterm_there_is_one_file_to_copy(theeye: SimulatedTheEye, tmp_pa
     assert "success" in told.stdout
 
 
+def test_a_run_is_followed_by_a_new_process_in_which_its_action_has_another_name(
+    theeye: SimulatedTheEye, tmp_path: Path
+) -> None:
+    theeye.world.tasks["6a30f0c1a2b3c4d5e6f70809"].ends = (Ending("success", 300.0), None)
+    file = configuration(theeye, tmp_path)
+    url = f"http://127.0.0.1:{free_port()}"
+    command = exporter_command("actions", f"--config.file={file}", f"--web.listen-address={url[7:]}")
+    ready = lambda: requests.get(f"{url}/-/ready", timeout=5).status_code == 200  # noqa: E731 - short
+    with running(command, tmp_path / "log") as process:
+        eventually(ready, "readiness")
+        firing = payload(alert(datetime.now(UTC) + timedelta(seconds=1), instance="web-01"))
+        requests.post(f"{url}/api/v1/alerts/restart-nginx", json=firing, timeout=10)
+        eventually(lambda: samples(url)["theeye_action_open_runs/running"] == 1, "a run")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    file.write_text(file.read_text().replace("restart-nginx", "renamed"))
+    with running(command, tmp_path / "log2"):
+        eventually(ready, "readiness")
+        said = requests.post(f"{url}/api/v1/alerts/renamed", json=firing, timeout=10).json()["decisions"][0]
+        assert (said["decision"], said["why"]) == ("already_firing", "it fired already when the action began")
+        assert samples(url, "renamed")["theeye_action_decisions_total/already_firing"] == 1
+        eventually(lambda: "run ended" in (tmp_path / "log2").read_text(), "its end")
+    (ended,) = (line for line in (tmp_path / "log2").read_text().splitlines() if "run ended" in line)
+    assert "action=restart-nginx" in ended
+    assert "outcome=success" in ended
+    assert posts(theeye) == 1
+
+
 def test_what_is_refused(theeye: SimulatedTheEye, tmp_path: Path) -> None:
     file = configuration(theeye, tmp_path)
     url = f"http://127.0.0.1:{free_port()}"

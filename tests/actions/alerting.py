@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from pathlib import Path
 
-from actions.model import Model, ModelUpstream, Mortal
+from actions.model import Died, Model, ModelUpstream, Mortal
 from theeye_exporter.actions.alert_runs import AlertRuns
 from theeye_exporter.actions.alerts import Payload, ReceivedAlert, identity
 from theeye_exporter.actions.arguments import ArgumentRule, Relabelling
@@ -19,7 +19,7 @@ from theeye_exporter.actions.records import Said
 from theeye_exporter.actions.rows import Target, Timing
 from theeye_exporter.actions.starter import Upstream
 from theeye_exporter.actions.state_file import Change, StateFile
-from theeye_exporter.actions.store import FileStore, Stores
+from theeye_exporter.actions.store import FileStores
 from theeye_exporter.actions.targets import Found, TargetError
 from theeye_exporter.actions.upstream import NoUpstream
 from theeye_exporter.clocks import Clocks
@@ -100,21 +100,27 @@ class World:
         self.restart()
 
     def restart(self) -> None:
+        while True:
+            try:
+                self._begin()
+            except Died:
+                continue
+            return
+
+    def _begin(self) -> None:
         self.close()
         self.file = MortalFile(self._path)
+        self.file.mortal = self.mortal
+        self.stores = FileStores(self.file)
         self.clocks = Clocks(lambda: self.model.now + self.ahead, lambda: self.model.now)
         self.moments = Moments(self.clocks)
         self.reload()
-        self.file.mortal = self.mortal
 
     def reload(self) -> None:
         """Take over the configuration without a restart."""
-        file = self.file
-        assert file is not None
         self.runs = AlertRuns(
-            file,
             {plan.name: plan for plan in self.plans},
-            stores=Stores(lambda name: FileStore(file, name)),
+            stores=self.stores,
             connect=lambda _: self.connection,
             reach=lambda name: self.connection.upstream_ if name in self.organizations else NoUpstream(name),
             together=self.together,

@@ -130,7 +130,7 @@ class ModelUpstream:
         if token_mark not in {"", self.token_mark()}:
             return Creation(Fate.NOTHING, why="the token was replaced")
         what, seconds = next(self._behaviours)
-        argument = arguments[0][1]
+        argument = arguments[0][1] if arguments else ""
         by_secret = self.keyed.get(argument, self.by_secret)
         if self._model.down or what == "nothing":
             return Creation(Fate.NOTHING, why="no connection")

@@ -1,5 +1,6 @@
 """Alert-driven runs: one run an episode, whatever is lost, repeated or killed; limits hold; what is counted is what happened."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from theeye_exporter.actions.alerts import BadAlert, Payload, identity
 from theeye_exporter.actions.arguments import Relabelling
 from theeye_exporter.actions.episodes import Message
 from theeye_exporter.actions.limits import Limits, Rate
-from theeye_exporter.actions.records import Account, KnownEpisode, Order, PastRun
+from theeye_exporter.actions.records import Account, Begun, KnownEpisode, Order, PastRun
 from theeye_exporter.actions.rows import Row
 from theeye_exporter.ledger.failures import LedgerError
 
@@ -582,7 +583,9 @@ events = st.lists(
         st.tuples(st.just("user"), st.sampled_from(["us", "we"])),
         st.just(("finish",)),
         st.just(("restart",)),
+        st.tuples(st.just("configure"), st.sampled_from(["rename", "move", "mode", "remove"])),
     ),
+    min_size=20,  # otherwise most histories have five events, in which nothing happens
     max_size=60,
 )
 answers = st.lists(
@@ -591,7 +594,23 @@ answers = st.lists(
 )
 
 
-def happen(world: World, truths: dict[str, Truth], event: tuple[Any, ...]) -> None:
+def configure(world: World, truths: dict[str, Truth], what: str) -> None:
+    """Change one thing about the only action; whatever comes next brings it back if it is removed."""
+    begun = max((truth.periods[-1][0] for truth in truths.values() if truth.periods), default=0.0)
+    # The start that is said of an alert moves by half a minute, perhaps across the beginning of an action.
+    world.model.wait(max(0.0, begun + 60 - world.model.now))
+    plan = world.plan if world.plans else PLAN
+    if what == "rename":
+        plan = replace(plan, name="renamed" if plan.name == "restart" else "restart")
+    elif what == "move":
+        plan = replace(plan, organization="other" if plan.organization == "acme" else "acme")
+    elif what == "mode":
+        plan = replace(plan, live=not plan.live)
+    world.organizations = {plan.organization}  # the former one is gone
+    world.configure(*([plan] if what != "remove" else []))
+
+
+def happen(world: World, truths: dict[str, Truth], event: tuple[Any, ...]) -> None:  # noqa: C901 - one branch an event
     model = world.model
     match event:
         case ("turn", name):
@@ -602,12 +621,14 @@ def happen(world: World, truths: dict[str, Truth], event: tuple[Any, ...]) -> No
                 truth.periods.append([model.now])
         case ("send", name, which, moved, late):
             message = truths[name].message(which, moved, late)
-            if message is not None:
+            if message is not None and world.plans:
                 world.send(name, message)
         case ("wait", seconds):
             model.wait(seconds)
         case ("down" | "user" as what, value):
             setattr(model if what == "down" else world.connection.upstream_, what, value)
+        case ("configure", what):
+            configure(world, truths, what)
         case ("finish",):
             model.finish_all()
         case ("restart",):
@@ -616,7 +637,7 @@ def happen(world: World, truths: dict[str, Truth], event: tuple[Any, ...]) -> No
             world.runs.work()
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(chosen=answers, happening=events, deaths=st.sets(st.integers(1, 150), max_size=5))
 def test_one_run_an_episode_in_any_history(
     chosen: list[tuple[str, float]], happening: list[tuple[Any, ...]], deaths: set[int]
@@ -631,6 +652,8 @@ def test_one_run_an_episode_in_any_history(
                 world.restart()
         world.mortal._deaths.clear()
         world.model.down = False
+        world.organizations = {"acme", "other"}
+        world.configure(replace(world.plan, live=True) if world.plans else PLAN)
         for _ in range(12):  # Alertmanager says again what fires
             for name, truth in truths.items():
                 if truth.fires:
@@ -638,21 +661,22 @@ def test_one_run_an_episode_in_any_history(
             world.live(300.0, pause=20.0)
         book = world.runs.book
         past = list(book.all(PastRun).values())
+        begun = book.all(Begun)[world.plan.name].at
         for name, truth in truths.items():
             key = identity({"alertname": "Down", "instance": name})
             # TheEye makes a job, but runs nothing, if it cannot build it.
             built = [run for run in past if run.alert == key and run.outcome == "refused" and run.job_id]
             assert world.model.created.count(name) - len(built) <= len(truth.periods)
             if truth.fires:
-                episode = book.get(KnownEpisode, f"restart/{key}")
+                episode = book.get(KnownEpisode, f"{world.plan.name}/{key}")
                 assert episode is not None
-                assert episode.ran
+                assert episode.ran or episode.start <= begun
         with_run = [(run.alert, run.episode) for run in past if run.outcome not in {"refused", "lost"}]
         assert len(with_run) == len(set(with_run))
         assert book.all(Order) == {}
-        counted = account(world)
-        assert sum(counted.runs.values()) == len(past)
-        assert counted.decisions.get("started", 0) == len(with_run) == sum(counted.turnaround.counts)
-        received = sum(counted.alerts.values())
-        later = sum(counted.decisions.get(one, 0) for one in ("started", "expired", "no_target"))
-        assert sum(counted.decisions.values()) == received + later
+        accounts = [book.account(name) for name in ("restart", "renamed")]
+        decided = sum((Counter(one.decisions) for one in accounts), Counter[str]())
+        assert sum(sum(one.runs.values()) for one in accounts) == len(past)
+        assert decided["started"] == len(with_run) == sum(sum(one.turnaround.counts) for one in accounts)
+        received = sum(sum(one.alerts.values()) for one in accounts)
+        assert decided.total() == received + decided["started"] + decided["expired"] + decided["no_target"]

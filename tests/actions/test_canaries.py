@@ -15,7 +15,10 @@ from theeye_exporter.actions.canaries import Canaries
 from theeye_exporter.actions.canary import Canary
 from theeye_exporter.actions.connections import Connections
 from theeye_exporter.actions.loading import load
+from theeye_exporter.actions.rows import Phase, Row, Target
 from theeye_exporter.actions.settings import ActionsSettings
+from theeye_exporter.actions.state_file import StateFile
+from theeye_exporter.actions.store import FileStore, FileStores
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.config import add_flags
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye
@@ -50,7 +53,8 @@ class Process:
         self.file = folder / "actions.yaml"
         self.now = 1_700_000_000.0
         self.connections = Connections(Telemetry(SnapshotStore((), lambda: 0.0)))
-        self.canaries = Canaries(Clocks(wall=lambda: self.now, monotonic=lambda: self.now))
+        self.state = StateFile(folder / "state")
+        self.canaries = Canaries(Clocks(wall=lambda: self.now, monotonic=lambda: self.now), FileStores(self.state))
 
     def apply(self, *items: str, credential: str = "token: demo-user-token") -> ActionsSettings:
         """Load this configuration: canaries, each with its name and more keys."""
@@ -69,6 +73,10 @@ class Process:
     def by_name(self) -> dict[str, Canary]:
         return {one.plan.name: one for flock in self.canaries.flocks for one in flock.canaries}
 
+    def stop(self) -> None:
+        self.canaries.stop()
+        self.state.close()
+
     def until(self, condition: Callable[[], Any], what: str, *, step: float = 0.2) -> None:
         """Let time pass until the condition holds: slowly, so that no timeout is over before a busy machine has answered."""
 
@@ -84,7 +92,7 @@ class Process:
 def process(theeye: SimulatedTheEye, tmp_path: Path) -> Iterator[Process]:
     made = Process(theeye, tmp_path)
     yield made
-    made.canaries.stop()
+    made.stop()
 
 
 def jobs_of(theeye: SimulatedTheEye, task: Task) -> list[Any]:
@@ -198,18 +206,64 @@ def test_a_changed_canary_keeps_its_open_run(process: Process, task: Task) -> No
     assert len(posts(process.theeye)) == 1
 
 
+@pytest.mark.parametrize("restarts", [True, False])
+def test_the_run_of_a_canary_that_is_gone_is_cancelled_after_its_timeout(
+    process: Process, task: Task, tmp_path: Path, restarts: bool
+) -> None:
+    task.ends = (Ending("success", 10_000.0), None)
+    process.apply("name: a/one, task: canary, timeout: 30s")
+    process.until(lambda: process.by_name["a/one"].job_id, "a start")
+    (job,) = jobs_of(process.theeye, task)
+    after = process
+    if restarts:
+        process.stop()
+        after = Process(process.theeye, tmp_path)
+    after.apply("name: two, task: 6a30f0c1a2b3c4d5e6f7ffff")
+    assert list(after.by_name) == ["two"]
+    after.until(lambda: job.ended, "its end")
+    after.until(lambda: after.state.load("start/demo", Row) == {}, "nothing left of it")
+    assert len(posts(process.theeye)) == 1
+    after.stop()
+
+
+@pytest.mark.parametrize("phase", [Phase.SENDING, Phase.STARTED, Phase.DECIDED])
+def test_what_a_canary_left_in_an_organisation_that_is_gone_is_given_up(tmp_path: Path, phase: Phase) -> None:
+    state, now = StateFile(tmp_path / "state"), 1_000.0
+    row = Row(id="canary:one/1", target=Target("task", TASK_ID, TASK_ID), phase=phase, queued_at=now, timeout=20.0)
+    FileStore(state, "gone").save(row)
+    canaries = Canaries(Clocks(wall=lambda: now, monotonic=lambda: now), FileStores(state))
+    parser = argparse.ArgumentParser()
+    add_flags(parser, ActionsSettings)
+    (tmp_path / "actions.yaml").write_text(
+        "organizations: [{name: acme, token: t}]\ncanaries: [{name: one, task: t}]\n"
+    )
+    settings = load(parser.parse_args([f"--config.file={tmp_path / 'actions.yaml'}"]), {})
+    canaries.apply(settings.model_copy(update={"canaries": ()}), Connections(Telemetry(SnapshotStore((), lambda: 0.0))))
+
+    def settled() -> bool:
+        nonlocal now
+        now += 1.0
+        canaries.tick()
+        return state.load("start/gone", Row) == {}
+
+    eventually(settled, "the row to be settled")
+    assert now < 1_000.0 + 20.0 + 60.0 + 60.0 or phase is not Phase.DECIDED
+    canaries.stop()
+    state.close()
+
+
 def test_another_process_follows_the_open_run(process: Process, task: Task, tmp_path: Path) -> None:
     task.ends = (Ending("success", 500.0), None)
     process.apply("name: one, task: canary")
     process.until(lambda: process.by_name["one"].job_id, "a start")
     job = process.by_name["one"].job_id
-    process.canaries.stop()
+    process.stop()
     after = Process(process.theeye, tmp_path)
     after.apply("name: one, task: canary")
     after.until(lambda: after.by_name["one"].job_id, "the run to be found")
     assert after.by_name["one"].job_id == job
     assert len(posts(process.theeye)) == 1
-    after.canaries.stop()
+    after.stop()
 
 
 @pytest.mark.usefixtures("task")

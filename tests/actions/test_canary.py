@@ -1,20 +1,23 @@
 """A canary over a day: what it says of the platform is what happened to it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import repeat
-from typing import Final
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actions.model import Model, ModelUpstream, Mortal
+from actions.alerting import MortalFile
+from actions.model import US, Died, Model, ModelUpstream, Mortal
 from theeye_exporter.actions.canary import Canary, Found
 from theeye_exporter.actions.canary_state import CanaryPlan
-from theeye_exporter.actions.rows import Target, Timing
+from theeye_exporter.actions.rows import Phase, Target, Timing
 from theeye_exporter.actions.starter import Starter
-from theeye_exporter.actions.store import MemoryStore
+from theeye_exporter.actions.store import FileStore, MemoryStore
 from theeye_exporter.actions.targets import TargetError
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.theeye.errors import UpstreamError
@@ -33,10 +36,15 @@ BOT: Final = 10.0
 class Watched:
     """A canary, and the world that it watches."""
 
-    def __init__(self, behaviours: list[str] | None = None) -> None:
+    def __init__(
+        self, behaviours: list[str] | None = None, folder: Path | None = None, deaths: Iterable[int] = ()
+    ) -> None:
         self.model = Model()
         self.behaviours = iter(behaviours or [])
-        self.upstream = ModelUpstream(self.model, Mortal(set()), self.next_behaviours())
+        self.mortal = Mortal(set(deaths))
+        self.upstream = ModelUpstream(self.model, self.mortal, self.next_behaviours())
+        self.folder = folder
+        self.file: MortalFile | None = None
         self.finished = 0
         self.most_open = 0
         self.before: Counter[str] = Counter()
@@ -55,20 +63,38 @@ class Watched:
         return self.found
 
     def restart(self) -> None:
-        """Begin again without any memory."""
+        """Begin again, without any memory but the state file, if there is one."""
         self.before += self.canary.state.runs
         self.canary = self.made()
 
     def made(self) -> Canary:
+        try:
+            return self.attempt()
+        except Died:
+            return self.made()
+
+    def attempt(self) -> Canary:
+        self.close()
         store = MemoryStore()
-        return Canary(
+        if self.folder is not None:
+            self.file = MortalFile(self.folder / "state")
+            self.file.mortal = self.mortal
+            store = FileStore(self.file, "acme")
+            store.learn_user_id(self.upstream.token_mark(), US)
+        canary = Canary(
             PLAN,
             find=self.find,
-            starter=Starter(self.upstream, store, lambda: self.model.now + self.ahead, Timing()),
+            starter=Starter(self.upstream, store, lambda: self.model.now + self.ahead, Timing(), by_arguments=False),
             store=store,
             upstream=self.upstream,
             clocks=Clocks(lambda: self.model.now + self.ahead, lambda: self.model.now),
         )
+        canary.resume()
+        return canary
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
 
     @property
     def open(self) -> list[str]:
@@ -97,7 +123,10 @@ class Watched:
             if bot and not down and before // BOT < self.model.now // BOT:
                 self.take_jobs()
             if ours:
-                self.work()
+                try:
+                    self.work()
+                except Died:
+                    self.restart()
             self.most_open = max(self.most_open, len(self.open))
         self.model.down = False
 
@@ -160,18 +189,29 @@ BEHAVIOURS: Final = st.lists(
 
 
 @settings(max_examples=25, deadline=None)
-@given(PERIODS, BEHAVIOURS)
-def test_any_day_is_told_as_it_was(periods: list[tuple[float, str]], behaviours: list[str]) -> None:
-    watched = Watched(behaviours)
+@given(PERIODS, BEHAVIOURS, st.sets(st.integers(1, 400), max_size=5))
+def test_any_day_is_told_as_it_was(periods: list[tuple[float, str]], behaviours: list[str], deaths: set[int]) -> None:
+    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108 - fast
+        watched = Watched(behaviours, Path(folder), deaths)
+        try:
+            check_any_day(watched, periods, behaviours, deaths)
+        finally:
+            watched.close()
+
+
+def check_any_day(watched: Watched, periods: list[tuple[float, str]], behaviours: list[str], deaths: set[int]) -> None:
     for seconds, what in periods:
         if what.startswith("restart"):
             watched.restart()
         watched.live(seconds, down=what.endswith("down"), bot=what != "no bot", ours=what != "away")
+    watched.mortal._deaths.clear()
     watched.live(HOUR)
     assert watched.most_open <= 1
     assert watched.runs["success"] <= watched.finished
-    if not any(what.startswith(("restart", "away")) for _, what in periods) and "lost" not in behaviours:
-        assert watched.runs["success"] == watched.finished
+    undisturbed = not deaths and not any(what.startswith(("restart", "away")) for _, what in periods)
+    if undisturbed and "lost" not in behaviours:
+        # One that ends after its timeout is a timeout.
+        assert watched.runs["success"] >= watched.finished - watched.runs["timeout"]
     behaves_again = next(watched.behaviours, None) is None
     if behaves_again:
         watched.live(HOUR)
@@ -184,8 +224,8 @@ def test_any_day_is_told_as_it_was(periods: list[tuple[float, str]], behaviours:
     assert len(watched.open) <= (watched.canary.open_since is not None)
 
 
-def test_a_restarted_process_finds_its_open_run() -> None:
-    watched = Watched()
+def test_a_restarted_process_goes_on_with_its_open_run(tmp_path: Path) -> None:
+    watched = Watched(folder=tmp_path)
     watched.live(100, bot=False)
     (job,) = watched.open
     watched.restart()
@@ -197,11 +237,68 @@ def test_a_restarted_process_finds_its_open_run() -> None:
     assert watched.model.created == ["x"]
 
 
+def test_without_a_state_file_the_open_run_is_found_once_our_user_is_known() -> None:
+    watched = Watched()
+    watched.live(100, bot=False)
+    (job,) = watched.open
+    watched.restart()
+    watched.live(15, bot=False)
+    assert watched.canary.job_id not in {"", job}
+    watched.live(300, bot=False)
+    assert watched.canary.job_id == ""
+    assert watched.open == []  # both were cancelled after their timeout
+    assert watched.model.created == ["x", "x"]
+
+
+@pytest.mark.parametrize("phase", [Phase.SENDING, Phase.STARTED])
+def test_a_canary_that_is_gone_follows_its_run_and_starts_nothing(tmp_path: Path, phase: Phase) -> None:
+    watched = Watched(["lost"] if phase is Phase.SENDING else [], tmp_path)
+    watched.live(100, bot=False) if phase is Phase.STARTED else watched.canary.work()
+    watched.restart()
+    watched.canary.retired = True
+    assert watched.canary.phase
+    watched.live(HOUR, bot=False)
+    assert watched.canary.open_since is None
+    assert (watched.model.created, watched.open) == (["x"], [])
+    assert watched.file is not None
+    assert watched.file.ends_of_kinds("start/") == []
+
+
+def test_a_start_that_waits_is_dropped_with_its_canary(tmp_path: Path) -> None:
+    watched = Watched(["nothing"], tmp_path)
+    watched.canary.work()
+    watched.restart()
+    watched.canary.retired = True
+    watched.live(HOUR)
+    assert (watched.canary.open_since, watched.model.created) == (None, [])
+
+
 def test_runs_of_others_are_not_taken_for_ours() -> None:
     watched = Watched()
     watched.model.create("t", "other", by_secret=False, user="somebody")
     watched.live(100, bot=False)
     assert len(watched.open) == 2
+
+
+@pytest.mark.parametrize("by_secret", [True, False])
+def test_a_run_of_a_stranger_is_left_alone_while_our_user_is_unknown(by_secret: bool) -> None:
+    watched = Watched()
+    watched.upstream.by_secret = by_secret
+    theirs = watched.model.create("t", "x", by_secret=by_secret, user="somebody")
+    watched.live(HOUR, bot=False)
+    assert theirs.lifecycle == "ready"
+    assert watched.model.created == ["x"] * 14  # theirs, and ours
+
+
+@pytest.mark.parametrize("arguments", [(), ((0, "x"),)])
+def test_a_run_of_a_stranger_is_not_taken_for_a_start_whose_answer_was_lost(arguments: Any) -> None:
+    watched = Watched(["dropped"])
+    watched.found = (FOUND[0], arguments)
+    watched.live(10.0, bot=False)
+    theirs = watched.model.create("t", "x", by_secret=False, user="somebody")
+    watched.live(250.0, bot=False)
+    assert theirs.lifecycle == "ready"
+    assert dict(watched.canary.state.runs) == {"lost": 1}
 
 
 def test_a_run_that_cannot_be_cancelled_keeps_the_next_one_from_starting() -> None:
@@ -227,8 +324,8 @@ def test_a_target_that_is_gone_is_a_failure_that_says_so() -> None:
     assert watched.canary.state.success
 
 
-def test_a_canary_with_a_secret_key_finds_its_open_run_too() -> None:
-    watched = Watched()
+def test_a_canary_with_a_secret_key_goes_on_with_its_open_run_too(tmp_path: Path) -> None:
+    watched = Watched(folder=tmp_path)
     watched.upstream.by_secret = True
     watched.live(100, bot=False)
     watched.restart()

@@ -8,8 +8,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from actions.alerting import FREE, PLAN, World
+from actions.model import US
+from theeye_exporter.actions.alert_view import views_of
+from theeye_exporter.actions.canary import Canary
+from theeye_exporter.actions.canary_state import CanaryPlan
 from theeye_exporter.actions.limits import Rate
 from theeye_exporter.actions.records import Account, Order, PastRun, Said
+from theeye_exporter.actions.rows import Target, Timing
+from theeye_exporter.actions.starter import Starter
 
 DAY = 86_400.0
 Change = Callable[[World], None]
@@ -244,3 +250,52 @@ def test_an_action_that_comes_back_begins_again(world: World) -> None:
 
 def test_an_action_of_a_new_state_file_says_that_old_alerts_are_stale(world: World) -> None:
     assert world.fire("web-01", world.runs.book.born) == "stale"
+
+
+def test_without_an_action_the_page_has_no_table_of_actions(world: World) -> None:
+    remove(world)
+    assert views_of(world.runs, world.model.now) == []
+
+
+# Canaries beside actions.
+
+
+def a_canary(world: World) -> Canary:
+    upstream, store, model = world.connection.upstream_, world.stores.of("acme"), world.model
+    return Canary(
+        CanaryPlan(organization="acme", name="c", timeout=120.0),
+        find=lambda: (Target("task", "t", "t"), ((0, "canary"),)),
+        starter=Starter(upstream, store, lambda: model.now, Timing(), by_arguments=False),
+        store=store,
+        upstream=upstream,
+        clocks=world.clocks,
+    )
+
+
+@pytest.mark.parametrize("lost", ["lost", "late", "dropped"])
+def test_a_start_of_a_canary_whose_fate_is_unknown_keeps_an_action_from_its_task(world: World, lost: str) -> None:
+    upstream, model = world.connection.upstream_, world.model
+    world.stores.of("acme").learn_user_id(upstream.token_mark(), US)
+    upstream._behaviours = iter([(lost, 60.0), ("ok", 0.0)])
+    canary = a_canary(world)
+    canary.work()
+    assert canary.phase == "sending"
+    world.fire("web-01", model.now)
+    while canary.phase == "sending":
+        world.runs.work()
+        assert "web-01" not in model.created
+        model.wait(5.0)
+        canary.work()
+    world.live(60.0, bot=False)
+    assert model.created.count("web-01") == 1
+    assert canary.job_id not in {run.job_id for run in world.runs.book.all(PastRun).values()}
+
+
+def test_a_start_of_an_action_whose_fate_is_unknown_keeps_a_canary_from_its_task(world: World) -> None:
+    upstream, model = world.connection.upstream_, world.model
+    upstream._behaviours = iter([("dropped", 0.0), ("ok", 0.0)])
+    world.fire("web-01", model.now)
+    world.runs.work()
+    canary = a_canary(world)
+    canary.work()
+    assert (canary.phase, model.created) == ("decided", [])

@@ -45,28 +45,24 @@ class Scrapes:
         return ", ".join(part for part in parts if part)
 
 
-def unit_test(scenarios: Sequence[Scenario], scrapes: Scrapes) -> dict[str, Any]:
+def unit_test(scenarios: Sequence[Scenario], kinds: Sequence[Scrapes]) -> dict[str, Any]:
     """Return a test: silent while all is well, one alert while it is broken, and silent again afterwards.
 
-    Each scenario has an organisation and exporters of its own, so that one run of promtool takes them all.
+    Each scenario has an organisation and exporters of its own for each kind of scrapes, so that one run of promtool takes them all.
+    The kinds have one interval.
     """
-    end = max(scenario.broken_for + scenario.quiet_within for scenario in scenarios) + WELL
+    (interval,) = {scrapes.interval for scrapes in kinds}
     checks: list[tuple[int, str, int | None]] = [(WELL - 1, "count(ALERTS{alertstate='firing'})", None)]
     for scenario in scenarios:
-        found = f"count(ALERTS{{alertname='{scenario.alert}',alertstate='firing',organization=~'{scenario.alert}|'}})"
-        firing = WELL + scenario.fires_within + (5 if scrapes.one_in_ten_fails else 0)
-        mended = WELL + scenario.broken_for
-        assert firing < mended - 5
-        times = [firing, mended - 1]
-        if scrapes.restart and scenario.survives_restart:
-            times += [_restart_at(scenario) // MINUTE + minutes for minutes in (1, 2, 3)]
-        copies = 1 if all(series.everywhere for series in scenario.series) else scrapes.replicas
-        checks += [(at, found, copies) for at in times]
-        checks.append((mended + scenario.quiet_within, found, None))
+        for scrapes in kinds:
+            checks += _checks(scenario, scrapes)
+    end = max(scenario.minutes for scenario in scenarios) + WELL
     return {
-        "name": str(scrapes),
-        "interval": f"{scrapes.interval}s",
-        "input_series": [series for scenario in scenarios for series in _input(scenario, scrapes, end)],
+        "name": f"{interval} s",
+        "interval": f"{interval}s",
+        "input_series": [
+            series for scenario in scenarios for scrapes in kinds for series in _input(scenario, scrapes, end)
+        ],
         "promql_expr_test": [
             {
                 "eval_time": f"{at}m",
@@ -76,6 +72,26 @@ def unit_test(scenarios: Sequence[Scenario], scrapes: Scrapes) -> dict[str, Any]
             for at, expression, alerts in checks
         ],
     }
+
+
+def _place(scenario: Scenario, scrapes: Scrapes) -> str:
+    """The name of the organisation, and the beginning of those of its exporters: promtool prints it if a check fails."""
+    return f"{scenario.alert}, {scrapes}"
+
+
+def _checks(scenario: Scenario, scrapes: Scrapes) -> Iterator[tuple[int, str, int | None]]:
+    place = _place(scenario, scrapes)
+    chosen = f"organization=~'{place}|',instance=~'({place} [0-9]+)?'"
+    found = f"count(ALERTS{{alertname='{scenario.alert}',alertstate='firing',{chosen}}})"
+    firing = WELL + scenario.fires_within + (5 if scrapes.one_in_ten_fails else 0)
+    mended = WELL + scenario.broken_for
+    assert firing < mended - 5
+    times = [firing, mended - 1]
+    if scrapes.restart and scenario.survives_restart:
+        times += [_restart_at(scenario) // MINUTE + minutes for minutes in (1, 2, 3)]
+    copies = 1 if all(series.everywhere for series in scenario.series) else scrapes.replicas
+    yield from ((at, found, copies) for at in times)
+    yield mended + scenario.quiet_within, found, None
 
 
 def _restart_at(scenario: Scenario) -> int:
@@ -95,10 +111,10 @@ def _input(scenario: Scenario, scrapes: Scrapes, end: int) -> Iterator[dict[str,
     for series in (*scenario.series, *always):
         for number in range(scrapes.exporters):
             values = " ".join(_compressed(_samples(scenario, scrapes, series, number, end)))
-            target = f'job="theeye",instance="{scenario.alert}-{number}:9855"'
+            target = f'job="theeye",instance="{_place(scenario, scrapes)} {number}"'
             for replica in range(scrapes.replicas):
                 labels = [
-                    series.labels.replace("acme", scenario.alert),
+                    series.labels.replace("acme", _place(scenario, scrapes)),
                     target,
                     f'cluster="eu",replica="{replica}"' if scrapes.replicas > 1 else "",
                 ]

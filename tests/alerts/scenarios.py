@@ -56,6 +56,11 @@ class Scenario:
     quiet_within: int = 20
     survives_restart: bool = True
 
+    @property
+    def minutes(self) -> int:
+        """Minutes from the fault until the alert must have ended."""
+        return self.broken_for + self.quiet_within
+
 
 def _while(well: float | None, broken: float | None) -> Value:
     return lambda _, since: broken if since >= 0 else well
@@ -174,7 +179,7 @@ def _storm(broken_for: int) -> list[Scenario]:
                         f'{ORG},task_id="t{i}",task="t{i}",hostname=""',
                         _while(0, 4 if i < 12 else 0),
                     )
-                    for i in range(40)
+                    for i in range(15)
                 ),
             ),
             fires_within=4,

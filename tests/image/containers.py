@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tools import require_tool
 
-__all__ = ["BASE", "Container", "Engine"]
+__all__ = ["BASE", "CERTIFICATES", "Container", "Engine", "pip_settings"]
 
 BASE: Final = "docker.io/library/python:3.13-slim"
 """The base of the image, as the Dockerfile names it."""
@@ -37,7 +37,7 @@ tmp_dir = "{temporary}"
 [engine.runtimes]
 runc = ["{runc}"]
 """
-_CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
+CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 _SECONDS: Final = 300
 # Of what this machine says about package indexes, only how to reach them: paths of this machine mean nothing inside.
 _PIP_KEYS: Final = ("index-url", "proxy", "timeout", "trusted-host")
@@ -56,8 +56,8 @@ class Engine:
     def build(self, context: Path, name: str) -> None:
         """Build the Dockerfile of a folder, with this machine's way to its package index."""
         settings = self.folder / "pip.conf"
-        settings.write_text(_pip_settings())
-        mounts = [f"--volume={settings}:/etc/pip.conf:ro", f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro"]
+        settings.write_text(pip_settings())
+        mounts = [f"--volume={settings}:/etc/pip.conf:ro", f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"]
         flags = ("--isolation=chroot", "--format=docker", "--pull-never", *mounts)
         self._run("buildah", "build", *flags, f"--tag={name}", context)
 
@@ -194,10 +194,10 @@ class Container:
         return result.stdout + result.stderr
 
 
-def _pip_settings() -> str:
+def pip_settings() -> str:
     """Return a pip.conf for a build: how this machine reaches its index, and its certificates."""
     settings = configparser.RawConfigParser()
-    settings["global"] = {"cert": str(_CERTIFICATES)}
+    settings["global"] = {"cert": str(CERTIFICATES)}
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True, env=os.environ
     ).stdout

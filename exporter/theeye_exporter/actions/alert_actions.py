@@ -23,8 +23,7 @@ from theeye_exporter.actions.receiver import Receiver
 from theeye_exporter.actions.rows import Timing
 from theeye_exporter.actions.settings import ActionSettings, ActionsSettings
 from theeye_exporter.actions.starter import Upstream
-from theeye_exporter.actions.state_file import StateFile
-from theeye_exporter.actions.store import FileStore, Stores
+from theeye_exporter.actions.store import FileStores
 from theeye_exporter.actions.targets import Found
 from theeye_exporter.actions.upstream import HttpUpstream, NoUpstream
 from theeye_exporter.clocks import Clocks
@@ -65,22 +64,19 @@ class AlertActions:
     Args:
         settings: The configuration at the start; it says whether there is anything to receive.
         clocks: The clocks to use.
-
-    Raises:
-        LedgerError: The state file cannot be used.
+        stores: The rows in the state file; None without one.
     """
 
     families: Sequence[Family] = ALERT_FAMILIES
 
-    def __init__(self, settings: ActionsSettings, clocks: Clocks) -> None:
+    def __init__(self, settings: ActionsSettings, clocks: Clocks, stores: FileStores | None) -> None:
         self._clocks = clocks
-        self._file = StateFile(settings.state.file) if settings.actions and settings.state.file else None
-        self._stores = Stores(self._store)
+        self._stores = stores
         self._moments = Moments(clocks)
         self._runs: AlertRuns | None = None
         self._in_use = threading.Lock()
         self._receiver = Receiver(self._current, clocks.wall, self._in_use)
-        self.routes: Sequence[Route] = self._receiver.routes if self._file is not None else ()
+        self.routes: Sequence[Route] = self._receiver.routes if settings.actions else ()
         self._applied: tuple[object, ...] = ()
         self._gate = threading.Lock()
         self._ended = threading.Event()
@@ -90,7 +86,7 @@ class AlertActions:
 
     def apply(self, settings: ActionsSettings, connections: Connections) -> None:
         """Switch to a configuration; the state file is that of the start."""
-        if self._file is None:
+        if self._stores is None:
             return
         known = {one.name: connections.of(one) for one in settings.organizations}
         applied = (settings.actions, settings.rate_limit, settings.settle, *known.values())
@@ -104,7 +100,6 @@ class AlertActions:
             wait(self._working.values())  # what is running still uses the rows
             with self._in_use:
                 self._runs = AlertRuns(
-                    self._file,
                     {one.name: plan_of(one) for one in settings.actions},
                     stores=self._stores,
                     connect=lambda plan: ways[plan.name],
@@ -131,7 +126,7 @@ class AlertActions:
 
     def start(self) -> None:
         """Begin to start runs."""
-        if self._file is not None:
+        if self._stores is not None:
             threading.Thread(target=self._run, name="alert-runs", daemon=True).start()
 
     def stop(self) -> None:
@@ -139,8 +134,6 @@ class AlertActions:
         self._ended.set()
         if self._runs is not None:
             self._runs.leaving.set()
-        if self._file is not None:
-            self._file.close()
 
     def waiting(self) -> Sequence[str]:
         """Return nothing: alerts are received although TheEye does not answer."""
@@ -149,7 +142,7 @@ class AlertActions:
     def stalled_for(self) -> float | None:
         """Return the seconds since a run could last start, if that is too long ago."""
         seconds = self._clocks.monotonic() - self._ticked
-        return seconds if self._file is not None and seconds > _STALLED else None
+        return seconds if self._stores is not None and seconds > _STALLED else None
 
     def add_samples(self, samples: Samples) -> None:
         """Add the samples of all actions."""
@@ -178,10 +171,6 @@ class AlertActions:
                 _log.error("nothing can be started", error=str(error))
         except Exception:  # noqa: BLE001 - the next tick may do better
             _log.exception("starting runs failed with an internal error")
-
-    def _store(self, organization: str) -> FileStore:
-        assert self._file is not None  # noqa: S101 - whoever asks has it
-        return FileStore(self._file, organization)
 
     def _current(self) -> AlertRuns:
         if self._runs is None:

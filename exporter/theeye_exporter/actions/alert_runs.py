@@ -15,8 +15,7 @@ from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Begun, KnownEpisode, Order, Said
 from theeye_exporter.actions.rows import Row, Timing
 from theeye_exporter.actions.starts import Starts
-from theeye_exporter.actions.state_file import StateFile
-from theeye_exporter.actions.store import FileStore, Stores
+from theeye_exporter.actions.store import FileStores
 from theeye_exporter.actions.worker import Reach, Way, Worker
 from theeye_exporter.clocks import Clocks
 
@@ -29,9 +28,8 @@ class AlertRuns:
     """Receives alerts in any thread, and works in one.
 
     Args:
-        file: The state file.
         plans: The actions.
-        stores: The rows of each organisation, in the same file.
+        stores: The rows of each organisation, and the state file.
         connect: Returns an action's way to TheEye.
         reach: Returns an organisation's way to TheEye.
         together: The rate of all actions.
@@ -51,10 +49,9 @@ class AlertRuns:
 
     def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
         self,
-        file: StateFile,
         plans: Mapping[str, ActionPlan],
         *,
-        stores: Stores[FileStore],
+        stores: FileStores,
         connect: Callable[[ActionPlan], Way],
         reach: Callable[[str], Reach],
         together: Rate,
@@ -63,7 +60,7 @@ class AlertRuns:
         timing: Timing,
     ) -> None:
         self.plans = MappingProxyType(dict(plans))
-        self.book = Book(file, clocks.wall())
+        self.book = Book(stores.file, clocks.wall())
         self.leaving = threading.Event()
         self._clocks = clocks
         self._together = together

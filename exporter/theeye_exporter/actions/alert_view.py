@@ -133,7 +133,7 @@ def views_of(runs: AlertRuns, wall: float) -> list[View]:
         Line(_state(run.outcome), _ago(run.ended_at, wall), run.outcome, (run.action, run.labels, run.job_id, run.why))
         for run in past
     ]
-    tables = [View("Actions", "action", "actions", _COLUMNS, tuple(lines))]
+    tables = [View("Actions", "action", "actions", _COLUMNS, tuple(lines))] if lines else []
     if ended:
         tables.append(View("Last runs", "run", "", _RUNS, tuple(ended)))
     if decisions:

@@ -12,6 +12,7 @@ from theeye_exporter.actions.families import CANARY_FAMILIES
 from theeye_exporter.actions.flock import Flock
 from theeye_exporter.actions.parts import View
 from theeye_exporter.actions.settings import ActionsSettings
+from theeye_exporter.actions.store import MemoryStore, Stores
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.exposition.family import Family
 from theeye_exporter.exposition.samples import Samples
@@ -27,13 +28,15 @@ class Canaries:
 
     Args:
         clocks: The clocks to use.
+        stores: The rows of each organisation.
     """
 
     families: Sequence[Family] = CANARY_FAMILIES
     routes: Sequence[Route] = ()
 
-    def __init__(self, clocks: Clocks) -> None:
+    def __init__(self, clocks: Clocks, stores: Stores[MemoryStore]) -> None:
         self._clocks = clocks
+        self._stores = stores
         self._flocks: dict[str, Flock] = {}
         self._ended = threading.Event()
         self._ticked = clocks.monotonic()
@@ -45,16 +48,17 @@ class Canaries:
 
     def apply(self, settings: ActionsSettings, connections: Connections) -> None:
         """Switch to a configuration; canaries without changed settings go on as they were."""
+        known = {one.name: connections.of(one) for one in settings.organizations}
         flocks = {}
-        for organization in settings.organizations:
-            chosen = [one for one in settings.canaries if one.organization == organization.name]
-            former = self._flocks.get(organization.name)
-            if chosen or former is not None:
-                flock = former or Flock(self._clocks)
-                flock.apply(connections.of(organization), chosen)
-                flocks[organization.name] = flock
-        for name in self._flocks.keys() - flocks.keys():
-            self._flocks[name].stop()
+        # Also those that only have runs to follow.
+        for name in dict.fromkeys([*known, *self._flocks, *self._stores.organizations]):
+            chosen = [one for one in settings.canaries if one.organization == name]
+            flock = self._flocks.get(name) or Flock(name, self._stores.of(name), self._clocks)
+            flock.apply(known.get(name), chosen)
+            if flock.has_work:
+                flocks[name] = flock
+            else:
+                flock.stop()
         self._flocks = flocks
 
     def start(self) -> None:

@@ -7,19 +7,19 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from theeye_exporter.actions.canary_state import CanaryPlan, CanaryState, Phases
+from theeye_exporter.actions.canary_state import CanaryPlan, CanaryState, Phases, phases_of
 from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.rows import Phase, Row, Target, sent_arguments
 from theeye_exporter.actions.starter import Starter
-from theeye_exporter.actions.store import Store
+from theeye_exporter.actions.store import MemoryStore
 from theeye_exporter.actions.targets import TargetError
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, Outcome
-from theeye_exporter.theeye.models import Times, number, timestamp
-from theeye_exporter.theeye.starting import RunJob, RunResult
+from theeye_exporter.theeye.models import timestamp
+from theeye_exporter.theeye.starting import RunJob
 
-__all__ = ["Canary", "CanaryUpstream", "Found"]
+__all__ = ["Canary", "CanaryUpstream", "Found", "canary_of"]
 
 _CANCEL_FOR: Final = 60.0
 """For so many seconds TheEye is asked to cancel a run; the next start finds it again if it goes on."""
@@ -28,7 +28,10 @@ _LOOK_BACK: Final = 86_400.0
 """How old a run of an earlier process can be, in seconds, to be found again."""
 
 _RETRY: Final = 5.0
-_NANO: Final = 1e-9
+
+_OWN: Final = "canary:"
+"""The ids of its rows begin so; those of actions have no colon."""
+
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -71,6 +74,7 @@ class Canary:
         plan: What it does.
         state: What is known about it.
         since: Unix time from which it exists.
+        retired: Whether it starts nothing more, and only follows what it has started.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
@@ -79,12 +83,13 @@ class Canary:
         *,
         find: Callable[[], Found],
         starter: Starter,
-        store: Store,
+        store: MemoryStore,
         upstream: CanaryUpstream,
         clocks: Clocks,
         delay: float = 0.0,
     ) -> None:
         self.plan = plan
+        self.retired = False
         self.state = CanaryState()
         self.since = clocks.wall()
         self._find = find
@@ -130,7 +135,7 @@ class Canary:
         """Whether `work` has something to do without a list of jobs."""
         now, run = self._monotonic(), self._open
         if run is None:
-            return now >= self._next
+            return now >= self._next and not self.retired
         if now - run.began >= self.plan.timeout:
             return run.cancelling is None or run.cancelling.is_due
         return now >= run.not_before if run.row is None else self._starter.is_due(run.row)
@@ -142,6 +147,19 @@ class Canary:
         self._number = other._number  # noqa: SLF001
         self._next = min(other._next, self._monotonic() + self.plan.interval)  # noqa: SLF001
 
+    def resume(self) -> None:
+        """Go on with what an earlier process has started, if that was written down."""
+        over = [row.id for row in self._store.over_rows() if canary_of(row) == self.plan.name]
+        if over:
+            self._store.settle(over)  # their ends were counted by the process before this one, or by nobody
+        for row in self._store.open_rows():
+            if canary_of(row) == self.plan.name:
+                self._number = int(row.id.rpartition("/")[2])
+                began = self._monotonic() - max(0.0, self._wall() - row.queued_at)
+                self._open = _Open(row.queued_at, began, row=row, found_again=True)
+                self._next = max(self._next, began + self.plan.interval)
+                _log.info("an earlier run is still open", **self._labels, job=row.job_id)
+
     def work(self, listed: Mapping[str, RunJob] | None = None) -> None:
         """Do what is due.
 
@@ -149,14 +167,18 @@ class Canary:
             listed: The jobs of open runs that TheEye has just listed, by id; None if nobody has asked.
         """
         now = self._monotonic()
-        if self._open is None and now >= self._next:
+        if self._open is None and now >= self._next and not self.retired:
             # Starts that were due meanwhile are left out, not made up for.
             self._next = max(self._next + self.plan.interval, now)
             self._open = _Open(self._wall(), now)
         run = self._open
         if run is None:
             return
-        if run.row is None and now >= run.not_before:
+        if run.row is not None:  # the disk may have been full while it moved on
+            run.row = self._store.row(run.row.id) or run.row
+        if self.retired and (run.row is None or run.row.phase is Phase.DECIDED):
+            self._forget(run)
+        if self._open is run and run.row is None and now >= run.not_before:
             self._prepare(run, now)
         if self._open is run and run.row is not None:
             self._advance(run, run.row, listed)
@@ -174,19 +196,20 @@ class Canary:
         except UpstreamError as error:
             run.why, run.not_before = error.detail, now + _RETRY
             return
-        self._looked_back, self._left = True, ""
+        self._left = ""
         self._number += 1
         run.row = Row(
-            id=f"{self.plan.name}/{self._number}",
+            id=f"{_OWN}{self.plan.name}/{self._number}",
             target=target,
             arguments=arguments,
             by_secret=self._upstream.by_secret,
+            timeout=self.plan.timeout,
             queued_at=run.decided_at,
         )
         if job is not None:
-            run.row = replace(run.row, phase=Phase.STARTED, job_id=job.id)
             age = max(0.0, self._wall() - (timestamp(job.creation_date) or self._wall()))
             run.decided_at, run.began = self._wall() - age, now - age
+            run.row = replace(run.row, phase=Phase.STARTED, job_id=job.id, queued_at=run.decided_at)
             run.found_again = True
             _log.info("an earlier run is still open", **self._labels, job=job.id)
         self._store.save(run.row)
@@ -197,17 +220,13 @@ class Canary:
             job = self._upstream.run(self._left)
             if job is not None and job.lifecycle not in ENDED_LIFECYCLES:
                 return job
-        if self._looked_back:
-            return None
-        known = self._store.known_jobs(target.task_id)
         user_id = None if self._upstream.by_secret else self._store.user_id(self._upstream.token_mark())
-        origin = "secret" if self._upstream.by_secret else "user"
-        jobs = self._upstream.open_runs(target, self._wall() - _LOOK_BACK)
-        jobs = [job for job in jobs if job.id not in known and job.origin == origin]
-        if user_id is not None:
-            jobs = [job for job in jobs if job.user_id == user_id]
-        elif len(jobs) > 1:
+        if self._looked_back or user_id is None:  # it may be a run of anybody
             return None
+        followed = {row.job_id for row in self._store.open_rows()}
+        jobs = self._upstream.open_runs(target, self._wall() - _LOOK_BACK)
+        jobs = [job for job in jobs if job.id not in followed and job.origin == "user" and job.user_id == user_id]
+        self._looked_back = True
         read = (self._upstream.run(job.id) for job in jobs)
         return next((job for job in read if job is not None and sent_arguments(job, arguments)), None)
 
@@ -245,6 +264,7 @@ class Canary:
             outcome, why = str(Outcome.TIMEOUT), f"it had not ended after {self.plan.timeout:.0f} s, and was cancelled"
         succeeded = outcome == Outcome.SUCCESS
         phases = self._phases(run) if succeeded else None  # takes a request, and the rest must show at once
+        self._forget(run)  # before it is counted: if the disk is full, it ends again
         state, was = self.state, self.state.success
         state.runs[outcome] += 1
         state.last_run_at = now
@@ -253,13 +273,14 @@ class Canary:
             state.measured(phases)
         state.why = "" if succeeded else why or outcome
         state.success = succeeded
-        if run.row is not None and not run.row.phase.over:
-            self._store.save(replace(run.row, phase=Phase.LOST, ended_at=now))
         if not succeeded:
-            job = {"job": run.row.job_id} if run.row is not None and run.row.job_id else {}
-            _log.warning("canary failed", **self._labels, outcome=outcome, why=state.why, **job)
+            _log.warning("canary failed", **self._labels, outcome=outcome, why=state.why, **_where(run.row))
         elif was is False:
             _log.info("canary works again", **self._labels)
+
+    def _forget(self, run: "_Open") -> None:
+        if run.row is not None:
+            self._store.settle([run.row.id])
         self._open = None
 
     @property
@@ -273,15 +294,21 @@ class Canary:
             job = self._upstream.run(run.row.job_id)
         except UpstreamError:
             return None
-        created, ended = (timestamp(job.creation_date), timestamp(job.last_update)) if job is not None else (None, None)
-        if job is None or created is None or ended is None or ended < created:
-            return None
-        times = job.result.times if isinstance(job.result, RunResult) else None
-        ran = 0.0
-        if isinstance(times, Times):
-            ran = (number(times.seconds) or 0.0) + (number(times.nanoseconds) or 0.0) * _NANO
-        ran = min(ran, ended - created)
-        return Phases(run.submitted_at - run.began, ended - created - ran, ran)
+        return None if job is None else phases_of(job, run.submitted_at - run.began)
+
+
+def canary_of(row: Row) -> str | None:
+    """Return the name of the canary whose start it is; None if it is that of an alert."""
+    name = row.id.rpartition("/")[0]
+    return name.removeprefix(_OWN) if name.startswith(_OWN) else None
+
+
+def _where(row: Row | None) -> dict[str, str]:
+    """Return what to look at in TheEye, for the log."""
+    if row is None:
+        return {}
+    job = {"job": row.job_id} if row.job_id else {}
+    return {row.target.kind: row.target.id, **job}
 
 
 @dataclass(slots=True)

@@ -67,7 +67,7 @@ def check(settings: ActionsSettings, out: TextIO) -> int:
 def _state_file_fault(settings: ActionsSettings) -> str:
     """Return why the state file cannot be used, if there is one; another process may use it now."""
     path = settings.state.file
-    if not settings.actions or path is None:
+    if path is None:
         return ""
     written = path if path.exists() else path.parent
     if not os.access(written, os.W_OK):

@@ -3,7 +3,6 @@
 import threading
 from typing import Final
 
-from theeye_exporter.actions.store import MemoryStore, Store
 from theeye_exporter.config.sections import OrganizationSettings
 from theeye_exporter.polling.connecting import token_source, transport_settings
 from theeye_exporter.polling.telemetry import Telemetry
@@ -16,17 +15,15 @@ _MAX_BYTES: Final = 64 * 2**20
 
 
 class Connection:
-    """The client of an organisation, and the rows of what is started in it.
+    """The client of an organisation.
 
     Args:
         organization: The settings of the organisation.
         telemetry: Records requests that read.
-        store: Keeps the rows.
     """
 
-    def __init__(self, organization: OrganizationSettings, telemetry: Telemetry, store: Store) -> None:
+    def __init__(self, organization: OrganizationSettings, telemetry: Telemetry) -> None:
         self.organization = organization
-        self.store = store
         settings = transport_settings(organization, _MAX_BYTES)
         source = token_source(organization)
         transport = Transport(settings, source, lambda endpoint, _, seconds, __: telemetry.requested(endpoint, seconds))
@@ -51,7 +48,5 @@ class Connections:
             former = self._connections.get(organization.name)
             if former is not None and former.organization == organization:
                 return former
-            # The rows stay: their runs are still open.
-            store = MemoryStore() if former is None else former.store
-            made = self._connections[organization.name] = Connection(organization, self._telemetry, store)
+            made = self._connections[organization.name] = Connection(organization, self._telemetry)
             return made

@@ -8,6 +8,8 @@ from theeye_exporter.actions.canaries import Canaries
 from theeye_exporter.actions.connections import Connections
 from theeye_exporter.actions.parts import Part
 from theeye_exporter.actions.settings import ActionsSettings, TargetSettings
+from theeye_exporter.actions.state_file import StateFile
+from theeye_exporter.actions.store import FileStores, MemoryStore, Stores
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.config import ConfigError, Problem
 from theeye_exporter.exposition.render import Renderer
@@ -42,7 +44,13 @@ class ActionsProcess:
     def __init__(self, settings: ActionsSettings, clocks: Clocks | None = None) -> None:
         self.settings = settings
         self.clocks = clocks or Clocks()
-        self.parts: tuple[Part, ...] = (Canaries(self.clocks), AlertActions(settings, self.clocks))
+        self._file = None if settings.state.file is None else StateFile(settings.state.file)
+        stores = None if self._file is None else FileStores(self._file)
+        # Canaries and actions share the rows: a task has one start at a time whose fate is unknown, whoever began it.
+        self.parts: tuple[Part, ...] = (
+            Canaries(self.clocks, stores or Stores(lambda _: MemoryStore())),
+            AlertActions(settings, self.clocks, stores),
+        )
         self.store = SnapshotStore([family for part in self.parts for family in part.families], self.clocks.monotonic)
         self.telemetry = Telemetry(self.store)
         self._connections = Connections(self.telemetry)
@@ -65,6 +73,8 @@ class ActionsProcess:
         """Begin nothing more, without waiting for what is running."""
         for part in self.parts:
             part.stop()
+        if self._file is not None:
+            self._file.close()
 
     def apply(self, settings: ActionsSettings) -> None:
         """Switch to another configuration; the sections `web` and `state` are those of the start.

@@ -95,10 +95,17 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What we know ourselves: the ids of the jobs of other starts, and of the user that sent this one, if TheEye has named it."""
+    """What we know ourselves.
+
+    Attributes:
+        jobs: The ids of the jobs of other starts.
+        user_id: The user that sent this one; None if TheEye has not named it.
+        by_arguments: Whether a run of nobody knows whom counts as ours if it has the arguments that were sent.
+    """
 
     jobs: Collection[str] = ()
     user_id: str | None = None
+    by_arguments: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +229,8 @@ def looked(row: Row, look: Look, own: Own, now: float, timing: Timing) -> Row:
     """
     fresh = candidates(row, look, own)
     user_id = None if row.by_secret else own.user_id
-    if (found := _ours(row, fresh, user_id)) is not None:
+    known = user_id is not None or row.by_secret or own.by_arguments
+    if known and (found := _ours(row, fresh, user_id)) is not None:
         return _started(replace(row, looks=row.looks + 1), found, now)
     if now - row.sent_at >= timing.give_up:
         return _over(row, Phase.LOST, "the run was not found in time", now)

@@ -62,21 +62,25 @@ class Starter:
         wall: Unix time.
         timing: How patient to be.
         leaves: Whether to leave the next rows for later.
+        by_arguments: Whether arguments tell a run of ours while our user is unknown; not if each start sends the same ones.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
         self,
         upstream: Upstream,
         store: Store,
         wall: Callable[[], float],
         timing: Timing,
         leaves: Callable[[], bool] = lambda: False,
+        *,
+        by_arguments: bool = True,
     ) -> None:
         self._upstream = upstream
         self._store = store
         self._wall = wall
         self._timing = timing
         self._leaves = leaves
+        self._by_arguments = by_arguments
 
     def work(self) -> None:
         """Do once what is due for each open row, in the order in which they wait."""
@@ -142,7 +146,8 @@ class Starter:
         before = row.before or Before(None, None, 0)
         try:
             look = self._upstream.look(row.target, before)
-            own = Own(self._store.known_jobs(row.target.task_id), self._store.user_id(row.token_mark))
+            known = self._store.known_jobs(row.target.task_id)
+            own = Own(known, self._store.user_id(row.token_mark), self._by_arguments)
             if own.user_id is None or row.by_secret:
                 look = self._in_full(look, candidates(row, look, own))
         except UpstreamError as error:

@@ -69,6 +69,19 @@ class StateFile(SqliteFile):
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
             raise self._damaged(one_line(str(error))) from None
 
+    def ends_of_kinds(self, beginning: str) -> list[str]:
+        """Return what follows this beginning in the names of kinds, for each kind that has documents.
+
+        Raises:
+            LedgerError: they cannot be read.
+        """
+        try:
+            with self._lock:
+                kinds = self._db.execute("SELECT DISTINCT kind FROM documents ORDER BY kind").fetchall()
+        except sqlite3.Error as error:
+            raise failure("read", self._path, error, anew=_ANEW) from None
+        return [kind.removeprefix(beginning) for (kind,) in kinds if kind.startswith(beginning)]
+
     def write(self, changes: Iterable[Change]) -> None:
         """Write all changes, or none of them; they are on the disk when this returns.
 

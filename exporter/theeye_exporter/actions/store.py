@@ -8,7 +8,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from theeye_exporter.actions.rows import Phase, Row
 from theeye_exporter.actions.state_file import Change, StateFile
 
-__all__ = ["FileStore", "MemoryStore", "Store", "Stores"]
+__all__ = ["FileStore", "FileStores", "MemoryStore", "Store", "Stores"]
 
 S_co = TypeVar("S_co", covariant=True)
 
@@ -73,6 +73,20 @@ class MemoryStore:
             self._rows[row.id] = row
             return True
 
+    def row(self, row_id: str) -> Row | None:
+        """Return a row that is not over."""
+        return self._rows.get(row_id)
+
+    def over_rows(self) -> list[Row]:
+        """Return the rows that are over and not settled: none are kept."""
+        return []
+
+    def settle(self, row_ids: Iterable[str]) -> None:
+        """Forget rows, whether over or not, but not their jobs."""
+        with self._lock:
+            for row_id in row_ids:
+                self._rows.pop(row_id, None)
+
     def known_jobs(self, task_id: str) -> frozenset[str]:
         """Return the ids of the jobs of all starts of a task."""
         with self._lock:
@@ -120,6 +134,8 @@ class FileStore(MemoryStore):
         """Save a row, and its job."""
         task_id = row.target.task_id
         with self._writing:
+            if self.row(row.id) == row:
+                return
             written: list[Change] = [(self._starts, row.id, row)]
             if row.job_id and row.job_id not in self._jobs[task_id]:
                 written.append((self._runs, task_id, [*self._jobs[task_id], row.job_id][-_JOBS_KEPT:]))
@@ -145,14 +161,14 @@ class FileStore(MemoryStore):
         """Return the rows that are over and not settled."""
         return list(self._over.values())
 
-    def settle(self, row_ids: Iterable[str], changes: Iterable[Change]) -> None:
+    def settle(self, row_ids: Iterable[str], changes: Iterable[Change] = ()) -> None:
         """Forget rows, whether over or not, and write what came of them."""
         row_ids = list(row_ids)
         with self._writing:
             self._file.write([*((self._starts, row_id, None) for row_id in row_ids), *changes])
             for row_id in row_ids:
                 self._over.pop(row_id, None)
-                self._rows.pop(row_id, None)
+            super().settle(row_ids)
 
     def learn_user_id(self, token_mark: str, user_id: str) -> None:
         """Remember the user of the token with this mark; those of other tokens as long as open rows need them."""
@@ -170,12 +186,19 @@ class Stores(Generic[S_co]):
 
     Args:
         make: Makes the store of an organisation.
+        known: The organisations that have rows already.
     """
 
-    def __init__(self, make: Callable[[str], S_co]) -> None:
+    def __init__(self, make: Callable[[str], S_co], known: Iterable[str] = ()) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._made: dict[str, S_co] = {}
+        self._made: dict[str, S_co] = {name: make(name) for name in known}
+
+    @property
+    def organizations(self) -> list[str]:
+        """The organisations that have, or had, rows."""
+        with self._lock:
+            return list(self._made)
 
     def of(self, organization: str) -> S_co:
         """Return the store of an organisation."""
@@ -183,3 +206,18 @@ class Stores(Generic[S_co]):
             if organization not in self._made:
                 self._made[organization] = self._make(organization)
             return self._made[organization]
+
+
+class FileStores(Stores[FileStore]):
+    """The stores in a state file.
+
+    Args:
+        file: The file.
+
+    Attributes:
+        file: The file.
+    """
+
+    def __init__(self, file: StateFile) -> None:
+        self.file = file
+        super().__init__(lambda name: FileStore(file, name), file.ends_of_kinds("start/"))

@@ -16,7 +16,7 @@ from theeye_exporter.actions.records import Begun, PastRun, Said
 from theeye_exporter.actions.rows import Timing
 from theeye_exporter.actions.settings import ActionsSettings
 from theeye_exporter.actions.state_file import StateFile, copied
-from theeye_exporter.actions.store import FileStore, Stores
+from theeye_exporter.actions.store import FileStores
 from theeye_exporter.actions.upstream import NoUpstream
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.ledger.failures import LedgerError
@@ -45,9 +45,8 @@ def try_payload(settings: ActionsSettings, path: Path, out: TextIO) -> int:
             [("time", "born", 0.0), *(("begun", one.name, Begun(one.organization, 0.0)) for one in plans.values())]
         )
         runs = AlertRuns(
-            file,
             plans,
-            stores=Stores(lambda name: FileStore(file, name)),
+            stores=FileStores(file),
             connect=_nowhere,
             reach=NoUpstream,
             together=settings.rate_limit,
