@@ -374,6 +374,21 @@ def test_a_pass_over_many_starts_is_left_while_theeye_is_silent(
         assert len(theeye.requests) - before < 30
 
 
+def test_a_reload_that_fails_lets_the_work_go_on(theeye: SimulatedTheEye, tmp_path: Path) -> None:
+    state, aside = tmp_path / "state", tmp_path / "aside"
+    with serving(configuration(theeye, tmp_path), tmp_path / "log", "--web.enable-lifecycle") as url:
+        start = datetime.now(UTC) + timedelta(seconds=1)
+        file = configuration(theeye, tmp_path, "timeout: 5m")
+        file.write_text(file.read_text().replace("restart-nginx", "renamed"))  # which is noted in the state file
+        state.rename(aside)
+        state.write_text("another program's")
+        said = requests.post(f"{url}/-/reload", timeout=10)
+        assert (said.status_code, "another file was put in the place" in said.text) == (500, True)
+        aside.rename(state)
+        assert decided(url, payload(alert(start, instance="web-01"))) == "waiting"
+        eventually(lambda: samples(url)["theeye_action_runs_total/success"] == 1, "a run")
+
+
 def test_a_reload_with_the_first_action_is_refused(theeye: SimulatedTheEye, tmp_path: Path) -> None:
     file = configuration(theeye, tmp_path)
     actions = file.read_text()

@@ -17,7 +17,7 @@ from actions.model import Died
 from theeye_exporter.actions import endings
 from theeye_exporter.actions.alerts import BadAlert, Payload, identity
 from theeye_exporter.actions.arguments import Relabelling
-from theeye_exporter.actions.episodes import Message
+from theeye_exporter.actions.episodes import TOLERANCE, Message
 from theeye_exporter.actions.limits import Limits, Rate
 from theeye_exporter.actions.records import Account, Begun, KnownEpisode, Order, PastRun
 from theeye_exporter.actions.rows import Row
@@ -583,6 +583,8 @@ events = st.lists(
         st.tuples(st.just("user"), st.sampled_from(["us", "we"])),
         st.just(("finish",)),
         st.just(("restart",)),
+        st.just(("reload",)),
+        st.tuples(st.just("ahead"), st.floats(-7200, 7200)),
         st.tuples(st.just("configure"), st.sampled_from(["rename", "move", "mode", "remove"])),
     ),
     min_size=20,  # otherwise most histories have five events, in which nothing happens
@@ -594,11 +596,8 @@ answers = st.lists(
 )
 
 
-def configure(world: World, truths: dict[str, Truth], what: str) -> None:
+def configure(world: World, what: str) -> None:
     """Change one thing about the only action; whatever comes next brings it back if it is removed."""
-    begun = max((truth.periods[-1][0] for truth in truths.values() if truth.periods), default=0.0)
-    # The start that is said of an alert moves by half a minute, perhaps across the beginning of an action.
-    world.model.wait(max(0.0, begun + 60 - world.model.now))
     plan = world.plan if world.plans else PLAN
     if what == "rename":
         plan = replace(plan, name="renamed" if plan.name == "restart" else "restart")
@@ -610,7 +609,7 @@ def configure(world: World, truths: dict[str, Truth], what: str) -> None:
     world.configure(*([plan] if what != "remove" else []))
 
 
-def happen(world: World, truths: dict[str, Truth], event: tuple[Any, ...]) -> None:  # noqa: C901 - one branch an event
+def happen(world: World, truths: dict[str, Truth], event: tuple[Any, ...]) -> None:  # noqa: C901, PLR0912 - one branch an event
     model = world.model
     match event:
         case ("turn", name):
@@ -628,11 +627,15 @@ def happen(world: World, truths: dict[str, Truth], event: tuple[Any, ...]) -> No
         case ("down" | "user" as what, value):
             setattr(model if what == "down" else world.connection.upstream_, what, value)
         case ("configure", what):
-            configure(world, truths, what)
+            configure(world, what)
         case ("finish",):
             model.finish_all()
         case ("restart",):
             world.restart()
+        case ("reload",):
+            world.reload()
+        case ("ahead", seconds):
+            world.ahead = seconds
         case _:
             world.runs.work()
 
@@ -654,7 +657,7 @@ def test_one_run_an_episode_in_any_history(
         world.model.down = False
         world.organizations = {"acme", "other"}
         world.configure(replace(world.plan, live=True) if world.plans else PLAN)
-        for _ in range(12):  # Alertmanager says again what fires
+        for _ in range(20):  # Alertmanager says again what fires, and each lost answer takes ten minutes
             for name, truth in truths.items():
                 if truth.fires:
                     world.fire(name, truth.periods[-1][0])
@@ -670,7 +673,12 @@ def test_one_run_an_episode_in_any_history(
             if truth.fires:
                 episode = book.get(KnownEpisode, f"{world.plan.name}/{key}")
                 assert episode is not None
-                assert episode.ran or episode.start <= begun
+                if not episode.ran:
+                    assert episode.start <= begun or any(
+                        abs(other.start - episode.start) <= TOLERANCE
+                        for name, other in book.all(KnownEpisode).items()
+                        if name.endswith(f"/{key}") and not name.startswith(f"{world.plan.name}/")
+                    )
         with_run = [(run.alert, run.episode) for run in past if run.outcome not in {"refused", "lost"}]
         assert len(with_run) == len(set(with_run))
         assert book.all(Order) == {}

@@ -204,6 +204,7 @@ def check_any_day(watched: Watched, periods: list[tuple[float, str]], behaviours
         if what.startswith("restart"):
             watched.restart()
         watched.live(seconds, down=what.endswith("down"), bot=what != "no bot", ours=what != "away")
+    watched.mortal._deaths.clear()
     watched.live(HOUR)
     assert watched.most_open <= 1
     assert watched.runs["success"] <= watched.finished

@@ -80,7 +80,7 @@ class Seen:
         rest: CPU time of the process, as a share of the time, in percent.
         resident: resident memory, in MiB.
         scrape: median latency of a compressed scrape, in milliseconds.
-        scrape_cpu: CPU time of the process for it, in milliseconds, that of polls meanwhile included.
+        scrape_cpu: CPU time of the process for it, in milliseconds.
         size: its size, in kB.
         publishing: CPU time of 1,000 publishes, in milliseconds.
         some_silent_threads: most threads while a fifth of the servers are silent.
@@ -162,7 +162,7 @@ def measure(
                 time.sleep(seconds)
                 seen.rest = 100 * (_spent(pid) - before) / (time.monotonic() - since)
                 seen.resident = memory(pid)[0]
-                seen.scrape, seen.scrape_cpu, seen.size = _scraped(pid, web)
+                seen.scrape, seen.scrape_cpu, seen.size = _scraped(pid, web, seen.rest)
                 seen.threads = _taken(threads)
                 if count >= _FIFTH:
                     tell("a fifth of the servers silent")
@@ -175,8 +175,11 @@ def measure(
                     seen.some_silent_threads = _taken(threads)
                 tell("all servers silent")
                 theeye.silence(names)
-                time.sleep(seconds)
-                seen.silent_scrape = _scraped(pid, web)[1] / seen.scrape_cpu
+                time.sleep(seconds / 2)
+                before, since = _spent(pid), time.monotonic()
+                time.sleep(seconds / 2)
+                silent = 100 * (_spent(pid) - before) / (time.monotonic() - since)
+                seen.silent_scrape = _scraped(pid, web, silent)[1] / max(seen.scrape_cpu, 1e-3)
                 seen.silent_threads = _taken(threads)
                 theeye.silence(names[1:])
                 began = time.monotonic()
@@ -232,20 +235,25 @@ def _most_threads(pid: int) -> Iterator[list[int]]:
         looking.join()
 
 
-def _scraped(pid: int, port: int) -> tuple[float, float, float]:
+def _scraped(pid: int, port: int, rest: float) -> tuple[float, float, float]:
     """Return the median latency of some scrapes with a pause between them, the CPU time of one, and their size in kB.
 
     Times are in milliseconds.
+
+    Args:
+        pid: the process.
+        port: its port.
+        rest: share of the time for which it uses the CPU without scrapes, in percent.
     """
     latencies, sizes = [], []
-    before = _spent(pid)
+    before, since = _spent(pid), time.monotonic()
     with Scraper(f"http://127.0.0.1:{port}/metrics", compressed=True) as scraper:
         for _ in range(_SCRAPES):
             began = time.perf_counter()
             sizes.append(scraper.scrape() / 1e3)
             latencies.append((time.perf_counter() - began) * 1e3)
             time.sleep(0.05)
-    spent = _spent(pid) - before
+    spent = max(0.0, _spent(pid) - before - rest / 100 * (time.monotonic() - since))
     return percentile(latencies, 0.5), spent * 1e3 / _SCRAPES, statistics.median(sizes)
 
 

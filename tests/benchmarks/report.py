@@ -8,10 +8,11 @@ from typing import Any, Final
 from benchmarks.measure import Series
 from benchmarks.rows import ROWS, Cell, Row, cell, met
 
-__all__ = ["as_data", "as_markdown", "as_text", "put_into"]
+__all__ = ["as_data", "as_markdown", "as_text", "put_into", "put_table"]
 
 _BEGIN: Final = "<!-- what follows is written by make bench -->"
 _END: Final = "<!-- what make bench writes ends here -->"
+_APART: Final = "Measured apart"
 _SIGNIFICANT: Final = 3
 _LARGE: Final = 100
 
@@ -78,10 +79,37 @@ def as_data(measured: Mapping[int, Series]) -> list[dict[str, Any]]:
 
 def put_into(document: Path, paragraphs: Sequence[str]) -> None:
     """Replace the text between the marks of a document; the rest stays."""
-    text = document.read_text()
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise RuntimeError(f"{document} lacks the marks between which the table goes")
+    before, _, after = _parts(document)
     body = "\n\n".join(paragraphs)
     document.write_text(f"{before}{_BEGIN}\n\n{body}\n\n{_END}{after}")
+
+
+def put_table(document: Path, table: str, note: str) -> None:
+    """Put a table that was measured apart before the last mark, instead of the one of the same name; the rest stays.
+
+    Args:
+        document: The document.
+        table: The table; the first cell of its heading is its name.
+        note: When and how it was measured.
+    """
+    kept: list[str] = []
+    for paragraph in _parts(document)[1].strip().split("\n\n"):
+        if _name(paragraph) != _name(table):
+            kept.append(paragraph)
+        elif kept and kept[-1].startswith(_APART):
+            kept.pop()
+    put_into(document, [*kept, f"{_APART}: {note}", table])
+
+
+def _parts(document: Path) -> tuple[str, str, str]:
+    """Return the text before, between and after the marks."""
+    before, begin, rest = document.read_text().partition(_BEGIN)
+    between, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise RuntimeError(f"{document} lacks the marks between which the table goes")
+    return before, between, after
+
+
+def _name(paragraph: str) -> str:
+    """Return the name of a table, and an empty one for other paragraphs."""
+    return paragraph.split("|")[1].strip() if paragraph.startswith("|") else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.load import Scraper, without_pause
-from benchmarks.report import put_into
+from benchmarks.report import put_into, put_table
 from benchmarks.rows import ROWS, Row, Target, cell, met
 from playback import Reply, http_server
 from tools import require_tool
@@ -80,6 +80,18 @@ def test_only_what_stands_between_the_marks_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="lacks the marks"):
         put_into(document, ["a"])
     assert document.read_text() == "by hand\n"
+
+
+def test_a_table_that_was_measured_apart_takes_the_place_of_the_one_of_its_name(tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    put_into(document, ["- about: all", "| what | 1 |\n| --- | --- |", "| many | 1 |\n| --- | --- |"])
+    for note in ("today", "later"):
+        put_table(document, f"| many | {note} |\n| --- | --- |", note)
+        assert document.read_text() == (
+            f"before\n{BEGIN}\n\n- about: all\n\n| what | 1 |\n| --- | --- |\n\n"
+            f"Measured apart: {note}\n\n| many | {note} |\n| --- | --- |\n\n{END}\nafter\n"
+        )
 
 
 def test_an_error_is_no_scrape() -> None:

@@ -64,6 +64,26 @@ def test_they_show_how_to_scrape(newest_helm: Helm) -> None:
     assert selector.items() <= labels.items()
 
 
+def test_they_show_how_to_scrape_actions(newest_helm: Helm) -> None:
+    values = CASES["actions"] | {"podMonitor": {"enabled": False}}
+    text = notes(newest_helm, values)
+    shown = text[text.index("scrape_configs:") :].split("\n\n")[0]
+    exporter, actions = yaml.safe_load(shown)["scrape_configs"]
+    assert ("scheme" in exporter, "basic_auth" in exporter) == (False, False)
+    assert (actions["job_name"], actions["scheme"], actions["basic_auth"]["username"]) == (
+        "theeye-actions",
+        "https",
+        "NAME",
+    )
+    (pod,) = [
+        one["spec"]["template"]["metadata"]["labels"]
+        for one in newest_helm.template(values).of_kind("Deployment")
+        if one["metadata"]["name"].endswith("-actions")
+    ]
+    selector = actions["kubernetes_sd_configs"][0]["selectors"][0]["label"]
+    assert dict(term.split("=") for term in selector.split(",")).items() <= pod.items()
+
+
 def test_they_know_who_scrapes(newest_helm: Helm) -> None:
     assert "The PodMonitor tells Prometheus to scrape the exporter. It has no additional labels" in notes(
         newest_helm, "pod_monitor"

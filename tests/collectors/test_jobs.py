@@ -276,11 +276,29 @@ def test_a_result_that_cannot_be_fetched_is_tried_three_times_and_costs_nothing_
 def test_results_are_fetched_oldest_first_within_the_budget_of_a_cycle() -> None:
     theeye = FakeTheEye()
     tasks = [f"t{number}" for number in range(5)]
+    poller = Poller(theeye, name_index(*tasks), per_cycle=2, concurrency=1)
+    theeye.put("first", task_id="other", last_update=minute(1))
+    poller.poll()
+    theeye.asked_in_full.clear()
     for number, task in enumerate(tasks):
         theeye.put(f"job-{number}", task_id=task, last_update=minute(number + 2), result=result(number + 1))
-    poller = Poller(theeye, name_index(*tasks), per_cycle=2, concurrency=1)
     assert [len(poller.last("duration_seconds")) for _ in range(4)] == [2, 4, 5, 5]
     assert theeye.asked_in_full == ["job-0", "job-1", "job-2", "job-3", "job-4"]
+
+
+def test_a_quarter_of_a_cycle_is_for_runs_from_before_counting_began() -> None:
+    theeye = FakeTheEye()
+    tasks = [f"t{number}" for number in range(7)]
+    for number, task in enumerate(tasks):
+        theeye.put(f"old-{number}", task_id=task, last_update=minute(number + 2), result=result(1))
+    poller = Poller(theeye, name_index(*tasks), per_cycle=8, concurrency=1)
+    assert len(poller.last("duration_seconds")) == 2
+    theeye.asked_in_full.clear()
+    for number in range(7):
+        theeye.put(f"new-{number}", task_id="t6", last_update=minute(number + 20), result=result(1))
+    poller.poll()
+    assert theeye.asked_in_full == ["new-6", *(f"new-{number}" for number in range(6)), "old-2"]
+    assert [len(poller.last("duration_seconds")) for _ in range(3)] == [6, 7, 7]
 
 
 @pytest.mark.parametrize(
@@ -351,7 +369,7 @@ def test_details_that_hang_are_left_to_one_probe_a_poll_which_no_poll_waits_for(
     wait_for_probe: Callable[[], None],
 ) -> None:
     theeye = HangingTheEye()
-    poller = Poller(theeye, name_index(*(f"t{number}" for number in range(6))), per_cycle=3)
+    poller = Poller(theeye, name_index(*(f"t{number}" for number in range(6))), per_cycle=12)
     with structlog.testing.capture_logs() as logs:
         poller.poll()
         assert len(theeye.asked_in_full) == 3
@@ -374,7 +392,7 @@ def test_details_that_hang_are_left_to_one_probe_a_poll_which_no_poll_waits_for(
 
 def test_details_are_fetched_again_once_a_probe_is_answered(wait_for_probe: Callable[[], None]) -> None:
     theeye = HangingTheEye()
-    poller = Poller(theeye, name_index(*(f"t{number}" for number in range(6))), per_cycle=3)
+    poller = Poller(theeye, name_index(*(f"t{number}" for number in range(6))), per_cycle=12)
     poller.poll()
     theeye.failing.clear()
     poller.poll()
@@ -391,7 +409,7 @@ def test_two_details_that_hang_are_not_enough_and_another_failure_is_no_hang(
     wait_for_probe: Callable[[], None],
 ) -> None:
     theeye = HangingTheEye()
-    poller = Poller(theeye, name_index(*(f"t{number}" for number in range(6))), per_cycle=2, concurrency=1)
+    poller = Poller(theeye, name_index(*(f"t{number}" for number in range(6))), per_cycle=8, concurrency=1)
     poller.poll()
     theeye.refusal = UpstreamError(Reason.SERVER_ERROR, "TheEye answered 500")
     poller.poll()

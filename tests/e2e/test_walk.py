@@ -63,7 +63,7 @@ class Page:
 
 
 def _lines(block: str) -> list[str]:
-    whole = re.sub(r"(\\|(?<=\|))\n\s*", " ", re.sub(r" +# .*$|^#.*$", "", block, flags=re.MULTILINE))
+    whole = re.sub(r"(\\|(?<=\||&))\n\s*", " ", re.sub(r" +# .*$|^#.*$", "", block, flags=re.MULTILINE))
     return [line for line in whole.splitlines() if line.strip()]
 
 

@@ -827,6 +827,19 @@ def test_results_of_last_runs_come_first_and_then_the_oldest(poller: Poller) -> 
     assert poller.asked == ["other", "job-72", "job-70", "job-71"]
 
 
+def test_results_from_before_counting_began_come_after_those_of_counted_runs() -> None:
+    poller = Poller()
+    poller.put("old", 50, result=result(1))
+    poller.put("older", 40, task_id="t2", result=result(1))
+    listed = [poller._job(job, listed=True) for job in poller.jobs.values()]
+    poller.ledger.commit(poller.ledger.prepare(Poll(changed=listed, open_jobs=[], date=None, complete=True)))
+    poller.put("open-before", 45, task_id="t3", lifecycle="ready")
+    for updated in (70, 71):
+        poller.put(f"job-{updated}", updated, task_id="t4", result=result(1))
+    poller.poll()
+    assert poller.asked == ["job-71", "job-70", "older", "old"]
+
+
 def test_what_could_not_be_looked_at_gives_way_to_what_was_never_tried(poller: Poller) -> None:
     poller.put("a", 70, lifecycle="ready", creation_date=iso(70))
     poller.poll()

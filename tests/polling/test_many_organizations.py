@@ -3,14 +3,17 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from contexts import POLLED
 from playback import Asked, Reply, http_server
 from processes import DEADLINE, eventually
 from theeye_exporter.collectors.jobs import helpers
 from theeye_exporter.config import OrganizationSettings, Settings
+from theeye_exporter.exposition.snapshot import Publisher
 from theeye_exporter.polling.exporter import Exporter
 from theeye_exporter.polling.queues import POLLS, PROBES
 
@@ -39,7 +42,7 @@ class Servers:
             self.gate.wait(DEADLINE)
         with self.lock:
             self.under_way[name] -= not is_job
-        return Reply(b"[]")
+        return Reply(b"[]" if name else b"{}")
 
 
 @pytest.fixture
@@ -48,10 +51,11 @@ def servers() -> Servers:
 
 
 @pytest.fixture
-def started(servers: Servers) -> Iterator[tuple[Exporter, list[Asked]]]:
+def started(servers: Servers, request: pytest.FixtureRequest) -> Iterator[tuple[Exporter, list[Asked]]]:
+    timeout = getattr(request, "param", 1.0)
     with http_server(servers) as server:
         organizations = [
-            OrganizationSettings(name=f"o{n}", url=server.url, token=SecretStr(f"token-of-o{n}"), timeout=1)
+            OrganizationSettings(name=f"o{n}", url=server.url, token=SecretStr(f"token-of-o{n}"), timeout=timeout)
             for n in range(COUNT)
         ]
         exporter = Exporter(Settings(organizations=tuple(organizations)))
@@ -88,6 +92,37 @@ def test_silent_servers_stop_nobody_and_are_probed_until_they_respond(
     servers.gate.set()
     eventually(lambda: up(exporter) == {True: COUNT}, "the recovery of all")
     assert servers.most_lists == 1, "one list at a time for each organisation"
+
+
+@pytest.mark.parametrize("started", [DEADLINE], indirect=True)
+def test_a_round_costs_each_organization_the_same(
+    started: tuple[Exporter, list[Asked]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter, asked = started
+    published: Counter[str] = Counter()
+    publish = exporter.store.publish
+
+    def count(publisher: Publisher, *rest: Any) -> None:
+        published[publisher.organization] += 1
+        publish(publisher, *rest)
+
+    monkeypatch.setattr(exporter.store, "publish", count)
+    exporter.start()
+    eventually(lambda: not exporter.board.waiting, "the first round")
+    names = [f"o{n}" for n in range(COUNT)]
+    # Each collector publishes what it has found, and then the exporter's own metrics of the organisation change.
+    eventually(lambda: all(published[name] >= 2 * len(POLLED) for name in names), "what the first round publishes")
+    by_organization: dict[str, Counter[str]] = {name: Counter() for name in names}
+    for request in list(asked):
+        if name := request.headers.get("Authorization", "").removeprefix("Bearer token-of-"):
+            by_organization[name][request.path.rpartition("/")[2]] += 1
+    # Jobs: a look at the token, those that changed, and those that are open; more, if their second poll has begun.
+    once = dict.fromkeys({"resource", "task", "workflows", "host", "indicator", "webhook"}, 1)
+    for name in names:
+        jobs = by_organization[name].pop("job")
+        assert by_organization[name] == once
+        assert jobs % 2 == 1
+    assert own_threads() <= POLLS + PROBES + helpers.HELPERS + 1
 
 
 def test_a_reload_that_changes_one_of_a_hundred_polls_one(started: tuple[Exporter, list[Asked]]) -> None:

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ import pytest
 
 from demo.conftest import Clock
 from theeye.starting_clients import starting_client
+from theeye_exporter.actions.rows import Before, Phase, Row, Target, Timing, answered, begun
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
 from theeye_exporter.demo.tasks import Task
 from theeye_exporter.theeye.errors import UpstreamError
@@ -189,29 +190,54 @@ def test_a_secret_key_is_not_repeated_in_messages(theeye: SimulatedTheEye) -> No
     assert "sss" not in creation.why
 
 
-@pytest.mark.parametrize("by", ["secret", "header", "query"])
-@pytest.mark.parametrize("before", [0, 250, 290, 299, 300])
-def test_no_part_of_a_secret_is_repeated_where_an_answer_is_cut(by: str, before: int) -> None:
-    secret = "0123456789/abcdef" * 4
+@contextmanager
+def answering(head: str, said: object) -> Iterator[str]:
+    """Answer one creation with a document, once it has arrived as a whole; yield the address."""
+    body = json.dumps(said).encode()
 
     def serve(listener: socket.socket) -> None:
         connection, _ = listener.accept()
         with closing(connection):
-            connection.recv(65_536)
-            said = json.dumps({"message": f"{'x' * before}{secret}{quote(secret, safe='')} {secret}"}).encode()
-            head = f"HTTP/1.1 403 Forbidden\r\nContent-Length: {len(said)}\r\nConnection: close\r\n\r\n"
-            connection.sendall(head.encode() + said)
+            received = b""
+            while not received.endswith(b"}"):
+                received += connection.recv(65_536)
+            connection.sendall(f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+@pytest.mark.parametrize("by", ["secret", "header", "query"])
+@pytest.mark.parametrize("before", [0, 250, 290, 299, 300])
+def test_no_part_of_a_secret_is_repeated_where_an_answer_is_cut(by: str, before: int) -> None:
+    secret = "0123456789/abcdef" * 4
+    said = {"message": f"{'x' * before}{secret}{quote(secret, safe='')} {secret}"}
+    with answering("403 Forbidden", said) as url:
         client = starting_client(url, secret if by != "secret" else "t", auth=by)
         creation = client.start_task("f" * 24, [], secret if by == "secret" else None)
-        thread.join()
     assert creation.fate is Fate.REFUSED
     assert "012" not in creation.why
     assert len(creation.why) < 350
+
+
+def test_a_secret_is_not_repeated_in_why_a_job_was_not_built() -> None:
+    secret = "0123456789/abcdef" * 4
+    job = {
+        "id": "f" * 24,
+        "lifecycle": "terminated",
+        "state": "error",
+        "result": {"log": f"{'x' * 290}{secret}{'y' * 1000}"},
+    }
+    with answering("200 OK", job) as url:
+        creation = starting_client(url, "t").start_task("f" * 24, [], secret)
+    row = begun(Row(id="r", target=Target("task", "t", "t")), Before(None, None, 5), "", 0.0)
+    row = answered(row, creation, 1.0, Timing(), can_look=True)
+    assert row.phase is Phase.REFUSED
+    assert "012" not in row.why
+    assert len(row.why) < 350
 
 
 def test_tasks_and_workflows_by_id_and_name(theeye: SimulatedTheEye, client: StartingClient) -> None:

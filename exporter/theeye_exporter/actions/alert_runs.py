@@ -68,6 +68,7 @@ class AlertRuns:
         self._starts = Starts(self.book, self.row_of, together, moments, clocks)
         self._forget_at = clocks.monotonic()
         self._begin(clocks.wall())
+        self._left = self._starts_left()
         organizations = {plan.organization for plan in plans.values()}
         organizations |= {order.organization for order in self.book.all(Order).values()}
         self.works: Mapping[str, Callable[[], None]] = {
@@ -149,9 +150,18 @@ class AlertRuns:
             for name in begun.keys() - self.plans.keys():
                 draft.remove(Begun, name)
 
+    def _starts_left(self) -> dict[str, float]:
+        """Return the last start of each alert that an action has heard of which is gone; it may have a new name."""
+        left: dict[str, float] = {}
+        for key, one in self.book.all(KnownEpisode).items():
+            action, _, alert = key.rpartition("/")
+            if action not in self.plans:
+                left[alert] = max(one.start, left.get(alert, one.start))
+        return left
+
     def _world(self) -> World:
         sent = self._starts.sent(self.plans)
-        return World(self._together, sent, self.row_of, self._clocks.wall(), self._clocks.monotonic())
+        return World(self._together, sent, self.row_of, self._left, self._clocks.wall(), self._clocks.monotonic())
 
     def _forget(self) -> None:
         now = self._clocks.wall()

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from theeye_exporter.actions.canary_state import CanaryPlan, CanaryState, Phases
+from theeye_exporter.actions.canary_state import CanaryPlan, CanaryState, Phases, phases_of
 from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.rows import Phase, Row, Target, sent_arguments
 from theeye_exporter.actions.starter import Starter
@@ -16,8 +16,8 @@ from theeye_exporter.actions.targets import TargetError
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, Outcome
-from theeye_exporter.theeye.models import Times, number, timestamp
-from theeye_exporter.theeye.starting import RunJob, RunResult
+from theeye_exporter.theeye.models import timestamp
+from theeye_exporter.theeye.starting import RunJob
 
 __all__ = ["Canary", "CanaryUpstream", "Found", "canary_of"]
 
@@ -32,7 +32,6 @@ _RETRY: Final = 5.0
 _OWN: Final = "canary:"
 """The ids of its rows begin so; those of actions have no colon."""
 
-_NANO: Final = 1e-9
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -295,15 +294,7 @@ class Canary:
             job = self._upstream.run(run.row.job_id)
         except UpstreamError:
             return None
-        created, ended = (timestamp(job.creation_date), timestamp(job.last_update)) if job is not None else (None, None)
-        if job is None or created is None or ended is None or ended < created:
-            return None
-        times = job.result.times if isinstance(job.result, RunResult) else None
-        ran = 0.0
-        if isinstance(times, Times):
-            ran = (number(times.seconds) or 0.0) + (number(times.nanoseconds) or 0.0) * _NANO
-        ran = min(ran, ended - created)
-        return Phases(run.submitted_at - run.began, ended - created - ran, ran)
+        return None if job is None else phases_of(job, run.submitted_at - run.began)
 
 
 def canary_of(row: Row) -> str | None:

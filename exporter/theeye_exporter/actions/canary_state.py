@@ -5,8 +5,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from theeye_exporter.theeye.lifecycle import Outcome
+from theeye_exporter.theeye.models import Times, number, timestamp
+from theeye_exporter.theeye.starting import RunJob, RunResult
 
-__all__ = ["BOUNDS", "OUTCOMES", "CanaryPlan", "CanaryState", "Phases"]
+__all__ = ["BOUNDS", "OUTCOMES", "CanaryPlan", "CanaryState", "Phases", "phases_of"]
+
+_NANO: Final = 1e-9
 
 OUTCOMES: Final = (*Outcome, "refused", "lost")
 """How a run of a canary can end, as in the label `outcome`."""
@@ -50,6 +54,24 @@ class Phases:
     def turnaround(self) -> float:
         """From the decision to the end."""
         return self.submit + self.queue + self.run
+
+
+def phases_of(job: RunJob, submit: float) -> Phases | None:
+    """Return the phases of a run by its job, read in full; None if TheEye does not say its times.
+
+    Args:
+        job: The job.
+        submit: Seconds from the decision until TheEye had answered.
+    """
+    created, ended = timestamp(job.creation_date), timestamp(job.last_update)
+    if created is None or ended is None or ended < created:
+        return None
+    times = job.result.times if isinstance(job.result, RunResult) else None
+    ran = 0.0
+    if isinstance(times, Times):
+        ran = (number(times.seconds) or 0.0) + (number(times.nanoseconds) or 0.0) * _NANO
+    ran = min(ran, ended - created)
+    return Phases(submit, ended - created - ran, ran)
 
 
 @dataclass(slots=True)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 from theeye_exporter.actions.alerts import BadAlert, Payload, ReceivedAlert
 from theeye_exporter.actions.arguments import BadArgumentError, arguments_of
 from theeye_exporter.actions.book import Book, Draft
-from theeye_exporter.actions.episodes import Episode, Heard, Result, Use, Verdict, hear, horizon
+from theeye_exporter.actions.episodes import TOLERANCE, Episode, Heard, Result, Use, Verdict, hear, horizon
 from theeye_exporter.actions.limits import Limit, Rate, Sent, wait_for
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Account, Begun, Decision, KnownEpisode, Order, Said, count
@@ -33,6 +34,8 @@ class World:
     together: Rate
     sent: Sequence[Sent]
     row_of: Callable[[Order], Row | None]
+    left: Mapping[str, float]
+    """The last start of each alert that an action has heard of which is gone."""
     wall: float
     monotonic: float
 
@@ -154,7 +157,8 @@ class Decider:
         """
         plan, world = self._plan, self._world
         begun = self._book.get(Begun, plan.name)
-        if begun is not None and episode.start <= begun.at:
+        left = world.left.get(alert.id, -inf) + TOLERANCE  # whatever our clock says, and although a start moves
+        if begun is not None and episode.start <= max(begun.at, left):
             raise _NoStartError(Decision.ALREADY_FIRING, "it fired already when the action began")
         try:
             arguments = arguments_of(plan.rules, alert.labels)

@@ -244,6 +244,11 @@ class KnownJob(msgspec.Struct):
         return self.presence in {Presence.ENDED, Presence.CHANGED}
 
     @property
+    def is_from_before(self) -> bool:
+        """Whether its last run ended before counting began, and nothing has happened since."""
+        return self.presence is Presence.ENDED and not self.counted
+
+    @property
     def needs_attention(self) -> bool:
         """Whether the job has to be fetched in full."""
         return self.presence in {Presence.MISSING, Presence.CHANGED} or self.result is ResultOf.WANTED

@@ -117,20 +117,26 @@ class LedgerUpdate:
     def wanted(self) -> list[str]:
         """Return the jobs to fetch in full: last runs first, then the oldest, which TheEye deletes first.
 
-        Jobs that could not be fetched before come last, so that they do not use up the time of the others every time.
+        What ended before counting began comes after them. Jobs that could not be fetched before come last, so that they do
+        not use up the time of the others every time.
         """
         candidates = self._state.unclear | self.changes.jobs.keys()
         jobs = [
             (job_id, job) for job_id in candidates if (job := self._job(job_id)) is not None and job.needs_attention
         ]
 
-        def rank(entry: tuple[str, KnownJob]) -> tuple[bool, bool, float]:
+        def rank(entry: tuple[str, KnownJob]) -> tuple[bool, bool, bool, float]:
             job_id, job = entry
             totals = self._runs.known(job.run_key)
             is_last = totals is not None and totals.last is not None and totals.last.job_id == job_id
-            return job.attempts > 0, not is_last, job.updated
+            return job.attempts > 0, job.is_from_before, not is_last, job.updated
 
         return [job_id for job_id, _ in sorted(jobs, key=rank)]
+
+    def is_from_before(self, job_id: str) -> bool:
+        """Whether only the result of a run from before counting began is wanted of a job."""
+        job = self._job(job_id)
+        return job is not None and job.is_from_before
 
     def take_result(self, job_id: str, job: Job | None) -> None:
         """Record a job in full; None if TheEye has deleted it. If this raises, nothing is recorded."""

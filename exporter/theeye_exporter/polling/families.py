@@ -62,7 +62,7 @@ INTERVAL: Final = ORGANIZATION_FAMILIES.gauge(
     "theeye_collector_interval_seconds",
     _COLLECTOR,
     "Time from the start of the collector's last attempt to the next one: its interval, or "
-    "six times the duration of the attempt if that is longer. The time for a list of all jobs does not count.",
+    "5.5 times the duration of the attempt if that is longer. The time for a list of all jobs does not count.",
     unit="seconds",
 )
 OBJECTS: Final = ORGANIZATION_FAMILIES.gauge(

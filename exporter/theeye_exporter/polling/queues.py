@@ -39,7 +39,7 @@ class Polling:
 
     Attributes:
         name: unique name.
-        interval: seconds from one start to the next, unless it takes longer than a sixth of that; jitter shortens it.
+        interval: seconds from one start to the next, unless that is less than 5.5 times what it takes; jitter shortens it.
         run: the function to call, which must not raise; returns whether TheEye seems to be absent.
         organization: name of the organisation; its pollings stop while TheEye is absent for one of them.
         lane: pollings of an organisation in the same lane run one after the other; empty for a lane of its own.

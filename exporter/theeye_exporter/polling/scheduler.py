@@ -17,7 +17,7 @@ from theeye_exporter.polling.workers import Workers
 
 __all__ = ["DUTY", "Polling", "Scheduler", "interval_in_force"]
 
-DUTY: Final = 6
+DUTY: Final = 5.5
 """After a poll began, it is not repeated for this many times what it took, so that TheEye has most of its time for others."""
 
 _JITTER: Final = 0.1
@@ -62,7 +62,7 @@ class Scheduler:
     time of day. After the clock is set back, they would wait until it catches up; after it is set forward, they would
     work out every run that was missed.
 
-    A polling is not started a second time while it runs, nor before six times what it took has passed since its start.
+    A polling is not started a second time while it runs, nor before 5.5 times what it took has passed since its start.
     `queues.py` says which polling waits for which.
 
     Args:

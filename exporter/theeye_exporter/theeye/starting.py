@@ -55,6 +55,9 @@ _MAYBE_APPLIED: Final = frozenset({408, 499})
 
 _WORDS: Final = 300
 
+_SHORTEST: Final = 6
+"""Shorter credentials are not replaced: that would garble texts and protect nothing."""
+
 
 class Argument(msgspec.Struct, gc=False):
     """One argument of a task; a fixed one has its value from the task."""
@@ -328,6 +331,8 @@ def _judged(answer: _Answer) -> Creation:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             job = RunJob()
         if is_id(job.id):
+            if isinstance(job.result, RunResult):
+                job.result.log = _redacted(text(job.result.log), answer.credential)
             return Creation(Fate.CREATED, job)
         return Creation(Fate.UNKNOWN, why="TheEye answered 200 without a job")
     if status == requests.codes.bad_request and _said(answer).startswith(_PASSING):
@@ -353,10 +358,16 @@ def _said(answer: _Answer) -> str:
     message = value.get("message") if isinstance(value, dict) else value
     if not isinstance(message, str):
         return ""
-    if answer.credential:
-        for form in (answer.credential, quote(answer.credential, safe="")):
-            message = message.replace(form, "<redacted>")
-    return "".join(c if c.isprintable() else " " for c in message[:_WORDS])
+    return "".join(c if c.isprintable() else " " for c in _redacted(message, answer.credential)[:_WORDS])
+
+
+def _redacted(said: str, credential: str) -> str:
+    """Return the text without the credential, also without its percent-encoded form; cut it only afterwards."""
+    if len(credential) < _SHORTEST:
+        return said
+    for form in (credential, quote(credential, safe="")):
+        said = said.replace(form, "<redacted>")
+    return said
 
 
 def _task_of(job: RunJob) -> str:

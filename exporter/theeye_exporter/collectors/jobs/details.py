@@ -22,6 +22,9 @@ from theeye_exporter.theeye.models import Job
 
 __all__ = ["DetailLimits", "DetailMemory", "JobDetails"]
 
+_FROM_BEFORE: Final = 4
+"""Of the jobs of a poll, one in this many may have ended before counting began: there are many, and they do not change."""
+
 _HANGS: Final = 3
 """After this many requests in a row without an answer, single jobs are left to probes."""
 
@@ -122,10 +125,18 @@ class JobDetails:
         wanted = update.wanted()
         if wanted and self._hang and not self._is_answered(client, update, wanted):
             return len(wanted)
-        wanted = update.wanted()[: self._limits.at_most]
+        wanted = self._chosen(update)
         if wanted:
             self._fetch_all(client, update, wanted)
         return len(update.wanted()) if self._hang else 0
+
+    def _chosen(self, update: LedgerUpdate) -> list[str]:
+        """Return the jobs of this poll."""
+        at_most = self._limits.at_most
+        wanted = update.wanted()[:at_most]
+        before = [job_id for job_id in wanted if update.is_from_before(job_id)]
+        put_off = set(before[-(-at_most // _FROM_BEFORE) :])
+        return [job_id for job_id in wanted if job_id not in put_off]
 
     @property
     def _hang(self) -> bool:
