@@ -25,11 +25,9 @@ WITHOUT_ANSWER: Final = {
     "Days until the certificate expires",
     "Failing indicators",
     "Canaries whose last run failed",
-    "Why alerts started nothing in the last hour",
-    "Share of alerts that went away after a run, in a day",
     "Actions that start nothing until somebody resumes them",
 }
-"""The simulated TheEye has no TLS, its indicators and the canaries never fail, and no alert starts anything."""
+"""The simulated TheEye has no TLS, its indicators and the canaries never fail, and no action is suspended."""
 OUTDATED: Final = "v2.0.3"
 """Most bots of the simulated TheEye are newer."""
 
