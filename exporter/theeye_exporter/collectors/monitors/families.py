@@ -107,8 +107,7 @@ HOST_MEMORY: Final = FAMILIES.gauge(
 HOST_CACHE: Final = FAMILIES.gauge(
     "theeye_host_cache_usage_ratio",
     HOST_LABELS,
-    "Share of swap in use, 0 to 1; TheEye calls it cache, but it is not the page cache; "
-    "absent on hosts without swap.",
+    "Share of swap in use, 0 to 1; TheEye calls it cache, but it is not the page cache; absent on hosts without swap.",
     unit="ratio",
 )
 HOST_DISK: Final = FAMILIES.gauge(
