@@ -77,18 +77,17 @@ class Decider:
         account.truncated += payload.truncated
         said = []
         for alert in payload.alerts:
-            status = "bad"
-            if isinstance(alert, ReceivedAlert):
+            if isinstance(alert, BadAlert):
+                status, decision, why = "bad", Decision.BAD_ALERT, alert.why
+            else:
                 status = "firing" if alert.message.firing else "resolved"
+                decision, why = self._decide(account, alert)
             count(account.alerts, status)
-            decision, why = self._decide(account, alert)
             said.append(Said(self._world.wall, decision, labels_line(alert.labels), why))
             self._draft.say(self._plan.name, said[-1])
         return said
 
-    def _decide(self, account: Account, alert: ReceivedAlert | BadAlert) -> tuple[Decision, str]:
-        if isinstance(alert, BadAlert):
-            return Decision.BAD_ALERT, alert.why
+    def _decide(self, account: Account, alert: ReceivedAlert) -> tuple[Decision, str]:
         if alert.labels.get("alertname", "").startswith(_OURS):
             return Decision.LOOP, "alerts about actions and canaries start nothing"
         key = alert_key(self._plan.name, alert.id)
