@@ -35,7 +35,7 @@ def rule(source: str, regex: str, replacement: str = "$1", **more: Any) -> Argum
 @given(values=st.lists(hostile, min_size=50, max_size=50))
 def test_nothing_outside_the_alphabet_gets_through(values: list[str]) -> None:
     for value in values:
-        if 0 < len(value) <= 256 and set(value) <= ALLOWED and value[0] != "-":
+        if len(value) <= 256 and set(value) <= ALLOWED and value.strip() and not value.strip().startswith("-"):
             assert arguments_of([ANYTHING], {"x": value}) == (value,)
             continue
         with pytest.raises(BadArgumentError) as raised:
@@ -46,6 +46,15 @@ def test_nothing_outside_the_alphabet_gets_through(values: list[str]) -> None:
             "argument 1: it begins with a hyphen",
             "argument 1: it has a character that is not allowed",
         }
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [("", "it is empty"), ("  ", "it is empty"), ("-rf /", "it begins with a hyphen"), (" -rf", "it begins with a hyphen")],
+)
+def test_spaces_hide_nothing(value: str, why: str) -> None:
+    with pytest.raises(BadArgumentError, match=f"^argument 1: {why}$"):
+        arguments_of([ANYTHING], {"x": value})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -208,6 +209,17 @@ def test_without_a_user_only_a_single_job_with_our_arguments_is_ours() -> None:
     assert looked(row, Look(9, [ours, job(2)]), Own(), 1.0, TIMING).phase is Phase.LOST
     assert looked(row, Look(8, [job(1, task_arguments_values=["B"])]), Own(), 1.0, TIMING).phase is Phase.LOST
     assert looked(row, Look(8, [ours]), Own({ours.id}), 1.0, TIMING).phase is Phase.DECIDED
+
+
+@pytest.mark.parametrize("by_secret", [False, True])
+def test_without_a_user_and_arguments_no_job_is_ours(by_secret: bool) -> None:
+    row = replace(SENT, by_secret=by_secret)
+    fresh = RunJob(id=f"{1:024x}", origin="secret" if by_secret else "user", task_arguments_values=[])
+    early = looked(replace(row, answered=0.0), Look(8, [fresh]), Own(), 1.0, TIMING)
+    assert (early.phase, early.job_id) == (Phase.SENDING, "")
+    late = looked(row, Look(8, [fresh]), Own(), 700.0, TIMING)
+    assert (late.phase, late.job_id) == (Phase.LOST, "")
+    assert looked(row, Look(7, []), Own(), 700.0, TIMING).phase is Phase.DECIDED
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk"])

@@ -1,7 +1,8 @@
 """Makes arguments of labels, as relabelling does, and lets nothing through that a shell could take for more than a word.
 
 Whoever can write a metric chooses labels, and an argument ends in a shell on a host. So an argument that is made of labels has
-up to 256 characters of a small alphabet, is not empty, and does not begin with a hyphen, which begins an option.
+up to 256 characters of a small alphabet. Without the spaces around it, it is not empty, and does not begin with a hyphen, which
+begins an option.
 """
 
 import string
@@ -89,9 +90,10 @@ def _argument(position: int, rule: ArgumentRule, labels: Mapping[str, str]) -> s
 def _fault(made: str, allow: Regex | None) -> str:
     if allow is not None:
         return "" if allow.matches(made) else f"it does not match {allow.pattern}"
-    if not made:
+    word = made.strip()  # a program may ignore the spaces around it
+    if not word:
         return "it is empty"
-    if made.startswith("-"):
+    if word.startswith("-"):
         return "it begins with a hyphen"
     if not ALPHABET.issuperset(made):
         return "it has a character that is not allowed"

@@ -294,7 +294,8 @@ def _ours(row: Row, fresh: Sequence[RunJob], user_id: str | None) -> RunJob | No
     """Return the job of this start: no other start of the task is undecided, so any fresh one of our user is it."""
     if user_id is not None:
         return next((job for job in fresh if job.user_id == user_id), None)
-    if len(fresh) == 1 and sent_arguments(fresh[0], row.arguments):
+    # Without arguments, nothing tells it from a run of anybody.
+    if row.arguments and len(fresh) == 1 and sent_arguments(fresh[0], row.arguments):
         return fresh[0]
     return None
 
