@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from actions.alerting import FREE, PLAN, World
 from actions.model import US
 from theeye_exporter.actions.alert_view import views_of
+from theeye_exporter.actions.arguments import Relabelling
 from theeye_exporter.actions.canary import Canary
 from theeye_exporter.actions.canary_state import CanaryPlan
 from theeye_exporter.actions.limits import Rate
@@ -321,6 +322,26 @@ def test_the_end_of_an_episode_is_heard_although_the_alert_does_not_match_any_mo
     assert world.resolve("web-01", start, world.model.now) == "resolved"
     assert account(world).episodes == {"resolved_after_run": 1}
     assert world.resolve("web-02", start, world.model.now) == "not_matched"  # nothing is known of it
+
+
+# Hosts.
+
+
+@pytest.mark.parametrize("attempted", [False, True])
+def test_a_start_that_waits_without_a_host_is_dropped_if_the_alert_must_name_one(world: World, attempted: bool) -> None:
+    world.connection.upstream_._behaviours = iter([("nothing", 0.0), ("ok", 0.0)])
+    world.connection.hosts = {"", "web-01"}  # a task that belongs to no host, too
+    start = world.model.now
+    world.fire("web-01", start)
+    if attempted:
+        world.runs.work()
+    world.change(hostname_from=Relabelling(("instance",)))
+    world.live(30.0)
+    assert (world.model.created, world.runs.book.all(Order)) == ([], {})
+    assert last_said(world).decision == "no_target"
+    assert world.fire("web-01", start) == "waiting"
+    world.live(30.0)
+    assert world.model.created == ["web-01"]
 
 
 # Canaries beside actions.

@@ -195,6 +195,9 @@ class Worker:
         return False
 
     def _begin(self, plan: ActionPlan, order: Order, row: Row | None) -> None:
+        if plan.hostname_from is not None and not order.hostname:
+            self._drop(order, row, Decision.NO_TARGET, "hostname_from is new, and was not asked about this alert")
+            return
         try:
             found = self._connect(plan).find(plan, order.hostname)
         except TargetError as error:
