@@ -50,7 +50,12 @@ def test_nothing_outside_the_alphabet_gets_through(values: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "why"),
-    [("", "it is empty"), ("  ", "it is empty"), ("-rf /", "it begins with a hyphen"), (" -rf", "it begins with a hyphen")],
+    [
+        ("", "it is empty"),
+        ("  ", "it is empty"),
+        ("-rf /", "it begins with a hyphen"),
+        (" -rf", "it begins with a hyphen"),
+    ],
 )
 def test_spaces_hide_nothing(value: str, why: str) -> None:
     with pytest.raises(BadArgumentError, match=f"^argument 1: {why}$"):
