@@ -117,7 +117,7 @@ class ActionsProcess:
         }
 
     def _take_over(self, settings: ActionsSettings) -> None:
-        for part in self.parts:
+        for part in reversed(self.parts):  # actions may fail, as they write; then nothing is switched
             part.apply(settings, self._connections)
         self.telemetry.loaded(at=self.clocks.wall())
 
