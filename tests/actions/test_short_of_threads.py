@@ -144,3 +144,19 @@ def test_a_configuration_that_cannot_be_taken_over_changes_nothing(configured: C
         Reloader(configured.load, process).reload()
     assert configured.canaries == ["one"]
     assert [one.name for one in process.settings.canaries] == ["one"]
+
+
+def test_a_state_file_that_cannot_be_written_is_told_until_it_can(configured: Configured) -> None:
+    process, state = configured.process, configured.file.with_name("state")
+    part: Any = process.parts[1]
+    part._runs.resume("restart")
+    assert process.troubles() == ()
+    aside = state.rename(state.with_name("aside"))
+    state.write_text("another file")
+    with pytest.raises(LedgerError):
+        part._runs.resume("restart")
+    (trouble,) = process.troubles()
+    assert "another file was put in the place of state file" in trouble.text
+    aside.rename(state)
+    part._runs.resume("restart")
+    assert process.troubles() == ()
