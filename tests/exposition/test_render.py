@@ -14,7 +14,7 @@ from theeye_exporter.collectors.jobs.families import JOB_DURATION
 from theeye_exporter.collectors.monitors.families import HOST_CPU, MONITOR_INFO, MONITOR_RECOVERIES, MONITOR_STATE
 from theeye_exporter.exposition.family import MetricType
 from theeye_exporter.exposition.labels import LabelCache, escape_label_value, format_labels
-from theeye_exporter.exposition.render import Format, Renderer, deflate, header
+from theeye_exporter.exposition.render import Format, Piece, Renderer, deflate, header
 from theeye_exporter.exposition.samples import HistogramValue, Samples
 from theeye_exporter.exposition.snapshot import Publisher, Snapshot, SnapshotStore, gzip_end
 from theeye_exporter.polling.families import PROCESS_FAMILIES
@@ -187,6 +187,15 @@ def test_what_is_kept_from_poll_to_poll_is_what_would_be_rendered_anew(
                 for piece in segment.pieces:
                     assert zlib.decompressobj(-zlib.MAX_WBITS).decompress(piece.deflated) == piece.text
                     assert zlib.crc32(piece.text) == piece.crc32
+
+
+@given(st.binary(max_size=200), st.sampled_from((1, 100, 1000)))
+def test_a_small_text_is_kept_and_a_large_one_only_compressed(text: bytes, times: int) -> None:
+    text *= times
+    piece = Piece.of(text)
+    assert piece.text == text
+    assert piece.length == len(text)
+    assert (piece.kept is None) == (len(text) >= 4096)
 
 
 def test_a_poll_that_changes_nothing_renders_nothing() -> None:

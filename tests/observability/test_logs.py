@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 import requests
 import structlog
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from playback import Reply, http_server
@@ -107,7 +107,16 @@ def test_no_form_of_a_token_is_logged(form: str, fmt: Literal["logfmt", "json"])
         assert "after" in text
 
 
-@given(st.text(string.printable.strip(), min_size=6), st.text(max_size=20), st.integers(min_value=0, max_value=3))
+TOKENS = st.text(string.printable.strip(), min_size=6).filter(lambda token: token not in "<redacted>")
+
+
+@example("ab12cd:secret/x", "100%", 1)
+@example("ab12cd:secret/x", "100%", 2)
+@example("ab12cd:secret/x", "100%25", 3)
+@example("00000:", "%", 1)
+@example("25252525%", "%", 2)
+@example("2Fab'c\\d", "%", 1)
+@given(TOKENS, st.text(max_size=20), st.integers(min_value=0, max_value=3))
 def test_no_token_is_left_in_any_text(token: str, around: str, encoded: int) -> None:
     secrets = Secrets()
     secrets.add([token])
@@ -118,6 +127,21 @@ def test_no_token_is_left_in_any_text(token: str, around: str, encoded: int) -> 
     assert token not in redacted
     if text not in around:
         assert "<redacted>" in redacted
+
+
+@pytest.mark.parametrize("lower", [False, True])
+@pytest.mark.parametrize("safe", ["", "/:"])
+@pytest.mark.parametrize("encoded", [1, 2, 3, 4])
+@pytest.mark.parametrize("token", ["ab12cd:secret/x", "2f%3a:2f/%", "5c\\5c'\"x", "c3ñ:e9é/", "25-25_25.25~:"])
+def test_no_text_before_a_token_hides_it(token: str, encoded: int, safe: str, *, lower: bool) -> None:
+    secrets = Secrets()
+    secrets.add([token])
+    text = token
+    for _ in range(encoded):
+        text = quote(text, safe=safe)
+    text = text.lower() if lower else text
+    for before in ("100%", "%2", "%25", "\\", "%5c"):
+        assert secrets.redact(f"{before}{text} after").endswith("<redacted> after")
 
 
 def test_a_token_that_was_replaced_is_still_not_logged() -> None:

@@ -29,7 +29,10 @@ _LEVEL: Final = 1
 """As small as zlib's level 3, at five times the speed of its level 1; higher levels gain very little."""
 
 _SMALL: Final = 4096
-"""For up to this many bytes, zlib with a small window is as fast and needs 32 KiB; ISA-L needs ten times as much."""
+"""For up to this many bytes, zlib with a small window is as fast and needs 32 KiB; ISA-L needs ten times as much.
+
+Such a text is kept besides its compressed data.
+"""
 
 _SMALL_WINDOW: Final = 12
 _SMALL_MEMORY: Final = 5
@@ -50,23 +53,33 @@ class Piece:
     """Some lines of an exposition.
 
     Attributes:
-        text: the lines, UTF-8.
         deflated: the text as raw DEFLATE data. It ends on a byte boundary and without a final block, so that pieces can
             be joined without compressing them again.
         crc32: checksum of the text.
+        length: bytes of the text.
+        kept: the text, if it is small. A larger one takes ten times as much memory as its data, and few scrapes want it.
         with_exemplars: the piece with exemplars, which only OpenMetrics has; None if there are none.
     """
 
-    text: bytes
     deflated: bytes
     crc32: int
+    length: int
+    kept: bytes | None = None
     with_exemplars: "Piece | None" = None
 
     @classmethod
     def of(cls, text: bytes, exemplified: bytes | None = None) -> "Piece":
         """Compress `text`; `exemplified` is the same with exemplars."""
         other = None if exemplified is None or exemplified == text else cls.of(exemplified)
-        return cls(text, deflate(text), isal_zlib.crc32(text), other)
+        kept = text if len(text) < _SMALL else None
+        return cls(deflate(text), isal_zlib.crc32(text), len(text), kept, other)
+
+    @property
+    def text(self) -> bytes:
+        """The lines, UTF-8."""
+        if self.kept is not None:
+            return self.kept
+        return isal_zlib.decompressobj(wbits=-isal_zlib.MAX_WBITS).decompress(self.deflated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +199,7 @@ class Renderer:
             for family, column in columns.items():
                 piece = last[family].piece(column, first, until) if family in last else None
                 piece = pieces[family][first, until] = piece or draw(family, column.values[first:until])
-                self._size += len(piece.text)
+                self._size += piece.length
             self._watch(self._size)
         cut = (len(labels) - end) * width
         return {

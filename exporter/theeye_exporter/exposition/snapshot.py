@@ -70,7 +70,7 @@ class _Entries:
         """Return the pieces as one."""
         joined = self._joined.get(fmt)
         if joined is None:
-            joined = self._joined[fmt] = _join((p.deflated, p.crc32, len(p.text)) for p in self.pieces(fmt))
+            joined = self._joined[fmt] = _join((p.deflated, p.crc32, p.length) for p in self.pieces(fmt))
         return joined
 
 
@@ -93,9 +93,13 @@ class Snapshot:
     cut: Mapping[str, int] = field(default_factory=dict)
     _encoded: dict[Format, Encoded] = field(default_factory=dict, repr=False, compare=False)
 
-    def identity(self, fmt: Format) -> tuple[bytes, ...]:
-        """Return the uncompressed body in pieces; the samples' pieces are shared by all formats."""
-        return tuple(piece.text for piece in self._pieces(fmt))
+    def identity(self, fmt: Format) -> Iterator[bytes]:
+        """Yield the uncompressed body in pieces; each exists only while it is used."""
+        return (piece.text for piece in self._pieces(fmt))
+
+    def length(self, fmt: Format) -> int:
+        """Return the bytes of the uncompressed body."""
+        return sum(piece.length for piece in self._pieces(fmt))
 
     def encoded(self, fmt: Format) -> Encoded:
         """Return the compressed body; joined once per snapshot and format."""
@@ -136,7 +140,7 @@ class _Joined(NamedTuple):
 
 def _parts(family: Family, groups: Iterable[_Entries], fmt: Format) -> Iterator["_Joined"]:
     above = header(family, fmt)
-    yield _Joined(above.deflated, above.crc32, len(above.text))
+    yield _Joined(above.deflated, above.crc32, above.length)
     for group in groups:
         yield group.joined(fmt)
 
@@ -178,7 +182,7 @@ class _Publication:
     @classmethod
     def of(cls, segments: Mapping[Family, Segment], valid_until: float) -> "_Publication":
         series = sum(segment.series for segment in segments.values())
-        size = sum(len(piece.text) for segment in segments.values() for piece in segment.pieces)
+        size = sum(piece.length for segment in segments.values() for piece in segment.pieces)
         cut = {family.name: segment.cut for family, segment in segments.items() if segment.cut}
         return cls(segments, valid_until, series, size, cut)
 

@@ -16,7 +16,7 @@ _REMEMBERED: Final = 10_000
 
 _MARK: Final = "<redacted>"
 _DECODINGS: Final = 3
-_ESCAPED: Final = frozenset("\\'\"")
+_QUOTES: Final = "'\""
 
 
 class Secrets:
@@ -32,12 +32,12 @@ class Secrets:
             if len(secret) < _SHORTEST or secret in self._patterns:
                 continue
             with self._lock:
-                self._patterns = {**self._patterns, secret: _quoted(secret)}
+                self._patterns = {**self._patterns, secret: _pattern(secret)}
                 if len(self._patterns) > _REMEMBERED:
                     self._patterns = dict(list(self._patterns.items())[1:])
 
     def redact(self, text: str) -> str:
-        """Return the text without secrets; if one was percent-encoded, the rest of the text is decoded."""
+        """Return the text without secrets; if one was found only after decoding, the rest of the text is decoded."""
         text = decoded = self._replace(text)
         for _ in range(_DECODINGS):
             if "%" not in decoded:
@@ -54,9 +54,30 @@ class Secrets:
         return text
 
 
-def _quoted(secret: str) -> re.Pattern[str] | None:
-    """Return a pattern for the secret that allows any number of backslashes where code or JSON would add them."""
-    if not set(secret) & _ESCAPED:
-        return None
-    parts = (r"\\+" if c == "\\" else rf"\\*{re.escape(c)}" if c in _ESCAPED else re.escape(c) for c in secret)
-    return re.compile("".join(parts))
+def _pattern(secret: str) -> re.Pattern[str] | None:
+    """Return a pattern for all forms of the secret; None if it has only one.
+
+    It is necessary because decoding a whole line fails where the text before a secret looks like an escape: `100%ab`.
+    """
+    return None if _is_plain(secret) else re.compile("".join(map(_forms, secret)))
+
+
+def _forms(character: str) -> str:
+    """Return a pattern for the character, with any number of backslashes where code or JSON would add them."""
+    if _is_plain(character):
+        return character
+    own, backslash = _encoded(character), _encoded("\\")
+    if character == "\\":
+        return f"{own}+"
+    return f"{backslash}*{own}" if character in _QUOTES else own
+
+
+def _encoded(character: str) -> str:
+    """Return a pattern for the character, percent-encoded any number of times or not at all."""
+    escapes = (f"%(?:25)*{byte:02x}" for byte in character.encode(errors="surrogatepass"))
+    return f"(?:(?i:{''.join(escapes)})|{re.escape(character)})"
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether nobody encodes a character of the text."""
+    return text.isascii() and text.isalnum()

@@ -33,11 +33,17 @@ def lines(texts: Iterable[str], status: int = 200) -> Response:
 
 
 class Pieces(Response):
-    """A body that is sent in pieces and never joined."""
+    """A body that is sent in pieces and never joined.
 
-    def __init__(self, pieces: Iterable[bytes], headers: Mapping[str, str]) -> None:
-        self._pieces = tuple(pieces)
-        super().__init__(headers={**headers, "Content-Length": str(sum(map(len, self._pieces)))})
+    Args:
+        pieces: the body; each piece is taken when the ones before it are sent.
+        length: bytes of the body.
+        headers: headers of the response.
+    """
+
+    def __init__(self, pieces: Iterable[bytes], length: int, headers: Mapping[str, str]) -> None:
+        self._pieces = pieces
+        super().__init__(headers={**headers, "Content-Length": str(length)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Send the response."""

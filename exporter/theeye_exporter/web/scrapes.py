@@ -1,6 +1,7 @@
 """The endpoint of the metrics."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Final
 
 from starlette.requests import Request
@@ -48,9 +49,10 @@ class Scrapes:
             snapshot, tail = snapshot.only(selection.has), self._telemetry.exposition(fmt, selection.has_process)
         headers = COMMON_HEADERS | {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
         if not accepts_gzip(_joined(request, "accept-encoding")):
-            return Pieces((*snapshot.identity(fmt), tail), headers)
+            return Pieces(chain(snapshot.identity(fmt), (tail,)), snapshot.length(fmt) + len(tail), headers)
         encoded = snapshot.encoded(fmt)
-        return Pieces((*encoded.data, gzip_end(encoded, tail)), headers | {"Content-Encoding": "gzip"})
+        pieces = (*encoded.data, gzip_end(encoded, tail))
+        return Pieces(pieces, sum(map(len, pieces)), headers | {"Content-Encoding": "gzip"})
 
 
 def _joined(request: Request, name: str) -> str | None:
