@@ -237,7 +237,7 @@ def _minutes(value: float | None) -> str:
 
 def table(cells: Iterator[tuple[str, ...]]) -> str:
     """Return the table as Markdown."""
-    head = ("fault", "alert", "fires after", "tells", "muted by", "told that it is over after")
+    head = ("fault", "alert", "fires after", "receiver", "muted by", "resolved after")
     lines = (head, ("---",) * len(head), *cells)
     return "".join(f"| {' | '.join(line)} |\n".replace("|  |", "| |").replace("|  |", "| |") for line in lines)
 

@@ -1,4 +1,4 @@
-"""Writes down what came of starts: for the counts, for people, and for the episodes that they belong to."""
+"""Records how starts ended: for the counts, for people, and for the episodes that they belong to."""
 
 from collections.abc import Mapping
 from dataclasses import replace

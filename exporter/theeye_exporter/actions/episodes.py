@@ -101,7 +101,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What comes of a message.
+    """What a message leads to.
 
     Attributes:
         episode: The last known episode now.

@@ -29,11 +29,9 @@ __all__ = ["KIND", "HostStatsCollector"]
 
 FAMILIES: Final = Families()
 
-_STALE: Final = "absent if the last report is older than three rounds; one round requests every host once"
-
 
 def _amount(name: str, text: str, *labels: str, unit: str = "bytes") -> Any:
-    return FAMILIES.gauge(f"theeye_host_{name}", (*hosts.HOST_LABELS, *labels), f"{text}; {_STALE}.", unit=unit)
+    return FAMILIES.gauge(f"theeye_host_{name}", (*hosts.HOST_LABELS, *labels), f"{text}.", unit=unit)
 
 
 LOADS: Final = {

@@ -40,7 +40,10 @@ In this documentation:
   has another run.
 - A **trigger** is a moment at which a schedule of a task is due.
 - A monitor is **stale** while it is disabled, is in state `updates_stopped`, or has not been updated for three of its
-  intervals plus one minute.
+  intervals plus one minute. While it is stale, the results of its last run or check (duration, exit code, HTTP status,
+  processes) and the usage of its host are absent.
+- The **load, memory and disks of a host**, in bytes, are absent if its bot's last report is older than three rounds. In one
+  round, the exporter requests the statistics of every host once.
 
 Some of the data of TheEye's API is not shown. In `/usage/counters`, the counts of monitors are estimates, and the other counts
 are sums of metrics that are here already. Schedules of workflows would need a request for each workflow.

@@ -27,8 +27,8 @@ TASK_OLDEST_OPEN_JOB: Final = FAMILIES.gauge(
 TASK_UNSEEN_RUNS: Final = FAMILIES.counter(
     "theeye_task_unseen_runs_total",
     TASK_LABELS,
-    "Runs of the task that TheEye deleted before the exporter saw them, or fewer: the growth of execution_count minus the "
-    "jobs seen. TheEye misses some runs that begin together, and counts no run that it could not build. A run that is "
+    "Lower bound of the runs of the task that TheEye deleted before the exporter saw them: the growth of execution_count "
+    "minus the jobs seen. TheEye misses some runs that begin together, and counts no run that it could not build. A run that is "
     "restarted before the next poll leaves no trace.",
 )
 TASK_MISSED_TRIGGER: Final = FAMILIES.gauge(

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from theeye_exporter.collectors.states import STATES
 from theeye_exporter.exposition.family import Families, Query
 
 FAMILIES: Final = Families()
@@ -9,7 +10,6 @@ FAMILIES: Final = Families()
 MONITOR_LABELS: Final = ("organization", "monitor_id", "monitor", "hostname")
 HOST_LABELS: Final = ("organization", "monitor_id", "hostname")
 
-MONITOR_STATES: Final = ("normal", "failure", "updates_stopped", "unknown")
 SEVERITIES: Final = ("LOW", "HIGH", "CRITICAL")
 
 MONITOR_INFO: Final = FAMILIES.info(
@@ -33,7 +33,7 @@ HOSTS: Final = FAMILIES.gauge(
 MONITOR_STATE: Final = FAMILIES.states(
     "theeye_monitor_state",
     (*MONITOR_LABELS, "state"),
-    MONITOR_STATES,
+    STATES,
     "State of a monitor at the last poll: 1 for its state, 0 for the others; "
     "unknown: any state other than normal, failure and updates_stopped.",
 )
@@ -74,47 +74,46 @@ MONITOR_LAST_CHECK: Final = FAMILIES.gauge(
 MONITOR_SCRIPT_DURATION: Final = FAMILIES.gauge(
     "theeye_monitor_script_duration_seconds",
     MONITOR_LABELS,
-    "Duration of a script monitor's last run (last_event.data.times); absent while stale.",
+    "Duration of a script monitor's last run (last_event.data.times).",
     unit="seconds",
 )
 MONITOR_SCRIPT_EXIT_CODE: Final = FAMILIES.gauge(
     "theeye_monitor_script_exit_code",
     MONITOR_LABELS,
-    "Exit code of a script monitor's last run; absent if the script was killed, and while stale.",
+    "Exit code of a script monitor's last run; absent if the script was killed.",
 )
 MONITOR_HTTP_STATUS_CODE: Final = FAMILIES.gauge(
     "theeye_monitor_http_status_code",
     MONITOR_LABELS,
-    "Last HTTP status that a scraper monitor received; absent if there was no response, and while stale.",
+    "Last HTTP status that a scraper monitor received; absent if there was no response.",
 )
 MONITOR_PROCESSES: Final = FAMILIES.gauge(
     "theeye_monitor_processes",
     MONITOR_LABELS,
-    "Processes on the host that match a process monitor's pattern; absent while stale.",
+    "Processes on the host that match a process monitor's pattern.",
 )
 HOST_CPU: Final = FAMILIES.gauge(
     "theeye_host_cpu_usage_ratio",
     HOST_LABELS,
-    "Share of CPU time in use, including iowait (dstat cpu), 0 to 1; absent while stale.",
+    "Share of CPU time in use, including iowait (dstat cpu), 0 to 1.",
     unit="ratio",
 )
 HOST_MEMORY: Final = FAMILIES.gauge(
     "theeye_host_memory_usage_ratio",
     HOST_LABELS,
-    "Share of memory that is not available to programs (dstat mem), 0 to 1; absent while stale.",
+    "Share of memory that is not available to programs (dstat mem), 0 to 1.",
     unit="ratio",
 )
 HOST_CACHE: Final = FAMILIES.gauge(
     "theeye_host_cache_usage_ratio",
     HOST_LABELS,
-    "Share of swap in use, 0 to 1; TheEye calls it cache, but it is not the page cache; "
-    "absent on hosts without swap, and while stale.",
+    "Share of swap in use, 0 to 1; TheEye calls it cache, but it is not the page cache; absent on hosts without swap.",
     unit="ratio",
 )
 HOST_DISK: Final = FAMILIES.gauge(
     "theeye_host_disk_usage_ratio",
     (*HOST_LABELS, "device"),
-    "Share of a disk in use (dstat disk), 0 to 1; blocks reserved for root count as free; absent while stale.",
+    "Share of a disk in use (dstat disk), 0 to 1; blocks reserved for root count as free.",
     unit="ratio",
 )
 HOST_THRESHOLD: Final = FAMILIES.gauge(
