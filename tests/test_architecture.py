@@ -13,6 +13,8 @@ PARTS: Final = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" 
 OPEN_TO_ALL: Final = {"clocks", "observability", "signals"}
 CLOSED: Final = {"theeye", "exposition", "values", "demo"}
 MACHINE: Final = "machine"
+LONGEST: Final = 60
+"""Lines that a function may have, with its docstring."""
 
 
 def imports() -> Iterator[tuple[str, str]]:
@@ -61,3 +63,27 @@ def test_every_part_is_in_the_table() -> None:
     table = TEXT.partition("## Parts")[2].partition("\n## ")[0]
     named = re.findall(r"`([\w/]+?)/?(?:\.py)?`", " ".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
     assert {name.partition("/")[0] for name in named} == PARTS - {"__init__", "__main__"}
+
+
+def test_a_collector_takes_from_another_only_what_its_package_exports() -> None:
+    collectors = PACKAGE / "collectors"
+    packages = {path.name for path in collectors.iterdir() if (path / "__init__.py").exists()}
+    assert "monitors" in packages
+    for path in collectors.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("theeye_exporter.collectors."):
+                owner, *inner = str(node.module).split(".")[2:]
+                reached = inner and owner in packages and owner not in path.relative_to(collectors).parts
+                assert not reached, f"{path.relative_to(PACKAGE)} imports {node.module}"
+
+
+def test_no_function_is_long() -> None:
+    functions = [
+        (node.end_lineno - node.lineno + 1, f"{path.relative_to(ROOT)}: {node.name}")
+        for part in (PACKAGE, ROOT / "grafana")
+        for path in part.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    ]
+    assert len(functions) > 1000
+    assert [f"{name} has {lines} lines" for lines, name in sorted(functions) if lines > LONGEST] == []

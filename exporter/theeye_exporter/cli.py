@@ -11,6 +11,7 @@ from typing import Final, NoReturn, cast
 
 from theeye_exporter import __version__
 from theeye_exporter.commands import COMMANDS, Command, CommandError
+from theeye_exporter.values.errors import ConfigError
 from theeye_exporter.values.text import is_safe_key, shown
 
 __all__ = ["main"]
@@ -47,8 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(name: str, parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
     command = cast("Command", importlib.import_module(f"theeye_exporter.commands.{name}"))
-    from theeye_exporter.config.problems import ConfigError  # noqa: PLC0415 - it imports all of the configuration
-
     try:
         command.add_flags(parser)
         return command.run(parser.parse_args(arguments), os.environ, sys.stdout)

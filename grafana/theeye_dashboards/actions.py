@@ -43,7 +43,7 @@ def actions() -> dashboard.Dashboard:
         top=_banner(),
         objects="theeye_action_info",
     ).with_variable(action())
-    for big in _numbers():
+    for big in (*_runs_in_numbers(), *_alerts_in_numbers()):
         built = built.with_panel(big)
     built = built.with_panel(_table())
     for panel in decisions():
@@ -95,11 +95,12 @@ def _banner() -> stat.Panel:
     )
 
 
-def _numbers() -> list[stat.Panel]:
-    succeeded = _increase("theeye_action_runs_total", 'outcome="success"')
+def _succeeded() -> str:
+    return _increase("theeye_action_runs_total", 'outcome="success"')
+
+
+def _runs_in_numbers() -> list[stat.Panel]:
     judged = _increase("theeye_action_runs_total", 'outcome!~"canceled|unknown"')
-    helped = _increase("theeye_action_episodes_total", 'result="resolved_after_run"')
-    ended = _increase("theeye_action_episodes_total", 'result!="superseded"')
     return [
         number(
             Panel(
@@ -130,7 +131,7 @@ def _numbers() -> list[stat.Panel]:
                 title="Success rate",
                 description="Share of the runs in the time range that succeeded, of those whose end is known and that "
                 "nobody cancelled.",
-                queries=[Query(f"{succeeded} / ({judged} > 0)")],
+                queries=[Query(f"{_succeeded()} / ({judged} > 0)")],
                 width=4,
                 height=4,
                 unit="percentunit",
@@ -140,6 +141,13 @@ def _numbers() -> list[stat.Panel]:
                 steps=GOOD_ABOVE,
             )
         ),
+    ]
+
+
+def _alerts_in_numbers() -> list[stat.Panel]:
+    helped = _increase("theeye_action_episodes_total", 'result="resolved_after_run"')
+    ended = _increase("theeye_action_episodes_total", 'result!="superseded"')
+    return [
         number(
             Panel(
                 title="Resolved after a run",
@@ -158,7 +166,7 @@ def _numbers() -> list[stat.Panel]:
                 title="Not helped",
                 description="Alerts that still fire 15 minutes after their run succeeded.",
                 queries=[
-                    Query(f"sum({latest('theeye_action_unhelped_alerts')}) and on () ({succeeded} > 0)"),
+                    Query(f"sum({latest('theeye_action_unhelped_alerts')}) and on () ({_succeeded()} > 0)"),
                 ],
                 width=4,
                 height=4,

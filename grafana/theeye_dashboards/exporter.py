@@ -45,79 +45,80 @@ def exporter() -> dashboard.Dashboard:
     return built
 
 
-def _numbers() -> list[stat.Panel]:
-    def one(
-        title: str,
-        description: str,
-        expression: str,
-        *,
-        empty: str = _NOT_SCRAPED,
-        steps: Literal["yes", "none", ""] = "",
-    ) -> stat.Panel:
-        judged = {"yes": _YES, "none": _NOTHING, "": None}[steps]
-        return number(
-            Panel(
-                title=title,
-                description=description,
-                queries=[Query(expression)],
-                width=3,
-                height=4,
-                decimals=0,
-                empty=empty,
-                link=_OVERVIEW,
-                steps=judged,
-            ),
-            words=_YES_NO if steps == "yes" else None,
-        )
+def _one(
+    title: str,
+    description: str,
+    expression: str,
+    *,
+    empty: str = _NOT_SCRAPED,
+    steps: Literal["yes", "none", ""] = "",
+) -> stat.Panel:
+    judged = {"yes": _YES, "none": _NOTHING, "": None}[steps]
+    return number(
+        Panel(
+            title=title,
+            description=description,
+            queries=[Query(expression)],
+            width=3,
+            height=4,
+            decimals=0,
+            empty=empty,
+            link=_OVERVIEW,
+            steps=judged,
+        ),
+        words=_YES_NO if steps == "yes" else None,
+    )
 
+
+def _numbers() -> list[stat.Panel]:
     known = f"last_over_time({_SCOPE.target('theeye_exporter_build_info')}[$__range])"
     return [
-        one(
+        _one(
             "Scraped",
             "Whether Prometheus can scrape all exporters that it has scraped in the time range.",
             f"min({_SCOPE.target('up')} and on (job, instance) {known})",
             empty="No exporter scraped in this time range",
             steps="yes",
         ),
-        one(
+        _one(
             "TheEye responds",
             "Whether TheEye responds and accepts the token, for every organisation chosen.",
             f"min(max by (organization) ({_SCOPE('theeye_up')}))",
             steps="yes",
         ),
-        one(
+        _one(
             "Failing collectors",
             "Collectors whose last attempt failed.",
             f"sum(1 - max by ({_BY_COLLECTOR}) ({_SCOPE('theeye_collector_success')}))",
             steps="none",
         ),
-        one(
+        _one(
             "Ledger writable",
             "Whether the last jobs poll was saved, for every organisation. If not, runs are counted later, each once.",
             f"min({_SCOPE('theeye_ledger_healthy')})",
             empty="Jobs are not collected",
             steps="yes",
         ),
-        one(
+        _one(
             "Jobs to fetch",
             "Jobs that still have to be fetched one by one, most of them for their run time. If the number only grows, "
             "raise max_details_per_cycle.",
             f"sum({_SCOPE('theeye_ledger_backlog_jobs')})",
             empty="Jobs are not collected",
         ),
-        one(
+        _one(
             "Series cut",
             "Samples left out because their family reached max_series_per_family.",
             f"sum({_SCOPE.target('theeye_exporter_cut_series')}) "
             f"or 0 * sum({_SCOPE.target('theeye_exporter_snapshot_series')})",
             steps="none",
         ),
-        one(
+        _one(
             "Series",
             "Samples in one scrape, of all exporters chosen.",
             f"sum({_SCOPE.target('theeye_exporter_snapshot_series')})",
         ),
-        one(
+        _one(
             "Configuration",
             "Whether the last attempts to load the configuration and the web configuration succeeded; if not, the previous ones "
             "stay in effect.",

@@ -109,20 +109,12 @@ def losses() -> list[timeseries_builders.Panel | bargauge.Panel]:
 
 def costs() -> list[timeseries_builders.Panel | heatmap.Panel]:
     """Return the graphs of what TheEye, Prometheus and this machine have to do."""
-    known = f"and on (job, instance) {_SCOPE.target('theeye_exporter_build_info')}"
+    return [*_responses(), *_resources()]
+
+
+def _responses() -> list[timeseries_builders.Panel | heatmap.Panel]:
     received = _SCOPE("theeye_api_received_bytes_total")
     buckets = _SCOPE.target("theeye_api_request_duration_seconds_bucket")
-
-    def by_instance(metric: str) -> Query:
-        return Query(f"topk({_SHOWN}, max by (instance) ({_SCOPE.target(metric)}))", "{{instance}}")
-
-    def of_prometheus(metric: str) -> Query:
-        return Query(f"topk({_SHOWN}, {_SCOPE.target(metric)} {known})", "{{instance}}")
-
-    def rate_of(metric: str) -> Query:
-        rate = f"rate({_SCOPE.target(metric)}[$__rate_interval])"
-        return Query(f"topk({_SHOWN}, sum by (instance) ({rate}))", "{{instance}}")
-
     return [
         timeseries(
             _graph(
@@ -155,38 +147,53 @@ def costs() -> list[timeseries_builders.Panel | heatmap.Panel]:
                 _NO_REQUESTS,
             )
         ),
-        *(
-            timeseries(_graph(title, description, query, unit))
-            for title, description, query, unit in (
-                (
-                    "Size of a scrape",
-                    "Samples in a response, uncompressed.",
-                    by_instance("theeye_exporter_snapshot_bytes"),
-                    "bytes",
-                ),
-                (
-                    "Samples in a scrape",
-                    "All samples that Prometheus stores from one scrape, including the exporter's own metrics.",
-                    of_prometheus("scrape_samples_scraped"),
-                    "short",
-                ),
-                (
-                    "Duration of a scrape",
-                    "Measured by Prometheus. A long one means a slow network or a busy machine: a scrape copies what is rendered.",
-                    of_prometheus("scrape_duration_seconds"),
-                    "s",
-                ),
-                ("Memory", "Resident memory of the process.", by_instance("process_resident_memory_bytes"), "bytes"),
-                ("CPU", "Share of one core in use.", rate_of("process_cpu_seconds_total"), "percentunit"),
-                ("Open files", "Sockets and files.", by_instance("process_open_fds"), "short"),
-                (
-                    "Rendering",
-                    "Share of one core used to render and compress samples.",
-                    rate_of("theeye_exporter_render_seconds_total"),
-                    "percentunit",
-                ),
-            )
-        ),
+    ]
+
+
+def _resources() -> list[timeseries_builders.Panel]:
+    known = f"and on (job, instance) {_SCOPE.target('theeye_exporter_build_info')}"
+
+    def by_instance(metric: str) -> Query:
+        return Query(f"topk({_SHOWN}, max by (instance) ({_SCOPE.target(metric)}))", "{{instance}}")
+
+    def of_prometheus(metric: str) -> Query:
+        return Query(f"topk({_SHOWN}, {_SCOPE.target(metric)} {known})", "{{instance}}")
+
+    def rate_of(metric: str) -> Query:
+        rate = f"rate({_SCOPE.target(metric)}[$__rate_interval])"
+        return Query(f"topk({_SHOWN}, sum by (instance) ({rate}))", "{{instance}}")
+
+    return [
+        timeseries(_graph(title, description, query, unit))
+        for title, description, query, unit in (
+            (
+                "Size of a scrape",
+                "Samples in a response, uncompressed.",
+                by_instance("theeye_exporter_snapshot_bytes"),
+                "bytes",
+            ),
+            (
+                "Samples in a scrape",
+                "All samples that Prometheus stores from one scrape, including the exporter's own metrics.",
+                of_prometheus("scrape_samples_scraped"),
+                "short",
+            ),
+            (
+                "Duration of a scrape",
+                "Measured by Prometheus. A long one means a slow network or a busy machine: a scrape copies what is rendered.",
+                of_prometheus("scrape_duration_seconds"),
+                "s",
+            ),
+            ("Memory", "Resident memory of the process.", by_instance("process_resident_memory_bytes"), "bytes"),
+            ("CPU", "Share of one core in use.", rate_of("process_cpu_seconds_total"), "percentunit"),
+            ("Open files", "Sockets and files.", by_instance("process_open_fds"), "short"),
+            (
+                "Rendering",
+                "Share of one core used to render and compress samples.",
+                rate_of("theeye_exporter_render_seconds_total"),
+                "percentunit",
+            ),
+        )
     ]
 
 

@@ -27,28 +27,7 @@ STATES: Final = {
 
 def host_table() -> table.Panel:
     """Return a table with a row for each host: its usage, and the number of its monitors with problems."""
-    labels = "organization, hostname"
-    worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE.pressure()}))"
-    bad = f"sum by (job, instance, {labels}) ({{}})"
-    columns = [
-        ("Worst of limit", worst),
-        *(
-            (title, f"max by ({labels}) ({_SCOPE(usage)}) and on ({labels}) {worst}")
-            for usage, title in (
-                ("theeye_host_cpu_usage_ratio", "CPU"),
-                ("theeye_host_memory_usage_ratio", "Memory"),
-                ("theeye_host_cache_usage_ratio", "Swap"),
-                ("theeye_host_disk_usage_ratio", "Fullest disk"),
-            )
-        ),
-        *(
-            (
-                title,
-                f"max by ({labels}) ({bad.format(_SCOPE.monitors_in(state))}) and on ({labels}) {worst} or 0 * {worst}",
-            )
-            for state, title in (("failure", "Failing"), ("updates_stopped", "Silent"))
-        ),
-    ]
+    columns = _columns()
     ratios = {"Worst of limit", "CPU", "Memory", "Swap", "Fullest disk"}
     gauges = ratios - {"Worst of limit"}
     return rows(
@@ -86,6 +65,32 @@ def host_table() -> table.Panel:
         ],
         sort=[("Worst of limit", True)],
     )
+
+
+def _columns() -> list[tuple[str, str]]:
+    """Return titles and expressions of the columns of `host_table`."""
+    labels = "organization, hostname"
+    worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE.pressure()}))"
+    bad = f"sum by (job, instance, {labels}) ({{}})"
+    return [
+        ("Worst of limit", worst),
+        *(
+            (title, f"max by ({labels}) ({_SCOPE(usage)}) and on ({labels}) {worst}")
+            for usage, title in (
+                ("theeye_host_cpu_usage_ratio", "CPU"),
+                ("theeye_host_memory_usage_ratio", "Memory"),
+                ("theeye_host_cache_usage_ratio", "Swap"),
+                ("theeye_host_disk_usage_ratio", "Fullest disk"),
+            )
+        ),
+        *(
+            (
+                title,
+                f"max by ({labels}) ({bad.format(_SCOPE.monitors_in(state))}) and on ({labels}) {worst} or 0 * {worst}",
+            )
+            for state, title in (("failure", "Failing"), ("updates_stopped", "Silent"))
+        ),
+    ]
 
 
 def inventory_table() -> table.Panel:

@@ -21,6 +21,7 @@ _OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
 _EXPORTER: Final = (link_to("theeye-exporter"), "Exporter")
 _ZERO_IS_GOOD: Final = ((None, "green"), (1, "red"))
 _DRAWN: Final = 6
+_MONITOR_LABELS: Final = "organization, hostname, monitor, monitor_id"
 _NO_STATISTICS: Final = "No host statistics: no dstat monitor reports for these hosts"
 
 
@@ -41,7 +42,7 @@ def hosts() -> dashboard.Dashboard:
     built = built.with_row(dashboard.Row("Monitors of these hosts"))
     built = built.with_panel(_history()).with_panel(monitor_table())
     built = built.with_row(dashboard.Row("Values from monitors"))
-    for measured in _measured():
+    for measured in (*_measured(), *_errors()):
         built = built.with_panel(measured)
     built = built.with_row(dashboard.Row("Statistics in bytes (off by default)"))
     for statistics in host_statistics():
@@ -182,21 +183,20 @@ def _history() -> statetimeline.Panel:
     )
 
 
-def _measured() -> list[timeseries_builders.Panel | table.Panel]:
-    labels = "organization, hostname, monitor, monitor_id"
+def _measured() -> list[timeseries_builders.Panel]:
     duration = _SCOPE("theeye_monitor_script_duration_seconds")
-    slowest = f"topk({_DRAWN}, max by ({labels}) (avg_over_time({duration}[$__range:5m] @ end())))"
-    exit_code = f"topk(50, max by ({labels}) ({_SCOPE('theeye_monitor_script_exit_code')} != 0))"
-    status = f"topk(50, max by ({labels}) ({_SCOPE('theeye_monitor_http_status_code')} >= 400))"
+    slowest = f"topk({_DRAWN}, max by ({_MONITOR_LABELS}) (avg_over_time({duration}[$__range:5m] @ end())))"
     processes = _SCOPE("theeye_monitor_processes")
-    monitor = Column(name="monitor", title="Monitor")
     return [
         timeseries(
             Panel(
                 title="Slowest check scripts",
                 description=f"Run time of script monitors, the {_DRAWN} slowest on average.",
                 queries=[
-                    Query(f"max by ({labels}) ({duration}) and on ({labels}) {slowest}", "{{hostname}} / {{monitor}}")
+                    Query(
+                        f"max by ({_MONITOR_LABELS}) ({duration}) and on ({_MONITOR_LABELS}) {slowest}",
+                        "{{hostname}} / {{monitor}}",
+                    )
                 ],
                 width=12,
                 unit="s",
@@ -211,8 +211,8 @@ def _measured() -> list[timeseries_builders.Panel | table.Panel]:
                 f"{_DRAWN} monitors with the fewest.",
                 queries=[
                     Query(
-                        f"max by ({labels}) ({processes}) and on ({labels}) "
-                        f"bottomk({_DRAWN}, min by ({labels}) (avg_over_time({processes}[$__range:5m] @ end())))",
+                        f"max by ({_MONITOR_LABELS}) ({processes}) and on ({_MONITOR_LABELS}) "
+                        f"bottomk({_DRAWN}, min by ({_MONITOR_LABELS}) (avg_over_time({processes}[$__range:5m] @ end())))",
                         "{{hostname}} / {{monitor}}",
                     )
                 ],
@@ -222,6 +222,14 @@ def _measured() -> list[timeseries_builders.Panel | table.Panel]:
                 link=_OVERVIEW,
             )
         ),
+    ]
+
+
+def _errors() -> list[table.Panel]:
+    exit_code = f"topk(50, max by ({_MONITOR_LABELS}) ({_SCOPE('theeye_monitor_script_exit_code')} != 0))"
+    status = f"topk(50, max by ({_MONITOR_LABELS}) ({_SCOPE('theeye_monitor_http_status_code')} >= 400))"
+    monitor = Column(name="monitor", title="Monitor")
+    return [
         rows(
             Panel(
                 title="Scripts with an error",

@@ -41,7 +41,7 @@ def jobs() -> dashboard.Dashboard:
         .with_variable(hostname("theeye_task_timeout_seconds"))
         .with_variable(task(multi=True, matchers=', hostname=~"$hostname"'))
     )
-    for big in _numbers():
+    for big in (*_runs_in_numbers(), *_jobs_in_numbers()):
         built = built.with_panel(big)
     built = built.with_panel(_types()).with_row(dashboard.Row("How runs end"))
     for panel in _endings():
@@ -60,9 +60,7 @@ def jobs() -> dashboard.Dashboard:
     return built
 
 
-def _numbers() -> list[stat.Panel]:
-    stuck = per_organization(_SCOPE.stuck(as_bool=True))
-    tasks = per_organization(_SCOPE("theeye_task_timeout_seconds"))
+def _runs_in_numbers() -> list[stat.Panel]:
     return [
         number(
             Panel(
@@ -90,6 +88,13 @@ def _numbers() -> list[stat.Panel]:
                 steps=_ZERO_IS_GOOD,
             )
         ),
+    ]
+
+
+def _jobs_in_numbers() -> list[stat.Panel]:
+    stuck = per_organization(_SCOPE.stuck(as_bool=True))
+    tasks = per_organization(_SCOPE("theeye_task_timeout_seconds"))
+    return [
         number(
             Panel(
                 title="Open jobs",

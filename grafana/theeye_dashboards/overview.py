@@ -51,56 +51,56 @@ def overview() -> dashboard.Dashboard:
     return built
 
 
+def _share(title: str, description: str, expression: str, empty: str, link: tuple[str, str] = _HOSTS) -> stat.Panel:
+    return number(
+        Panel(
+            title=title,
+            description=description,
+            queries=[Query(expression)],
+            width=4,
+            height=4,
+            unit="percentunit",
+            decimals=1,
+            empty=empty,
+            link=link,
+            steps=((None, "green"), (0.001, "yellow"), (0.02, "orange"), (0.1, "red")),
+        )
+    )
+
+
 def _shares() -> list[stat.Panel]:
     """What has the fleet: with thousands of hosts, something is always failing."""
-
-    def share(title: str, description: str, expression: str, empty: str, link: tuple[str, str] = _HOSTS) -> stat.Panel:
-        return number(
-            Panel(
-                title=title,
-                description=description,
-                queries=[Query(expression)],
-                width=4,
-                height=4,
-                unit="percentunit",
-                decimals=1,
-                empty=empty,
-                link=link,
-                steps=((None, "green"), (0.001, "yellow"), (0.02, "orange"), (0.1, "red")),
-            )
-        )
-
     hosts = per_organization(_SCOPE("theeye_hosts", 'state!="disabled"'))
     failed = per_organization(_SCOPE("theeye_job_last_outcome", FAILED))
     finished = per_organization(f"{_SCOPE('theeye_job_consecutive_failures')} >= bool 0")
     above, measured = _SCOPE.hosts_above_a_limit(), _SCOPE.hosts_with_usage()
     return [
-        share(
+        _share(
             "Monitors failing",
             "Share of the enabled monitors that are in state failure.",
             _SCOPE.share_of_monitors("failure"),
             _NOT_SCRAPED,
         ),
-        share(
+        _share(
             "Monitors silent",
             "Share of the enabled monitors that have stopped reporting (updates_stopped): the bot does not run, the host is "
             "down, or the network is interrupted. Their last values are no longer valid.",
             _SCOPE.share_of_monitors("updates_stopped"),
             _NOT_SCRAPED,
         ),
-        share(
+        _share(
             "Hosts silent",
             "Share of the hosts whose bot has stopped reporting: the monitor of type host is in updates_stopped.",
             f"{per_organization(_SCOPE('theeye_hosts', SILENT_HOST))} / ({hosts} > 0)",
             "No host monitors",
         ),
-        share(
+        _share(
             "Hosts over a limit",
             "Share of the hosts with statistics whose CPU, memory, swap or disk usage is above the limit set for it in TheEye.",
             f"{above} / ({measured} > 0)",
             "No host statistics",
         ),
-        share(
+        _share(
             "Tasks failed",
             "Share of the tasks with a finished run whose last run ended in failure, timeout or error.",
             f"{failed} / ({finished} > 0)",
@@ -204,12 +204,7 @@ def _trends() -> list[timeseries_builders.Panel]:
             Panel(
                 title="Runs per minute, by outcome",
                 description="Finished runs of all tasks, each counted once.",
-                queries=[
-                    Query(
-                        _SCOPE.runs_per_minute(),
-                        "{{outcome}}",
-                    )
-                ],
+                queries=[Query(_SCOPE.runs_per_minute(), "{{outcome}}")],
                 width=12,
                 link=_JOBS,
                 empty="No runs in this time range",

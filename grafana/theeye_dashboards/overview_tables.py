@@ -20,11 +20,12 @@ _JOBS: Final = (link_to("theeye-jobs"), "Jobs and tasks")
 _EXPORTER: Final = (link_to("theeye-exporter"), "Exporter")
 _NOT_SCRAPED: Final = "No data: see Age of the data"
 _LISTED: Final = 20
+_TASK_LABELS: Final = "organization, task, task_id, hostname"
 
 
 def attention() -> list[table.Panel]:
     """Return the tables."""
-    return [*_monitors(), *_tasks(), _hosts(), alert_table(), _organizations()]
+    return [*_monitors(), _failed_tasks(), _stuck_tasks(), _hosts(), alert_table(), _organizations()]
 
 
 def _monitors() -> list[table.Panel]:
@@ -89,70 +90,70 @@ def _silent() -> table.Panel:
     )
 
 
-def _tasks() -> list[table.Panel]:
-    labels = "organization, task, task_id, hostname"
+def _failed_tasks() -> table.Panel:
     failed = f"{_SCOPE('theeye_job_last_outcome', FAILED)} == 1"
     finished = _SCOPE.age("theeye_job_last_finish_timestamp_seconds")
     ended = f"({finished} * on ({TASK}) group_left (outcome) ({failed}))"
-    recent = f"bottomk({_LISTED}, max by ({labels}, outcome) {ended})"
+    recent = f"bottomk({_LISTED}, max by ({_TASK_LABELS}, outcome) {ended})"
     succeeded = _SCOPE.age("theeye_job_last_success_timestamp_seconds")
-    longest = f"topk({_LISTED}, max by ({labels}) ({_SCOPE.stuck()}))"
-    return [
-        rows(
-            Panel(
-                title="Tasks whose last run failed",
-                description=f"The most recent first; up to {_LISTED}. If the time since success is empty, TheEye has deleted "
-                "the task's successful runs.",
-                queries=[
-                    Query(recent),
-                    Query(f"max by ({labels}) ({succeeded}) and on (organization, task_id) {recent}"),
-                ],
-                width=12,
-                height=6,
-                empty="The last run of every task succeeded, or there are no runs",
-                needs="jobs",
-                link=_JOBS,
-            ),
-            [
-                TASK_COLUMN,
-                HOST,
-                Column(name="outcome", title="Outcome", width=84, words=coloured(OUTCOMES)),
-                Column(name="Value #A", title="Since its end", unit="s", width=106),
-                Column(name="Value #B", title="Since success", unit="s", width=144),
-                Column(name="task_id"),
-                Column(name="organization"),
+    return rows(
+        Panel(
+            title="Tasks whose last run failed",
+            description=f"The most recent first; up to {_LISTED}. If the time since success is empty, TheEye has deleted "
+            "the task's successful runs.",
+            queries=[
+                Query(recent),
+                Query(f"max by ({_TASK_LABELS}) ({succeeded}) and on (organization, task_id) {recent}"),
             ],
-            sort=[("Since its end", False)],
+            width=12,
+            height=6,
+            empty="The last run of every task succeeded, or there are no runs",
+            needs="jobs",
+            link=_JOBS,
         ),
-        rows(
-            Panel(
-                title="Tasks with a stuck job",
-                description="Tasks whose oldest job has been open for longer than the timeout plus one minute, the "
-                f"longest first; up to {_LISTED}.",
-                queries=[
-                    Query(longest),
-                    Query(
-                        f"max by ({labels}) ({_SCOPE('theeye_task_timeout_seconds')}) "
-                        f"and on (organization, task_id) {longest}"
-                    ),
-                ],
-                width=12,
-                height=6,
-                empty="No job is open for longer than its timeout",
-                needs="jobs",
-                link=_JOBS,
-            ),
-            [
-                TASK_COLUMN,
-                HOST,
-                Column(name="Value #A", title="Open for", unit="s", width=110),
-                Column(name="Value #B", title="Timeout", unit="s", width=90),
-                Column(name="task_id"),
-                ORGANIZATION,
+        [
+            TASK_COLUMN,
+            HOST,
+            Column(name="outcome", title="Outcome", width=84, words=coloured(OUTCOMES)),
+            Column(name="Value #A", title="Since its end", unit="s", width=106),
+            Column(name="Value #B", title="Since success", unit="s", width=144),
+            Column(name="task_id"),
+            Column(name="organization"),
+        ],
+        sort=[("Since its end", False)],
+    )
+
+
+def _stuck_tasks() -> table.Panel:
+    longest = f"topk({_LISTED}, max by ({_TASK_LABELS}) ({_SCOPE.stuck()}))"
+    return rows(
+        Panel(
+            title="Tasks with a stuck job",
+            description="Tasks whose oldest job has been open for longer than the timeout plus one minute, the "
+            f"longest first; up to {_LISTED}.",
+            queries=[
+                Query(longest),
+                Query(
+                    f"max by ({_TASK_LABELS}) ({_SCOPE('theeye_task_timeout_seconds')}) "
+                    f"and on (organization, task_id) {longest}"
+                ),
             ],
-            sort=[("Open for", True)],
+            width=12,
+            height=6,
+            empty="No job is open for longer than its timeout",
+            needs="jobs",
+            link=_JOBS,
         ),
-    ]
+        [
+            TASK_COLUMN,
+            HOST,
+            Column(name="Value #A", title="Open for", unit="s", width=110),
+            Column(name="Value #B", title="Timeout", unit="s", width=90),
+            Column(name="task_id"),
+            ORGANIZATION,
+        ],
+        sort=[("Open for", True)],
+    )
 
 
 def _hosts() -> table.Panel:

@@ -37,7 +37,7 @@ def task_page() -> dashboard.Dashboard:
         "theeye-task",
         "One task: how its runs end, how long they take and wait, and the job ids of single runs as exemplars.",
     ).with_variable(task(multi=False))
-    for big in _numbers():
+    for big in (*_last_run(), success_rate(_SCOPE, _JOBS, width=3), *_open_jobs()):
         built = built.with_panel(big)
     built = built.with_row(dashboard.Row("Runs"))
     for panel in _runs():
@@ -48,22 +48,23 @@ def task_page() -> dashboard.Dashboard:
     return built.with_row(dashboard.Row("Properties of the task")).with_panel(_properties())
 
 
-def _numbers() -> list[stat.Panel]:
-    def one(title: str, description: str, expression: str, empty: str, unit: str = "s") -> stat.Panel:
-        return number(
-            Panel(
-                title=title,
-                description=description,
-                queries=[Query(f"max({expression})")],
-                width=3,
-                height=4,
-                unit=unit,
-                decimals=None if unit == "s" else 0,
-                empty=empty,
-                link=_JOBS,
-            )
+def _one(title: str, description: str, expression: str, empty: str, unit: str = "s") -> stat.Panel:
+    return number(
+        Panel(
+            title=title,
+            description=description,
+            queries=[Query(f"max({expression})")],
+            width=3,
+            height=4,
+            unit=unit,
+            decimals=None if unit == "s" else 0,
+            empty=empty,
+            link=_JOBS,
         )
+    )
 
+
+def _last_run() -> list[stat.Panel]:
     last = _SCOPE("theeye_job_last_outcome")
     return [
         number(
@@ -80,26 +81,30 @@ def _numbers() -> list[stat.Panel]:
             ),
             text=BigValueTextMode.NAME,
         ),
-        one(
+        _one(
             "Since the last run",
             "Time since the last run finished, whatever its outcome.",
             _SCOPE.age("theeye_job_last_finish_timestamp_seconds"),
             "No run has finished yet",
         ),
-        one(
+        _one(
             "Since success",
             "Time since the last successful run that TheEye still had.",
             _SCOPE.age("theeye_job_last_success_timestamp_seconds"),
             _NEVER,
         ),
-        one(
+        _one(
             "Last run time",
             "Run time of the last finished run, without waiting.",
             _SCOPE("theeye_job_last_duration_seconds"),
             "Not known for this run",
         ),
-        success_rate(_SCOPE, _JOBS, width=3),
-        one(
+    ]
+
+
+def _open_jobs() -> list[stat.Panel]:
+    return [
+        _one(
             "Open jobs",
             "Jobs of the task that are waiting or running now.",
             f"sum by (job, instance) ({_SCOPE('theeye_task_jobs')}) "
@@ -120,7 +125,7 @@ def _numbers() -> list[stat.Panel]:
                 steps=((None, "green"), (660, "orange")),
             )
         ),
-        one(
+        _one(
             "Due in",
             "Time until the next scheduled run; if negative, TheEye's scheduler is late.",
             f"{_SCOPE('theeye_task_schedule_next_run_timestamp_seconds')} - time()",
@@ -129,20 +134,24 @@ def _numbers() -> list[stat.Panel]:
     ]
 
 
-def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
-    coded = " or ".join(
+def _coded_outcome() -> str:
+    """Return the last outcome as its number in `_CODES`: a timeline shows numbers."""
+    return " or ".join(
         f"{code} * ({selector} == 1)"
         for code, selector in (
             (code, _SCOPE("theeye_job_last_outcome", f'outcome="{name}"')) for name, code in _CODES.items()
         )
     )
+
+
+def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
     executions = _SCOPE("theeye_task_executions_total")
     return [
         timeline(
             Panel(
                 title="Outcome of the last run",
                 description="Outcome of the last finished run at that time.",
-                queries=[Query(f"max({coded})", "outcome")],
+                queries=[Query(f"max({_coded_outcome()})", "outcome")],
                 width=24,
                 height=4,
                 empty="No run has finished yet",

@@ -186,6 +186,16 @@ def test_a_superseded_episode(world: World) -> None:
     assert world.model.created == ["web-01", "web-01"]
 
 
+def test_a_start_that_waits_does_not_count_for_the_episode_that_takes_its_place(world: World) -> None:
+    world.change(limits=replace(FREE, cooldown=900.0, max_wait=60.0))
+    start = world.model.now
+    world.fire("web-01", start)
+    assert world.fire("web-01", start + 400) == "waiting"
+    assert account(world).episodes == {"superseded": 1}
+    world.live(30.0)
+    assert world.model.created == ["web-01"]
+
+
 # What starts nothing.
 
 

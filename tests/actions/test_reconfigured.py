@@ -13,6 +13,7 @@ from theeye_exporter.actions.alert_view import views_of
 from theeye_exporter.actions.canary import Canary
 from theeye_exporter.actions.canary_state import CanaryPlan
 from theeye_exporter.actions.limits import Rate
+from theeye_exporter.actions.matchers import parse_matchers
 from theeye_exporter.actions.records import Account, Order, PastRun, Said
 from theeye_exporter.actions.rows import Target, Timing
 from theeye_exporter.actions.starter import Starter
@@ -255,6 +256,71 @@ def test_an_action_of_a_new_state_file_says_that_old_alerts_are_stale(world: Wor
 def test_without_an_action_the_page_has_no_table_of_actions(world: World) -> None:
     remove(world)
     assert views_of(world.runs, world.model.now) == []
+
+
+def test_an_action_that_goes_takes_nothing_from_one_that_had_heard_of_the_alert(world: World) -> None:
+    limited = replace(PLAN, limits=replace(FREE, rate=Rate(1), max_wait=60.0))
+    world.configure(replace(PLAN, name="old"), limited)
+    world.model.wait(60.0)
+    start = world.model.now
+    world.fire("web-00", start, "restart")
+    world.live(30.0)
+    assert world.fire("web-01", start, "old") == "waiting"
+    assert world.fire("web-01", start, "restart") == "rate_limited"
+    world.live(30.0)
+    world.configure(limited)
+    world.model.wait(3600.0)
+    assert world.fire("web-01", start) == "waiting"
+
+
+def test_what_the_old_name_had_heard_of_stays_already_firing(world: World) -> None:
+    """The clocks may differ, so the alert begins later than the action; the old name may be forgotten meanwhile."""
+    start = world.model.now + 120
+    world.fire("web-01", start)
+    world.live(30.0)
+    rename(world)
+    assert world.fire("web-01", start) == "already_firing"
+    world.configure(replace(PLAN, name="restart"), world.plan)  # the old name is in the file again
+    assert world.fire("web-01", start, "renamed") == "already_firing"
+    world.live(60.0)
+    assert world.model.created == ["web-01"]
+
+
+# Matchers.
+
+
+@pytest.mark.parametrize("attempted", [False, True])
+@pytest.mark.parametrize("says", ["fires", "is resolved"])
+def test_a_start_that_waits_is_dropped_if_the_alert_does_not_match_any_more(
+    world: World, attempted: bool, says: str
+) -> None:
+    world.connection.upstream_._behaviours = iter([("nothing", 0.0), ("ok", 0.0)])
+    start = world.model.now
+    world.fire("web-01", start)
+    if attempted:
+        world.runs.work()
+    world.change(matchers=parse_matchers("alertname=Other"))
+    if says == "fires":
+        assert world.fire("web-01", start) == "not_matched"
+    else:
+        assert world.resolve("web-01", start, start + 1) == "resolved"
+        assert account(world).episodes == {"resolved_without_run": 1}
+    assert world.runs.book.all(Order) == {}
+    world.live(60.0)
+    assert world.model.created == []
+    world.change(matchers=PLAN.matchers)
+    assert world.fire("web-01", start) == ("waiting" if says == "fires" else "stale")
+
+
+def test_the_end_of_an_episode_is_heard_although_the_alert_does_not_match_any_more(world: World) -> None:
+    start = world.model.now
+    world.fire("web-01", start)
+    world.live(60.0)
+    world.change(matchers=parse_matchers("alertname=Other"))
+    assert world.fire("web-01", start) == "not_matched"
+    assert world.resolve("web-01", start, world.model.now) == "resolved"
+    assert account(world).episodes == {"resolved_after_run": 1}
+    assert world.resolve("web-02", start, world.model.now) == "not_matched"  # nothing is known of it
 
 
 # Canaries beside actions.

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from contexts import every_collector
-from theeye_exporter.collectors.monitors import KIND, MonitorsCollector
+from theeye_exporter.collectors.monitors.collector import KIND, MonitorsCollector
 from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.collectors.settings import CollectorSettings
 from theeye_exporter.commands.serve import serve

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contexts import context_of
 from samples import lines, render
 from theeye_exporter.collectors.base import server_time
-from theeye_exporter.collectors.monitors import KIND, MonitorsCollector
+from theeye_exporter.collectors.monitors.collector import KIND, MonitorsCollector
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing, decode_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError

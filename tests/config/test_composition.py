@@ -11,10 +11,11 @@ from pydantic import SecretStr
 from config.configurations import CANARY
 from theeye_exporter.config import ListenAddress, LogSettings, StateSettings, TheEyeSettings, WebSettings, add_flags
 from theeye_exporter.config.organizations import find_organizations
-from theeye_exporter.config.problems import ConfigError, Report
+from theeye_exporter.config.problems import Report
 from theeye_exporter.config.sections import CONFIG_FILE, OrganizationSettings
 from theeye_exporter.config.sources import Sources
 from theeye_exporter.config.state import check_state_file
+from theeye_exporter.values.errors import ConfigError
 from theeye_exporter.values.settings import Kind, Setting, SettingsModel, duration, integer
 from theeye_exporter.values.text import expect_text
 

@@ -66,11 +66,10 @@ class Decider:
         self._plan = plan
         self._world = world
         self.dropped: list[str] = []
-        self._sent = list(world.sent)
         # Those that wait already will be sent first.
-        self._sent += [
-            Sent(world.monotonic, one.action, one.alert) for one in book.all(Order).values() if self._waits(one)
-        ]
+        self._waiting = {
+            one.id: Sent(world.monotonic, one.action, one.alert) for one in book.all(Order).values() if self._waits(one)
+        }
 
     def decide(self, payload: Payload) -> list[Said]:
         """Return the decision about each alert."""
@@ -78,28 +77,32 @@ class Decider:
         account.truncated += payload.truncated
         said = []
         for alert in payload.alerts:
-            status = "bad"
-            if isinstance(alert, ReceivedAlert):
+            if isinstance(alert, BadAlert):
+                status, decision, why = "bad", Decision.BAD_ALERT, alert.why
+            else:
                 status = "firing" if alert.message.firing else "resolved"
+                decision, why = self._decide(account, alert)
             count(account.alerts, status)
-            decision, why = self._decide(account, alert)
             said.append(Said(self._world.wall, decision, labels_line(alert.labels), why))
             self._draft.say(self._plan.name, said[-1])
         return said
 
-    def _decide(self, account: Account, alert: ReceivedAlert | BadAlert) -> tuple[Decision, str]:
-        if isinstance(alert, BadAlert):
-            return Decision.BAD_ALERT, alert.why
-        if (ignored := self._ignored(alert)) is not None:
-            return ignored
+    def _decide(self, account: Account, alert: ReceivedAlert) -> tuple[Decision, str]:
+        if alert.labels.get("alertname", "").startswith(_OURS):
+            return Decision.LOOP, "alerts about actions and canaries start nothing"
         key = alert_key(self._plan.name, alert.id)
         known = self._draft.get(KnownEpisode, key)
+        failed = [one for one in self._plan.matchers if not one.matches(alert.labels)]
+        if failed and (known is None or alert.message.firing):
+            if known is not None:  # the matchers have changed
+                self._draft.put(key, self._drop(known))
+            return Decision.NOT_MATCHED, f"{failed[0]} does not match"
         heard = self._hear(known, alert)
         if heard.ended is not None and known is not None:
             known = self._end(account, known, heard.ended)
         if heard.episode is None:
             return _OF_VERDICTS[heard.verdict]
-        episode = _kept(known, heard)
+        episode = self._kept(known, heard.episode, alert.id)
         self._draft.put(key, episode)
         if heard.verdict is not Verdict.DECIDE:
             return _OF_VERDICTS[heard.verdict]
@@ -110,12 +113,6 @@ class Decider:
         self._draft.put(order.id, order)
         self._draft.put(key, replace(episode, order=order.id))
         return Decision.WAITING, why
-
-    def _ignored(self, alert: ReceivedAlert) -> tuple[Decision, str] | None:
-        if alert.labels.get("alertname", "").startswith(_OURS):
-            return Decision.LOOP, "alerts about actions and canaries start nothing"
-        failed = [one for one in self._plan.matchers if not one.matches(alert.labels)]
-        return (Decision.NOT_MATCHED, f"{failed[0]} does not match") if failed else None
 
     def _hear(self, known: KnownEpisode | None, alert: ReceivedAlert) -> Heard:
         use, episode = Use.NOTHING, None
@@ -142,12 +139,24 @@ class Decider:
             return known
         ran = known.ran or (row is not None and row.phase not in {Phase.DECIDED, Phase.REFUSED})
         count_end(account, ended, ran=ran)
+        return self._drop(known)
+
+    def _drop(self, known: KnownEpisode) -> KnownEpisode:
+        """Drop what waits for an episode, if anything does."""
+        order = self._draft.get(Order, known.order) if known.order else None
         if order is None or not self._waits(order) or order.organization != self._plan.organization:
             return known
         self._draft.remove(Order, order.id)
-        if row is not None:
+        self._waiting.pop(order.id, None)
+        if (row := self._world.row_of(order)) is not None:
             self.dropped.append(row.id)
         return replace(known, order="")
+
+    def _kept(self, known: KnownEpisode | None, heard: Episode, alert: str) -> KnownEpisode:
+        if known is not None and heard.start == known.start:
+            return replace(known, end=heard.end, heard_at=heard.heard_at)
+        left = self._world.left.get(alert, -inf) + TOLERANCE  # whatever our clock says, and although a start moves
+        return KnownEpisode(start=heard.start, end=heard.end, heard_at=heard.heard_at, left=heard.start <= left)
 
     def _start(self, account: Account, alert: ReceivedAlert, episode: KnownEpisode) -> tuple[str, Order]:
         """Return the order of a start, and what it will do.
@@ -157,8 +166,7 @@ class Decider:
         """
         plan, world = self._plan, self._world
         begun = self._book.get(Begun, plan.name)
-        left = world.left.get(alert.id, -inf) + TOLERANCE  # whatever our clock says, and although a start moves
-        if begun is not None and episode.start <= max(begun.at, left):
+        if episode.left or (begun is not None and episode.start <= begun.at):
             raise _NoStartError(Decision.ALREADY_FIRING, "it fired already when the action began")
         try:
             arguments = arguments_of(plan.rules, alert.labels)
@@ -171,7 +179,8 @@ class Decider:
             raise _NoStartError(Decision.DRY_RUN, f"would start {target}{values}")
         if account.suspended:
             raise _NoStartError(Decision.SUSPENDED, f"{account.failures} runs in a row failed")
-        wait = wait_for(plan.name, alert.id, plan.limits, together=world.together, sent=self._sent, now=world.monotonic)
+        sent = [*world.sent, *self._waiting.values()]
+        wait = wait_for(plan.name, alert.id, plan.limits, together=world.together, sent=sent, now=world.monotonic)
         if wait is not None and wait.limit is not Limit.CONCURRENT and wait.seconds > plan.limits.max_wait:
             why = f"a start would have to wait for {wait.seconds:.0f} s"
             raise _NoStartError(Decision(str(wait.limit)), why)
@@ -188,7 +197,7 @@ class Decider:
             decided_at=world.wall,
             queued_at=world.wall,
         )
-        self._sent.append(Sent(world.monotonic, plan.name, alert.id))
+        self._waiting[order.id] = Sent(world.monotonic, plan.name, alert.id)
         return f"{target} will be started", order
 
     def _hostname(self, alert: ReceivedAlert) -> str:
@@ -219,10 +228,3 @@ def labels_line(labels: Mapping[str, str]) -> str:
     rest = (f"{key}={value[:_LONGEST_LABELS]!r}" for key, value in sorted(labels.items()) if key != "alertname")
     others = ", ".join(rest)
     return harmless(f"{name}{{{others}}}"[:_LONGEST_LABELS])
-
-
-def _kept(known: KnownEpisode | None, heard: Heard) -> KnownEpisode:
-    episode = heard.episode or Episode(0.0)
-    if known is not None and episode.start == known.start:
-        return replace(known, end=episode.end, heard_at=episode.heard_at)
-    return KnownEpisode(start=episode.start, end=episode.end, heard_at=episode.heard_at)

@@ -76,6 +76,7 @@ class KnownEpisode:
         heard_at: When the last message arrived.
         ran: Whether it had its run, or may have had it.
         order: The order of its start, if that is not over.
+        left: Whether an action that was gone had heard of it before this one did: it may be the same one with a new name.
     """
 
     start: float
@@ -83,6 +84,7 @@ class KnownEpisode:
     heard_at: float = 0.0
     ran: bool = False
     order: str = ""
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ types other than progress and counter show texts, pages, charts or files, which 
 from typing import Final
 
 from theeye_exporter.collectors.base import Checks, CollectorKind, Context, ListCollector
-from theeye_exporter.collectors.monitors.families import MONITOR_STATES
 from theeye_exporter.collectors.settings import CollectorSettings
+from theeye_exporter.collectors.states import STATES, position_of
 from theeye_exporter.exposition.family import Families, Query
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
@@ -37,7 +37,7 @@ INDICATOR_VALUE: Final = FAMILIES.gauge(
 INDICATOR_STATE: Final = FAMILIES.states(
     "theeye_indicator_state",
     (*INDICATOR_LABELS, "state"),
-    MONITOR_STATES,
+    STATES,
     "State of an indicator at the last poll: 1 for its state, 0 for the others; "
     "unknown: any state other than normal, failure and updates_stopped.",
 )
@@ -61,7 +61,6 @@ QUERIES: Final = (
 )
 
 _NUMERIC: Final = ("progress", "counter")
-_UNKNOWN: Final = MONITOR_STATES.index("unknown")
 
 
 class IndicatorsCollector(ListCollector[Indicator]):
@@ -78,16 +77,11 @@ class IndicatorsCollector(ListCollector[Indicator]):
         labels = self._add_info(samples, (item.id, text(item.title) or text(item.name)), *described)
         if item.type in _NUMERIC and (value := checks.number(item.value)) is not None:
             samples[INDICATOR_VALUE].add(labels, value)
-        samples[INDICATOR_STATE].add(labels, _state(item.state))
+        samples[INDICATOR_STATE].add(labels, position_of(item.state))
         if isinstance(item.enable, bool):
             samples[INDICATOR_ENABLED].add(labels, int(item.enable))
         if (updated := checks.timestamp(item.last_update)) is not None:
             samples[INDICATOR_LAST_UPDATE].add(labels, updated)
-
-
-def _state(state: object) -> int:
-    """Return the position of a state in `MONITOR_STATES`."""
-    return MONITOR_STATES.index(state) if isinstance(state, str) and state in MONITOR_STATES else _UNKNOWN
 
 
 KIND: Final = CollectorKind(

@@ -32,6 +32,30 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the configuration, and those of the simulated TheEye."""
     config.add_flags(parser)
     group = parser.add_argument_group("the simulated TheEye")
+    _add_flags_of_content(group)
+    _add_flags_of_behaviour(group)
+    group.add_argument(
+        "--demo.listen-address",
+        dest="demo_listen_address",
+        default=_LISTEN,
+        metavar="ADDRESS",
+        help=f"address on which the simulated TheEye listens (default {_LISTEN})",
+    )
+    group.add_argument(
+        "--demo.actions",
+        dest="actions",
+        nargs="?",
+        const=ADDRESS,
+        metavar="ADDRESS",
+        help=f"also run a live action and a canary, in a process that listens on this address (default {ADDRESS}); "
+        f"{ONLY_TASKS}: only add the tasks that they start",
+    )
+    group.add_argument(
+        "--demo.only", dest="only", action="store_true", help="run only the simulated TheEye, without the exporter"
+    )
+
+
+def _add_flags_of_content(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--demo.monitors",
         dest="monitors",
@@ -48,6 +72,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="COUNT",
         help=f"tasks at the start (default {_DEFAULTS.tasks})",
     )
+
+
+def _add_flags_of_behaviour(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--demo.speed",
         dest="speed",
@@ -84,25 +111,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FAULT",
         help="fault that is active from the start, such as latency=2s, error=503, drip or jobs:hang; may be repeated",
-    )
-    group.add_argument(
-        "--demo.listen-address",
-        dest="demo_listen_address",
-        default=_LISTEN,
-        metavar="ADDRESS",
-        help=f"address on which the simulated TheEye listens (default {_LISTEN})",
-    )
-    group.add_argument(
-        "--demo.actions",
-        dest="actions",
-        nargs="?",
-        const=ADDRESS,
-        metavar="ADDRESS",
-        help=f"also run a live action and a canary, in a process that listens on this address (default {ADDRESS}); "
-        f"{ONLY_TASKS}: only add the tasks that they start",
-    )
-    group.add_argument(
-        "--demo.only", dest="only", action="store_true", help="run only the simulated TheEye, without the exporter"
     )
 
 

@@ -6,7 +6,7 @@ from theeye_exporter.config.description import describe
 from theeye_exporter.config.flags import add_flags, add_variables
 from theeye_exporter.config.loading import load
 from theeye_exporter.config.organization_files import Kept
-from theeye_exporter.config.problems import ConfigError, Problem, ReloadError
+from theeye_exporter.config.problems import ReloadError
 from theeye_exporter.config.sections import LogSettings, StateSettings, TheEyeSettings, TlsSettings, WebSettings
 from theeye_exporter.config.settings import (
     CollectorsSettings,
@@ -19,6 +19,7 @@ from theeye_exporter.config.settings import (
     ShardSettings,
     secrets_in,
 )
+from theeye_exporter.values.errors import ConfigError, Problem
 
 __all__ = [
     "CollectorsSettings",

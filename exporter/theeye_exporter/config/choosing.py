@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from theeye_exporter.config.problems import COMMAND_LINE, ConfigError, Problem
+from theeye_exporter.config.problems import COMMAND_LINE
 from theeye_exporter.config.settings import Settings
-from theeye_exporter.values.errors import did_you_mean
+from theeye_exporter.values.errors import ConfigError, Problem, did_you_mean
 from theeye_exporter.values.text import shown
 
 __all__ = ["only"]

@@ -8,14 +8,14 @@ from theeye_exporter.config.document import Document, Location
 from theeye_exporter.config.networks import check_tls, network_of
 from theeye_exporter.config.organization_files import Kept, Listing, read_organization_files
 from theeye_exporter.config.organizations import find_organizations
-from theeye_exporter.config.problems import ConfigError, Report
+from theeye_exporter.config.problems import Report
 from theeye_exporter.config.settings import OrganizationSettings, Settings
 from theeye_exporter.config.shard import find_shard, shard_of
 from theeye_exporter.config.sources import Sources
 from theeye_exporter.config.state import check_state_file
 from theeye_exporter.config.web_file import read_web_file
 from theeye_exporter.values.durations import format_duration
-from theeye_exporter.values.errors import InvalidValueError
+from theeye_exporter.values.errors import ConfigError, InvalidValueError
 from theeye_exporter.values.settings import merged
 
 __all__ = ["load"]

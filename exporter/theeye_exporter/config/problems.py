@@ -1,41 +1,16 @@
 """Collects the mistakes in a configuration, in words for the person who wrote it."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from theeye_exporter.values.errors import InvalidValueError
+from theeye_exporter.values.errors import ConfigError, InvalidValueError, Problem
 
-__all__ = ["ConfigError", "Problem", "ReloadError", "Report"]
+__all__ = ["ReloadError", "Report"]
 
 T = TypeVar("T")
 
 ENVIRONMENT = "environment"
 COMMAND_LINE = "command line"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One mistake: where it is, what was expected, and how to fix it. It never contains a secret."""
-
-    source: str
-    """``FILE:LINE``, ``environment`` or ``command line``."""
-    key: str
-    """The dotted key of the file, the variable or the flag; empty for the file as a whole."""
-    message: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        where = ": ".join(part for part in (self.source, self.key, self.message) if part)
-        return f"{where}; {self.hint}" if self.hint else where
-
-
-class ConfigError(Exception):
-    """The configuration is invalid; ``problems`` holds all mistakes, in file order."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 class Report:

@@ -11,7 +11,6 @@ from pydantic import Field, create_model
 from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.collectors.settings import CollectorSettings
 from theeye_exporter.config import sections
-from theeye_exporter.config.problems import Problem
 from theeye_exporter.config.sections import (
     CONFIG_FILE,
     LogSettings,
@@ -21,6 +20,7 @@ from theeye_exporter.config.sections import (
 )
 from theeye_exporter.values import parsers
 from theeye_exporter.values.durations import format_duration
+from theeye_exporter.values.errors import Problem
 from theeye_exporter.values.settings import BOOLEAN, Kind, Setting, SettingsModel, integer
 
 __all__ = [

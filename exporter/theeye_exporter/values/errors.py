@@ -1,9 +1,10 @@
-"""Errors for invalid values, in words for the person who wrote them."""
+"""Errors for invalid values and configurations, in words for the person who wrote them."""
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-__all__ = ["InvalidValueError", "did_you_mean"]
+__all__ = ["ConfigError", "InvalidValueError", "Problem", "did_you_mean"]
 
 
 class InvalidValueError(ValueError):
@@ -13,6 +14,30 @@ class InvalidValueError(ValueError):
         self.message = message
         self.hint = hint
         super().__init__(f"{message}; {hint}" if hint else message)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: where it is, what was expected, and how to fix it. It never contains a secret."""
+
+    source: str
+    """``FILE:LINE``, ``environment`` or ``command line``."""
+    key: str
+    """The dotted key of the file, the variable or the flag; empty for the file as a whole."""
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = ": ".join(part for part in (self.source, self.key, self.message) if part)
+        return f"{where}; {self.hint}" if self.hint else where
+
+
+class ConfigError(Exception):
+    """The configuration is invalid; ``problems`` holds all mistakes, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:

@@ -13,6 +13,6 @@ How a poll works, and the terms that the modules use:
 4. The renderer draws the columns, but only the stretches that differ from the last poll.
 """
 
-from theeye_exporter.collectors.monitors.collector import KIND, MonitorsCollector
+from theeye_exporter.collectors.monitors.collector import KIND
 
-__all__ = ["KIND", "MonitorsCollector"]
+__all__ = ["KIND"]

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from theeye_exporter.collectors.states import STATES
 from theeye_exporter.exposition.family import Families, Query
 
 FAMILIES: Final = Families()
@@ -9,7 +10,6 @@ FAMILIES: Final = Families()
 MONITOR_LABELS: Final = ("organization", "monitor_id", "monitor", "hostname")
 HOST_LABELS: Final = ("organization", "monitor_id", "hostname")
 
-MONITOR_STATES: Final = ("normal", "failure", "updates_stopped", "unknown")
 SEVERITIES: Final = ("LOW", "HIGH", "CRITICAL")
 
 MONITOR_INFO: Final = FAMILIES.info(
@@ -33,7 +33,7 @@ HOSTS: Final = FAMILIES.gauge(
 MONITOR_STATE: Final = FAMILIES.states(
     "theeye_monitor_state",
     (*MONITOR_LABELS, "state"),
-    MONITOR_STATES,
+    STATES,
     "State of a monitor at the last poll: 1 for its state, 0 for the others; "
     "unknown: any state other than normal, failure and updates_stopped.",
 )

@@ -8,6 +8,7 @@ import msgspec
 from theeye_exporter.collectors.base import Checks
 from theeye_exporter.collectors.monitors import families as f
 from theeye_exporter.collectors.monitors.known import KnownMonitor
+from theeye_exporter.collectors.states import position_of
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.memory import Room
 from theeye_exporter.theeye.models import Disk, Event, EventData, HttpResponse, Monitor, Times, text
@@ -16,9 +17,7 @@ __all__ = ["Report"]
 
 _Add = Callable[[Samples, KnownMonitor, EventData, Checks, Room], None]
 
-_STATES: Final = {state: position for position, state in enumerate(f.MONITOR_STATES)}
-_UNKNOWN: Final = _STATES["unknown"]
-_STOPPED: Final = _STATES["updates_stopped"]
+_STOPPED: Final = position_of("updates_stopped")
 
 _CLOCK_TOLERANCE: Final = 300.0
 """A report from further in the future than this many seconds comes from a wrong clock and is not believed."""
@@ -33,7 +32,7 @@ class Report(msgspec.Struct, gc=False):
     Attributes:
         id: the monitor's id.
         known: its names and settings.
-        state: position of its state in `MONITOR_STATES`.
+        state: position of its state in `STATES`.
         failures: how often it failed in a row; the value is not checked yet.
         recoveries: how often it recovered; the value is not checked yet.
         updated: Unix time of the last update; None if there is none or it cannot be true.
@@ -57,7 +56,7 @@ class Report(msgspec.Struct, gc=False):
     @classmethod
     def of(cls, monitor: Monitor, known: KnownMonitor, checks: Checks) -> "Report":
         """Read the report from a listed monitor."""
-        state, last_update, last_check = monitor.state, monitor.last_update, monitor.last_check
+        last_update, last_check = monitor.last_update, monitor.last_check
         updated = None if last_update is None else checks.timestamp(last_update)
         checked = updated  # a report sets both
         if last_check != last_update:
@@ -67,7 +66,7 @@ class Report(msgspec.Struct, gc=False):
         return cls(
             id=monitor.id,
             known=known,
-            state=_STATES.get(state, _UNKNOWN) if isinstance(state, str) else _UNKNOWN,
+            state=position_of(monitor.state),
             failures=monitor.fails_count,
             recoveries=monitor.recovery_count,
             updated=updated,

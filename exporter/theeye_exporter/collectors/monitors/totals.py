@@ -6,12 +6,13 @@ from typing import Final
 
 from theeye_exporter.collectors.monitors import families as f
 from theeye_exporter.collectors.monitors.report import Report
+from theeye_exporter.collectors.states import STATES
 from theeye_exporter.exposition.labels import format_labels
 from theeye_exporter.exposition.samples import Samples
 
 __all__ = ["add_totals"]
 
-_STATES: Final = (*f.MONITOR_STATES, "disabled")
+_SHOWN: Final = (*STATES, "disabled")
 _HOST_STATES: Final = {"normal": "up", "failure": "up", "updates_stopped": "silent", "disabled": "disabled"}
 
 
@@ -21,12 +22,12 @@ def add_totals(samples: Samples, organization: str, reports: Sequence[Report]) -
     hosts: Counter[str] = Counter()
     for report in reports:
         known = report.known
-        state = "disabled" if known.enabled is False else f.MONITOR_STATES[report.state]
+        state = "disabled" if known.enabled is False else STATES[report.state]
         monitors[state, known.severity] += 1
         if known.is_host:
             hosts[_HOST_STATES.get(state, "")] += 1
     for severity in (*f.SEVERITIES, "other"):
-        for state in _STATES:
+        for state in _SHOWN:
             if severity in f.SEVERITIES or monitors[state, severity]:
                 labels = format_labels(f.MONITORS.labels, (organization, state, severity))
                 samples[f.MONITORS].add(labels, monitors[state, severity])

@@ -8,9 +8,10 @@ from typing import Final
 
 import structlog
 
-from theeye_exporter.config.problems import ConfigError, Problem, Report
+from theeye_exporter.config.problems import Report
 from theeye_exporter.config.web_file import WebFile, read_web_file
 from theeye_exporter.theeye.fingerprints import Fingerprint, fingerprint
+from theeye_exporter.values.errors import ConfigError, Problem
 from theeye_exporter.web.connection import ConnectionTerms
 
 __all__ = ["LiveWebFile"]
