@@ -1,7 +1,7 @@
 """A canary over a day: what it says of the platform is what happened to it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -363,3 +363,38 @@ def test_a_cancellation_is_repeated_until_it_is_taken() -> None:
     assert watched.open == []
     assert watched.runs == {"timeout": 1}
     assert len(watched.model.created) == 1
+
+
+def replaced(watched: Watched) -> None:
+    """Take over a changed configuration without a restart."""
+    former = watched.canary
+    watched.canary = watched.made()
+    watched.canary.replace(former)
+
+
+@pytest.mark.parametrize("change", [Watched.restart, replaced])
+def test_a_start_that_is_sent_after_a_change_starts_what_the_configuration_names_now(
+    tmp_path: Path, change: Callable[[Watched], None]
+) -> None:
+    watched = Watched(["nothing"], tmp_path)
+    watched.canary.work()
+    watched.found = (Target("task", "new", "new"), ((0, "y"),))
+    change(watched)
+    watched.live(100)
+    assert watched.model.created == ["y"]
+    assert [len(watched.model.task(task).jobs) for task in ("t", "new")] == [0, 1]
+
+
+@pytest.mark.parametrize("change", [Watched.restart, replaced])
+@pytest.mark.parametrize("by_secret", [False, True])
+def test_a_start_that_is_sent_with_another_key_and_whose_answer_is_lost_is_not_sent_twice(
+    tmp_path: Path, change: Callable[[Watched], None], by_secret: bool
+) -> None:
+    watched = Watched(["nothing", "lost"], tmp_path)
+    watched.upstream.by_secret = not by_secret
+    watched.canary.work()
+    watched.upstream.by_secret = by_secret
+    change(watched)
+    watched.live(100)
+    assert watched.model.created == ["x"]
+    assert dict(watched.canary.state.runs) == {"success": 1}

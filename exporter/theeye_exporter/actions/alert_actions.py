@@ -1,8 +1,9 @@
 """Actions that alerts start: a part of `theeye-exporter actions`."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,7 @@ from theeye_exporter.actions.settings import ActionSettings, ActionsSettings
 from theeye_exporter.actions.starter import Upstream
 from theeye_exporter.actions.store import FileStores
 from theeye_exporter.actions.targets import Found
+from theeye_exporter.actions.ticking import keep_ticking
 from theeye_exporter.actions.upstream import HttpUpstream, NoUpstream
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.exposition.family import Family
@@ -33,7 +35,6 @@ from theeye_exporter.ledger.failures import LedgerError
 
 __all__ = ["AlertActions"]
 
-_TICK: Final = 1.0
 _STALLED: Final = 60.0
 _THREADS: Final = 8
 
@@ -82,6 +83,8 @@ class AlertActions:
         self._ended = threading.Event()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="alert-runs")
         self._working: dict[str, Future[None]] = {}
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        """Held while the work of an organisation runs: a pool that gets no thread keeps the work, and does it later."""
         self._ticked = clocks.monotonic()
 
     def apply(self, settings: ActionsSettings, connections: Connections) -> None:
@@ -97,7 +100,9 @@ class AlertActions:
             for one in settings.actions
         }
         with self._gate, self._left():
-            wait(self._working.values())  # what is running still uses the rows
+            for turn in self._turns.values():
+                with turn:  # what is running still uses the rows; what has not begun sees that it must leave
+                    pass
             with self._in_use:
                 self._runs = AlertRuns(
                     {one.name: plan_of(one) for one in settings.actions},
@@ -127,7 +132,7 @@ class AlertActions:
     def start(self) -> None:
         """Begin to start runs."""
         if self._stores is not None:
-            threading.Thread(target=self._run, name="alert-runs", daemon=True).start()
+            threading.Thread(target=keep_ticking, args=(self.tick, self._ended), name="alert-runs", daemon=True).start()
 
     def stop(self) -> None:
         """Start nothing more, without waiting for TheEye's answers; after a restart, their runs are looked for."""
@@ -155,28 +160,30 @@ class AlertActions:
 
     def tick(self) -> None:
         """Let each organisation do what is due, in other threads."""
-        self._ticked = self._clocks.monotonic()
         with self._gate:
-            works = {} if self._runs is None else {**self._runs.works, "": self._runs.forget}
+            runs = self._runs
+            works = {} if runs is None else {**runs.works, "": runs.forget}
             for name, work in works.items():
                 former = self._working.get(name)
-                if former is None or former.done():
-                    self._working[name] = self._pool.submit(self._work, work)
+                if runs is not None and (former is None or former.done()):
+                    self._working[name] = self._pool.submit(self._work, runs, self._turns[name], work)
+        self._ticked = self._clocks.monotonic()
 
-    def _work(self, work: Callable[[], None]) -> None:
+    def _work(self, runs: AlertRuns, turn: threading.Lock, work: Callable[[], None]) -> None:
+        if not turn.acquire(blocking=False):
+            return
         try:
-            work()
+            if not runs.leaving.is_set():
+                work()
         except LedgerError as error:
             if not self._ended.is_set():  # then the file is closed
                 _log.error("nothing can be started", error=str(error))
         except Exception:  # noqa: BLE001 - the next tick may do better
             _log.exception("starting runs failed with an internal error")
+        finally:
+            turn.release()
 
     def _current(self) -> AlertRuns:
         if self._runs is None:
             raise LedgerError("the configuration is not in effect yet")
         return self._runs
-
-    def _run(self) -> None:
-        while not self._ended.wait(_TICK):
-            self.tick()

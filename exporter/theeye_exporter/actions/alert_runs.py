@@ -9,6 +9,7 @@ from theeye_exporter.actions.alerts import Payload
 from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.deciding import Decider, World
 from theeye_exporter.actions.episodes import FORGET_AFTER, Episode, covers, horizon
+from theeye_exporter.actions.finding import Way
 from theeye_exporter.actions.limits import Rate
 from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
@@ -16,7 +17,7 @@ from theeye_exporter.actions.records import Begun, KnownEpisode, Order, Said
 from theeye_exporter.actions.rows import Row, Timing
 from theeye_exporter.actions.starts import Starts
 from theeye_exporter.actions.store import FileStores
-from theeye_exporter.actions.worker import Reach, Way, Worker
+from theeye_exporter.actions.worker import Reach, Worker
 from theeye_exporter.clocks import Clocks
 
 __all__ = ["AlertRuns"]
@@ -71,7 +72,7 @@ class AlertRuns:
         self._left = self._starts_left()
         organizations = {plan.organization for plan in plans.values()}
         organizations |= {order.organization for order in self.book.all(Order).values()}
-        self.works: Mapping[str, Callable[[], None]] = {
+        self._workers = {
             name: Worker(
                 self.plans,
                 organization=name,
@@ -85,9 +86,14 @@ class AlertRuns:
                 moments=moments,
                 timing=timing,
                 leaves=self.leaving.is_set,
-            ).work
+            )
             for name in sorted(organizations)
         }
+        self.works: Mapping[str, Callable[[], None]] = {name: one.work for name, one in self._workers.items()}
+
+    def trouble_of(self, plan: ActionPlan) -> str:
+        """Return why TheEye could not be asked for the target of an action; empty if it could."""
+        return self._workers[plan.organization].finding.troubles.get(plan.name, "")
 
     def row_of(self, order: Order) -> Row | None:
         """Return the row of an order; None if it waits for its turn."""

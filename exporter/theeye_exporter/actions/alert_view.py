@@ -149,6 +149,8 @@ def _line(runs: AlertRuns, plan: ActionPlan, now: _Now, wall: float) -> Line:
     if account.suspended:
         state, label = "bad", "suspended"
         note = f"{account.failures} runs in a row failed; POST /-/resume/{plan.name} ends this"
+    elif trouble := runs.trouble_of(plan):
+        state, label, note = "warn", "waits", f"starts wait, because TheEye could not be asked: {trouble}"
     elif account.last_outcome not in {"", Outcome.SUCCESS}:
         state, label = "warn", f"last: {account.last_outcome}"
     last = runs.book.said(plan.name)[:1]

@@ -13,13 +13,13 @@ from theeye_exporter.actions.flock import Flock
 from theeye_exporter.actions.parts import View
 from theeye_exporter.actions.settings import ActionsSettings
 from theeye_exporter.actions.store import MemoryStore, Stores
+from theeye_exporter.actions.ticking import keep_ticking
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.exposition.family import Family
 from theeye_exporter.exposition.samples import Samples
 
 __all__ = ["Canaries"]
 
-_TICK: Final = 1.0
 _STALLED: Final = 60.0
 
 
@@ -63,7 +63,7 @@ class Canaries:
 
     def start(self) -> None:
         """Begin to start runs."""
-        threading.Thread(target=self._run, name="canaries", daemon=True).start()
+        threading.Thread(target=keep_ticking, args=(self.tick, self._ended), name="canaries", daemon=True).start()
 
     def stop(self) -> None:
         """Start nothing more."""
@@ -97,10 +97,6 @@ class Canaries:
 
     def tick(self) -> None:
         """Let each canary do what is due, in other threads."""
-        self._ticked = self._clocks.monotonic()
         for flock in list(self._flocks.values()):
             flock.tick()
-
-    def _run(self) -> None:
-        while not self._ended.wait(_TICK):
-            self.tick()
+        self._ticked = self._clocks.monotonic()

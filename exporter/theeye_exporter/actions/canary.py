@@ -1,6 +1,7 @@
 """Starts a task at an interval and measures how it goes: the platform, seen by running something through it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol
@@ -14,6 +15,7 @@ from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.store import MemoryStore
 from theeye_exporter.actions.targets import TargetError
 from theeye_exporter.clocks import Clocks
+from theeye_exporter.ledger.failures import LedgerError
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, Outcome
 from theeye_exporter.theeye.models import timestamp
@@ -146,17 +148,20 @@ class Canary:
         self._open, self._looked_back, self._left = other._open, other._looked_back, other._left  # noqa: SLF001
         self._number = other._number  # noqa: SLF001
         self._next = min(other._next, self._monotonic() + self.plan.interval)  # noqa: SLF001
+        if self._open is not None:
+            self._open.inherited = True
 
     def resume(self) -> None:
         """Go on with what an earlier process has started, if that was written down."""
         over = [row.id for row in self._store.over_rows() if canary_of(row) == self.plan.name]
-        if over:
-            self._store.settle(over)  # their ends were counted by the process before this one, or by nobody
+        with suppress(LedgerError):  # the next process can do it too
+            if over:
+                self._store.settle(over)  # their ends were counted by the process before this one, or by nobody
         for row in self._store.open_rows():
             if canary_of(row) == self.plan.name:
                 self._number = int(row.id.rpartition("/")[2])
                 began = self._monotonic() - max(0.0, self._wall() - row.queued_at)
-                self._open = _Open(row.queued_at, began, row=row, found_again=True)
+                self._open = _Open(row.queued_at, began, row=row, found_again=True, inherited=True)
                 self._next = max(self._next, began + self.plan.interval)
                 _log.info("an earlier run is still open", **self._labels, job=row.job_id)
 
@@ -176,6 +181,10 @@ class Canary:
             return
         if run.row is not None:  # the disk may have been full while it moved on
             run.row = self._store.row(run.row.id) or run.row
+        if run.inherited and not self.retired and run.row is not None and run.row.phase is Phase.DECIDED:
+            # The task, and the key that it is sent with, may be others by now.
+            self._store.settle([run.row.id])
+            run.row, run.inherited = None, False
         if self.retired and (run.row is None or run.row.phase is Phase.DECIDED):
             self._forget(run)
         if self._open is run and run.row is None and now >= run.not_before:
@@ -323,6 +332,7 @@ class _Open:
         submitted_at: Time at which TheEye had answered.
         cancelling: How it is cancelled; None before its time is up.
         found_again: Whether an earlier process started it.
+        inherited: Whether its start was decided with another configuration.
         why: What went wrong.
     """
 
@@ -333,4 +343,5 @@ class _Open:
     submitted_at: float | None = None
     cancelling: Cancelling | None = None
     found_again: bool = False
+    inherited: bool = False
     why: str = ""

@@ -103,7 +103,7 @@ class Flock:
     def tick(self) -> None:
         """Do what is due, in other threads."""
         for name in [name for name, one in self._retired.items() if one.canary.open_since is None]:
-            del self._retired[name]
+            self._retired.pop(name, None)  # a reload may have done so
         with suppress(RuntimeError):  # the pool is shut down
             for kept in self._all:
                 if kept.canary.is_due and not kept.lock.locked():

@@ -16,6 +16,7 @@ from theeye_exporter.exposition.render import Renderer
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.exposition.snapshot import Publisher, SnapshotStore
 from theeye_exporter.polling.telemetry import Telemetry
+from theeye_exporter.web.troubles import Trouble, find_troubles
 
 __all__ = ["ActionsProcess"]
 
@@ -105,6 +106,13 @@ class ActionsProcess:
         """Return the seconds for which nothing was looked at, if that is too long."""
         return max((seconds for part in self.parts if (seconds := part.stalled_for()) is not None), default=None)
 
+    def troubles(self) -> tuple[Trouble, ...]:
+        """Return problems of the process itself."""
+        found = find_troubles(self.telemetry, self.store, None, check="theeye-exporter actions check")
+        why = "" if self._file is None else self._file.trouble
+        written = f"The last attempt to write the state file failed: {why}. What cannot be written is not started."
+        return (*found, *([Trouble("the state file cannot be written", written)] if why else []))
+
     def changes(self, old: ActionsSettings, new: ActionsSettings) -> dict[str, int]:
         """Return how many canaries and actions a reload has added, removed and changed, and how many there are."""
         before, after = _by_name(old), _by_name(new)
@@ -117,7 +125,7 @@ class ActionsProcess:
         }
 
     def _take_over(self, settings: ActionsSettings) -> None:
-        for part in self.parts:
+        for part in reversed(self.parts):  # actions may fail, as they write; then nothing is switched
             part.apply(settings, self._connections)
         self.telemetry.loaded(at=self.clocks.wall())
 

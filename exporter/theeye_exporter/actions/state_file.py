@@ -42,7 +42,13 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class StateFile(SqliteFile):
-    """A state file. Safe for threads; no second process can use the file at the same time."""
+    """A state file. Safe for threads; no second process can use the file at the same time.
+
+    Attributes:
+        trouble: Why the last writing failed; empty if it succeeded.
+    """
+
+    trouble = ""
 
     def __init__(self, path: Path) -> None:
         """Open the file, or create it.
@@ -88,13 +94,18 @@ class StateFile(SqliteFile):
         Raises:
             LedgerError: writing failed, and nothing was written.
         """
-        with self._transaction() as db:
-            for kind, key, document in changes:
-                if document is None:
-                    db.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
-                else:
-                    value = msgspec.json.encode(document)
-                    db.execute(_PUT, (kind, key, value, _checksum(kind, key, value)))
+        try:
+            with self._transaction() as db:
+                for kind, key, document in changes:
+                    if document is None:
+                        db.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
+                    else:
+                        value = msgspec.json.encode(document)
+                        db.execute(_PUT, (kind, key, value, _checksum(kind, key, value)))
+        except LedgerError as error:
+            self.trouble = str(error)
+            raise
+        self.trouble = ""
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         db.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()

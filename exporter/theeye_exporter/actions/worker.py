@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.endings import Endings
+from theeye_exporter.actions.finding import Finding, Way
 from theeye_exporter.actions.guarded import GuardedStore, is_current
 from theeye_exporter.actions.limits import Limit, Rate, wait_for
 from theeye_exporter.actions.moments import Moments
@@ -18,12 +19,11 @@ from theeye_exporter.actions.rows import Phase, Row, Timing
 from theeye_exporter.actions.starter import Starter, Upstream
 from theeye_exporter.actions.starts import Starts
 from theeye_exporter.actions.store import FileStore
-from theeye_exporter.actions.targets import Found, TargetError, fitted
+from theeye_exporter.actions.targets import TargetError, fitted
 from theeye_exporter.clocks import Clocks
-from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.theeye.lifecycle import Outcome
 
-__all__ = ["Reach", "Way", "Worker"]
+__all__ = ["Reach", "Worker"]
 
 _CANCEL_FOR: Final = 3600.0
 """For so many seconds TheEye is asked to cancel a run; then the run no longer counts as open."""
@@ -32,21 +32,6 @@ _FOLLOW_SOON: Final = 30.0
 """Runs are read at each step for so many seconds, and then at every tenth."""
 
 _FOLLOW_LATER: Final = 10.0
-
-
-class Way(Protocol):
-    """How an action starts something."""
-
-    @property
-    def by_secret(self) -> bool:
-        """Whether starts are sent with a secret key."""
-
-    @property
-    def upstream(self) -> Upstream:
-        """TheEye, as its starts need it."""
-
-    def find(self, plan: ActionPlan, hostname: str) -> Found:
-        """Return the one target; raise `UpstreamError`, or `TargetError` if there is none, or several."""
 
 
 class Reach(Upstream, Protocol):
@@ -72,6 +57,9 @@ class Worker:
         moments: When things happened.
         timing: How patient a start is.
         leaves: Whether to leave what is due for later: asked between two steps.
+
+    Attributes:
+        finding: Looks for what is started.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
@@ -104,11 +92,15 @@ class Worker:
         self._timing = timing
         self._leaves = leaves
         self._patience = Patience(book, moments, clocks)
-        self._retry_at: dict[str, float] = {}
+        self.finding = Finding(connect, clocks, timing.retry)
         self._cancelling: dict[str, Cancelling] = {}
         self._follow_at = 0.0
         self._full: set[str] = set()
         """The actions for which this look has found no room: all starts of one wait for the same."""
+        self._last: dict[tuple[str, str], float] = {}
+        """When each action last started something for each alert, before this look."""
+        self._undecided: list[Row] | None = None
+        """Starts whose fate is unknown; None after a step that may have changed them."""
 
     def work(self) -> None:
         """Do once what is due, the oldest first.
@@ -118,8 +110,12 @@ class Worker:
         """
         with self._book.lock:
             orders = [one for one in self._book.all(Order).values() if one.organization == self._organization]
+            sent = self._starts.sent(self._plans)
         self._full.clear()
-        for order in sorted(orders, key=self._queued_at):
+        self._last = {(one.action, one.alert): one.at for one in sorted(sent, key=lambda one: one.at)}
+        self._undecided = None
+        self.finding.begin_round()
+        for order in sorted(orders, key=lambda one: (self.finding.retry_at(one), self._queued_at(one))):
             if self._leaves():
                 return
             self._step(order)
@@ -153,6 +149,7 @@ class Worker:
             else:
                 self._wait_or_begin(plan, order, row)
         elif row.phase is Phase.SENDING:
+            self._undecided = None
             if self._starter(self._reach).advance(row).phase is Phase.DECIDED:
                 self._patience.excuse(order, self._starts.age(row))
         elif row.phase is Phase.STARTED and self._starts.age(row) >= row.timeout:
@@ -164,11 +161,13 @@ class Worker:
                 self._drop(order, row)
                 return
             if self._patience.is_over(order, plan.limits.max_wait, behind=self._is_behind(order, row)):
-                self._drop(order, row, Decision.EXPIRED, f"it waited for {plan.limits.max_wait:.0f} s")
+                trouble = self.finding.troubles.get(order.action) or (row.why if row is not None else "")
+                asked = f"; TheEye could not be asked: {trouble}" if trouble else ""
+                self._drop(order, row, Decision.EXPIRED, f"it waited for {plan.limits.max_wait:.0f} s{asked}")
                 return
-            if order.action in self._full or self._clocks.monotonic() < self._retry_at.get(order.id, 0.0):
+            if order.action in self._full or self._cools_down(plan, order) or not self.finding.may_ask(order):
                 return
-            if not self._may_begin(order):
+            if self._is_busy(order) or not self._may_begin(order):
                 return
         self._begin(plan, order, row)
 
@@ -183,25 +182,38 @@ class Worker:
             self._full.add(plan.name)
         return wait is None
 
+    def _cools_down(self, plan: ActionPlan, order: Order) -> bool:
+        """Whether its alert had a run too recently: saves looking at all starts for each order that waits."""
+        last = self._last.get((plan.name, order.alert))
+        return last is not None and last + plan.limits.cooldown > self._clocks.monotonic()
+
+    def _others(self, order: Order) -> Iterable[Row]:
+        """Return the other starts whose fate is unknown, also those of canaries."""
+        if self._undecided is None:
+            self._undecided = [row for row in self._store.open_rows() if row.phase is Phase.SENDING]
+        return (other for other in self._undecided if other.id != order.id)
+
+    def _is_busy(self, order: Order) -> bool:
+        """Whether the fate of a start of its task is unknown, as far as its task is known."""
+        return any(other.target.task_id == self.finding.task_of(order) for other in self._others(order))
+
     def _is_behind(self, order: Order, row: Row | None) -> bool:
         """Whether it waits for a start whose fate is unknown, of the same task or action."""
-        for other in self._store.open_rows():
-            if other.phase is Phase.SENDING and other.id != order.id:
-                waiting = self._book.get(Order, other.id)
-                if waiting is not None and waiting.action == order.action:
-                    return True
-                if row is not None and other.target.task_id == row.target.task_id:
-                    return True
+        task_id = self.finding.task_of(order) or (None if row is None else row.target.task_id)
+        for other in self._others(order):
+            waiting = self._book.get(Order, other.id)
+            if other.target.task_id == task_id or (waiting is not None and waiting.action == order.action):
+                return True
         return False
 
     def _begin(self, plan: ActionPlan, order: Order, row: Row | None) -> None:
+        self._undecided = None
         try:
-            found = self._connect(plan).find(plan, order.hostname)
+            found = self.finding.find(plan, order)
         except TargetError as error:
             self._drop(order, row, Decision.NO_TARGET, str(error))
             return
-        except UpstreamError:
-            self._retry_at[order.id] = self._clocks.monotonic() + self._timing.retry
+        if found is None:
             return
         try:
             arguments = fitted(found, order.arguments)
@@ -230,7 +242,6 @@ class Worker:
 
     def _forget(self, order: Order) -> None:
         self._patience.forget(order.id)
-        self._retry_at.pop(order.id, None)
         self._cancelling.pop(order.id, None)
 
     def _follow(self, orders: Iterable[Order]) -> None:

@@ -25,7 +25,6 @@ from theeye_exporter.polling.reload import Reloader
 from theeye_exporter.web.humanize import span
 from theeye_exporter.web.scrapes import Scrapes
 from theeye_exporter.web.site import links_to, site
-from theeye_exporter.web.troubles import find_troubles
 
 __all__ = ["add_flags", "run"]
 
@@ -108,9 +107,7 @@ def _serve(read: Callable[[], ActionsSettings]) -> int:
             now=clocks.wall(),
             started=started,
             links=links_to(settings.web.telemetry_path),
-            troubles=tuple(
-                find_troubles(process.telemetry, process.store, None, check="theeye-exporter actions check")
-            ),
+            troubles=process.troubles(),
         )
 
     app = site(
