@@ -25,7 +25,7 @@ from polls import poll
 from processes import eventually, free_port, running
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.config import OrganizationSettings, Settings
-from theeye_exporter.demo import DemoSettings, SimulatedTheEye, Truth
+from theeye_exporter.demo import DemoSettings, EndedRuns, SimulatedTheEye
 from theeye_exporter.exposition.render import Format
 from theeye_exporter.polling.exporter import Exporter
 from tools import require_tool
@@ -55,7 +55,7 @@ class Past:
         files: what was scraped, as OpenMetrics with times, a file for each block of Prometheus.
         samples: how many there are.
         series: how many series there are, if that is known.
-        truth: every run that ended, as the simulated TheEye counts it.
+        ended_runs: every run that ended, as the simulated TheEye counts it.
         states: how many monitors that are checked there are at the end, by state and severity.
         hosts: the names of the hosts.
         tasks: the ids of the tasks.
@@ -67,14 +67,14 @@ class Past:
     files: list[Path] = field(default_factory=list)
     samples: int = 0
     series: int = 0
-    truth: Truth = field(default_factory=Truth)
+    ended_runs: EndedRuns = field(default_factory=EndedRuns)
     states: Counter[tuple[str, str]] = field(default_factory=Counter)
     hosts: frozenset[str] = frozenset()
     tasks: frozenset[str] = frozenset()
 
     def runs(self, outcome: str | None = None) -> int:
         """Return how many runs of tasks ended, in any way or in one."""
-        return sum(self.truth.runs(task, outcome) for task in self.tasks)
+        return sum(self.ended_runs.runs(task, outcome) for task in self.tasks)
 
 
 def live_through(
@@ -121,7 +121,7 @@ def live_through(
                     blocks.write(own, target, now)
                 for scrape_of in (scrape_of_canaries, scrape_of_actions):
                     blocks.write(scrape_of(theeye.settings.organization, past.start, now), TARGET, now)
-        past.truth = theeye.world.truth
+        past.ended_runs = theeye.world.ended_runs
         for monitor in theeye.world.monitors.values():
             past.states[monitor.state, monitor.severity] += monitor.enable
         past.hosts = frozenset(theeye.world.hosts)

@@ -16,6 +16,7 @@ from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
 
 OTHERS = [kind.name for kind in POLLED[1:]]
+LISTS = [kind.name for kind in POLLED if kind.name != "server"]
 
 
 @pytest.fixture
@@ -121,6 +122,22 @@ def test_a_server_that_hangs_is_waited_for_once(
     assert [row[:2] for row in table] == [["monitors", "timeout"], *([name, "not"] for name in OTHERS)]
     # One that hangs is asked whose token it is, and nothing after that.
     assert len({asked.path for asked in theeye.requests}) == 1
+
+
+@pytest.mark.parametrize("fault", [*(f"{name}:hang" for name in LISTS), "monitors:drip"])
+def test_a_list_that_never_ends_is_waited_for_as_long_as_any_response(
+    fault: str, theeye: SimulatedTheEye, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theeye.faults = (parse_fault(fault),)
+    assert main(["check", file_of(tmp_path, demo(theeye.url, ", timeout: 1s"))]) == 1
+    out = capsys.readouterr().out
+    table = [line.split()[1:] for line in out.splitlines() if line.startswith("demo ")]
+    (waited,) = [float(row[-1]) for row in table if row[1] == "timeout"]
+    assert waited < DEADLINE  # the exporter itself would wait for minutes
+    assert (
+        "\nnote: demo stopped at its first timeout: `check` waits for a list as long as `timeout`, the exporter up to five "
+        "minutes; if TheEye needs that long, set a longer `timeout` for the check\n"
+    ) in out
 
 
 def test_slow_errors_are_waited_for_once(

@@ -96,7 +96,7 @@ def test_a_closed_file_is_not_written_to_and_not_taken_for_a_deleted_one(file: S
     file.close()
     with structlog.testing.capture_logs() as logs, pytest.raises(LedgerError) as raised:
         file.write([("kind", "c", [5])])
-    assert (str(raised.value), logs) == (f"state file {path} is closed", [])
+    assert (str(raised.value), logs) == (f"state file {path} is closed; restart the process", [])
     assert [found.name for found in path.parent.iterdir()] == ["state"]
 
 

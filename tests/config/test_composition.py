@@ -119,7 +119,7 @@ def test_all_mistakes_are_reported_at_once(file: Path) -> None:
         '4: canaries[0].intervall: unknown key; did you mean "interval"?',
         "5: canaries[1].interval: expected at least 10s, got 5s",
         "6: canaries[2]: expected keys (name, interval), got three",
-        f"7: state.file: no such folder: {file.parent}/nowhere",
+        f"7: state.file: no such folder: {file.parent}/nowhere; name a file in an existing folder",
         (
             "command line: --web.listen-address: expected an address such as :9855, 127.0.0.1:9855 or [::1]:9855, "
             'got 9856; did you mean ":9856"?'

@@ -73,7 +73,10 @@ def test_flag_does_not_make_up_for_what_is_no_path(file: Path, tmp_path: Path) -
 def test_flag_where_no_file_can_be(tmp_path: Path, path: str, problem: str) -> None:
     (tmp_path / "exporter.yml").touch()
     (told,) = problems_of(f"--state.file={tmp_path / path}", environ=ENVIRON)
-    assert told.replace(str(tmp_path), "FOLDER") == f"command line: --state.file: {problem}"
+    assert (
+        told.replace(str(tmp_path), "FOLDER")
+        == f"command line: --state.file: {problem}; name a file in an existing folder"
+    )
 
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,5 +85,5 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "stat", refuse)
     assert problems_of(f"--state.file={tmp_path}/state", environ=ENVIRON) == [
-        f"command line: --state.file: no permission to read {tmp_path}/state"
+        f"command line: --state.file: no permission to read {tmp_path}/state; name a file in an existing folder"
     ]

@@ -82,7 +82,7 @@ def test_a_run_nobody_timed(frozen: Client) -> None:
     world, task = frozen.theeye.world, task_of(frozen)
     job = world.finish_job(world.create_job(task.id).id, duration=None)
     assert "times" not in detail(frozen, job.id)["result"]
-    assert world.truth[task.id, "success"] == Tally(runs=1)
+    assert world.ended_runs[task.id, "success"] == Tally(runs=1)
 
 
 def test_cancellations(frozen: Client) -> None:
@@ -97,7 +97,7 @@ def test_cancellations(frozen: Client) -> None:
     assert {job.state for job in (waiting, assigned, hung)} == {"canceled"}
     assert set(detail(frozen, waiting.id)["result"]) == {"user", "output"}
     assert detail(frozen, hung.id)["result"]["killed"] is True
-    assert world.truth.runs(task.id) == world.truth.runs(outcome="canceled") == 3
+    assert world.ended_runs.runs(task.id) == world.ended_runs.runs(outcome="canceled") == 3
 
 
 def test_a_job_that_could_not_be_built(frozen: Client) -> None:
@@ -116,7 +116,7 @@ def test_only_the_newest_five_jobs_of_a_task_stay(frozen: Client) -> None:
         assert len(listed(frozen, task)) <= 5
     assert list(listed(frozen, task)) == created[-5:]
     assert frozen.get(f"/demo/job/{created[0]}").status_code == 404
-    assert world.truth.runs(task.id) == 8
+    assert world.ended_runs.runs(task.id) == 8
 
 
 def test_what_has_not_ended_is_not_pruned(frozen: Client) -> None:
@@ -162,7 +162,7 @@ def test_a_restart_keeps_id_and_creation_date(frozen: Client, clock: Clock) -> N
         world.restart_job(job_id)
     clock.now += 5
     world.finish_job(job_id, state="failure", duration=4.0)
-    assert {key: tally.seconds for key, tally in world.truth.items()} == {
+    assert {key: tally.seconds for key, tally in world.ended_runs.items()} == {
         (task.id, "success"): 3.0,
         (task.id, "failure"): 4.0,
     }
@@ -172,13 +172,13 @@ def test_an_edit_is_not_a_run(frozen: Client, clock: Clock) -> None:
     world, task = frozen.theeye.world, task_of(frozen)
     job_id = world.create_job(task.id).id
     world.finish_job(job_id)
-    before, truth = detail(frozen, job_id), world.truth
+    before, truth = detail(frozen, job_id), world.ended_runs
     clock.now += 30
     world.edit_job(job_id)
     after = detail(frozen, job_id)
     assert after.pop("last_update") > before.pop("last_update")
     assert after == before
-    assert world.truth == truth
+    assert world.ended_runs == truth
 
 
 def test_a_job_ends_once(frozen: Client) -> None:
@@ -186,7 +186,7 @@ def test_a_job_ends_once(frozen: Client) -> None:
     job = world.finish_job(world.create_job(task_of(frozen).id).id)
     with pytest.raises(ValueError, match="has ended already"):
         world.finish_job(job.id)
-    assert world.truth.runs() == 1
+    assert world.ended_runs.runs() == 1
 
 
 def test_an_approval_waits_on_hold(frozen: Client) -> None:
@@ -217,7 +217,7 @@ def test_a_workflow_from_extract_to_load(frozen: Client) -> None:
     job = detail(frozen, second.id)
     assert (job["workflow_id"], job["workflow_job_id"]) == (workflow.id, run.id)
     assert "result" not in detail(frozen, run.id)
-    outcomes = {key: tally.runs for key, tally in world.truth.items()}
+    outcomes = {key: tally.runs for key, tally in world.ended_runs.items()}
     assert outcomes == {(extract.id, "success"): 1, (load.id, "failure"): 1, (workflow.id, "failure"): 1}
 
 
@@ -237,7 +237,7 @@ def test_an_agents_update_has_no_task(frozen: Client) -> None:
     document = detail(frozen, job.id)
     assert {"task_id", "origin", "state"}.isdisjoint(document)
     world.finish_job(job.id)
-    assert world.truth.runs("AgentUpdateJob", "success") == 1
+    assert world.ended_runs.runs("AgentUpdateJob", "success") == 1
 
 
 @pytest.mark.parametrize("jobs", [True, False])
@@ -255,7 +255,7 @@ def test_the_truth_counts_times(frozen: Client) -> None:
     for duration in (1.5, 2.25):
         job = world.create_job(task.id)
         world.finish_job(job.id, duration=duration)
-    assert world.truth == {(task.id, "success"): Tally(runs=2, timed=2, seconds=3.75)}
+    assert world.ended_runs == {(task.id, "success"): Tally(runs=2, timed=2, seconds=3.75)}
     job = world.create_job(task.id)
     world.finish_job(job.id, state="stranger than that")
-    assert world.truth.runs(task.id, "unknown") == 1
+    assert world.ended_runs.runs(task.id, "unknown") == 1

@@ -32,7 +32,7 @@ def test_the_same_seed_gives_the_same_world_however_it_is_watched(start: Start, 
         clock.now += 20.7
         often.json("/demo/job")
     assert everything(often) == everything(rarely)
-    assert often.theeye.world.truth == rarely.theeye.world.truth != {}
+    assert often.theeye.world.ended_runs == rarely.theeye.world.ended_runs != {}
 
 
 def test_another_seed_gives_another_world(start: Start) -> None:
@@ -71,7 +71,7 @@ def test_it_starts_with_a_past(living: Client) -> None:
     assert max(job["last_update"] for job in jobs) <= "2027-01-15T08:00:00.250Z"
     assert min(job["last_update"] for job in jobs) < "2027-01-15T07:00:00.000Z"
     assert {job["state"] for job in jobs} >= {"success", "failure"}
-    assert living.theeye.world.truth == {}
+    assert living.theeye.world.ended_runs == {}
     assert all(task["execution_count"] >= 5 for task in living.json("/demo/task") if task["schedules"])
 
 
@@ -80,7 +80,7 @@ def test_it_looks_alive_within_a_minute(living: Client, clock: Clock) -> None:
     ended = []
     for _ in range(12):
         clock.now += 5
-        ended.append(living.theeye.world.truth.runs())
+        ended.append(living.theeye.world.ended_runs.runs())
     assert ended[-1] >= 12
     assert len(set(ended)) >= 8  # something ends in most five seconds
     later = {one["id"]: one["state"] for one in living.json("/demo/resource")}
@@ -98,7 +98,7 @@ def test_it_is_mostly_healthy(start: Start, clock: Clock) -> None:
         seen |= set(states)
     assert seen == {"normal", "failure", "updates_stopped"}
     assert min(shares) > 0.75
-    truth = client.theeye.world.truth
+    truth = client.theeye.world.ended_runs
     assert truth.runs(outcome="success") > 0.85 * truth.runs()
     assert all(truth.runs(outcome=outcome) for outcome in ("failure", "timeout", "canceled", "error"))
 
@@ -128,7 +128,7 @@ def test_the_books_agree_with_the_lists(living: Client, clock: Clock) -> None:
             key = job["id"], job["last_update"]
             if job["lifecycle"] in ended and key not in old and key not in seen:
                 seen[key] = job
-    truth = living.theeye.world.truth
+    truth = living.theeye.world.ended_runs
     counted: dict[tuple[str, str], int] = {}
     for job in seen.values():
         owner = job.get("task_id") or job.get("workflow_id") or job["_type"]
@@ -170,7 +170,7 @@ def test_thawing(frozen: Client, clock: Clock) -> None:
     clock.now += 120
     assert world.jobs[job.id].ended or job.lifecycle == "assigned"
     assert all(one.last_update_ms >= frozen_until for one in world.jobs.values() if one.creation_ms > frozen_until)
-    assert world.truth.runs() > 0
+    assert world.ended_runs.runs() > 0
 
 
 @pytest.mark.parametrize(
@@ -232,4 +232,4 @@ def test_a_bot_that_returns_in_time_reports_the_run_that_ended_meanwhile(living:
     assert world.jobs[job.id].lifecycle == "assigned"
     world.revive_host(host)
     assert (job.lifecycle, job.state, job.last_update_ms) == ("finished", ending.state, world.now_ms)
-    assert world.truth.runs(task.id, ending.state) == 1
+    assert world.ended_runs.runs(task.id, ending.state) == 1

@@ -103,7 +103,7 @@ def tasks_of(setup: Setup) -> dict[str, str]:
 def busiest_task(setup: Setup) -> str:
     """Return the task with the most runs of which the run time is known."""
     timed = Counter[str]()
-    for (owner, _), tally in setup.past.truth.items():
+    for (owner, _), tally in setup.past.ended_runs.items():
         timed[owner] += tally.timed if owner in setup.past.tasks else 0
     return max(timed, key=lambda task: (timed[task], task))
 
@@ -187,8 +187,8 @@ def test_runs_are_those_of_theeye(setup: Setup) -> None:
     # A rate is the same for two exporters.
     assert value(setup, "jobs", "Success rate") == pytest.approx(rate, abs=0.01)
     task = busiest_task(setup)
-    of_task = setup.past.truth.runs(task, "success") / (
-        setup.past.truth.runs(task) - setup.past.truth.runs(task, "canceled")
+    of_task = setup.past.ended_runs.runs(task, "success") / (
+        setup.past.ended_runs.runs(task) - setup.past.ended_runs.runs(task, "canceled")
     )
     assert value(setup, "task", "Success rate", task=[task]) == pytest.approx(of_task, abs=0.02)
 

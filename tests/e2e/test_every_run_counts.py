@@ -290,7 +290,7 @@ class Generator:
         """Read the exporter's metrics, and find out which runs it has counted; its counts must not be too high."""
         if not self._exporter.read():
             return
-        truth = self.world.truth
+        truth = self.world.ended_runs
         for unit in self.units.values():
             runs = self._exporter.runs(unit.task.id)
             assert runs <= truth.runs(unit.task.id), f"{unit.care} task {unit.task.id}: counted twice"
@@ -308,7 +308,7 @@ class Generator:
             self._known_updates.update(job.id for job in self._updates if job.ended)
 
     def _is_timed(self, unit: Unit) -> bool:
-        tallies = [tally for (owner, _), tally in self.world.truth.items() if owner == unit.task.id]
+        tallies = [tally for (owner, _), tally in self.world.ended_runs.items() if owner == unit.task.id]
         return self._exporter.timed(unit.task.id)[0] == sum(tally.timed for tally in tallies)
 
     # What happens.
@@ -603,7 +603,7 @@ def play_through(play: Play, *, runs: int, kills: int) -> None:
 
 def compare(generator: Generator, exporter: Exporter) -> None:
     """Compare all counts with the correct ones."""
-    truth = generator.world.truth
+    truth = generator.world.ended_runs
     tasks = {task_id: unit.care for task_id, unit in generator.units.items()}
     bursts = {task_id for task_id, care in tasks.items() if care == "burst"}
     owners = {*tasks, *generator.world.workflows, "AgentUpdateJob"} - bursts

@@ -624,4 +624,4 @@ def test_after_closing_nothing_is_written(path: Path) -> None:
     storage.close()
     with pytest.raises(LedgerError) as caught:
         storage.commit("demo", changes(1))
-    assert one_line(caught.value, path) == "state file STATE is closed"
+    assert one_line(caught.value, path) == "state file STATE is closed; restart the process"

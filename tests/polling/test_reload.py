@@ -144,7 +144,7 @@ def test_an_organization_that_is_gone_is_gone_with_all_of_its_series(setup: Setu
 def test_an_organization_that_comes_back_counts_on_from_the_state_file(setup: Setup) -> None:
     world = setup.theeyes["two"].world
     task = next(t.id for t in world.tasks.values() if t.type == "script")
-    before = world.truth.runs(task)
+    before = world.ended_runs.runs(task)
     job = world.create_job(task)
     world.finish_job(job.id, state="success", duration=1.0)
     setup.poll("two")
@@ -155,7 +155,7 @@ def test_an_organization_that_comes_back_counts_on_from_the_state_file(setup: Se
     world.finish_job(job.id, state="success", duration=1.0)
     setup.reload(two=options)
     setup.poll("two")
-    assert setup.total("theeye_job_runs_total", task) == world.truth.runs(task) - before == 2
+    assert setup.total("theeye_job_runs_total", task) == world.ended_runs.runs(task) - before == 2
 
 
 def test_organizations_are_in_the_order_of_the_file_and_a_new_one_costs_no_readiness(setup: Setup) -> None:

@@ -87,7 +87,7 @@ def test_a_poll_of_jobs_from_before_neither_loses_nor_doubles_a_run(
 ) -> None:
     world = setup.theeyes["one"].world
     task = next(t.id for t in world.tasks.values() if t.type == "script")
-    before = world.truth.runs(task)
+    before = world.ended_runs.runs(task)
     setup.poll("one")
 
     def run(duration: float) -> None:
@@ -106,7 +106,7 @@ def test_a_poll_of_jobs_from_before_neither_loses_nor_doubles_a_run(
     again = Setup(setup.theeyes, tmp_path, now=setup.now)
     again.poll("one")
     for exporter in (setup, again):
-        assert exporter.total("theeye_job_runs_total", task) == world.truth.runs(task) - before == 2
+        assert exporter.total("theeye_job_runs_total", task) == world.ended_runs.runs(task) - before == 2
         assert exporter.total("theeye_job_duration_seconds_count", task) == 2
         assert exporter.total("theeye_job_duration_seconds_sum", task) == 3.0
     assert "bug" not in setup.log.getvalue()

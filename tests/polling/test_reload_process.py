@@ -138,7 +138,7 @@ def test_many_reloads_amid_polls_and_scrapes_leave_no_gap_and_count_every_run_on
     one.world.frozen = True
     world = one.world
     task = next(t.id for t in world.tasks.values() if t.type == "script")
-    before = world.truth.runs(task)
+    before = world.ended_runs.runs(task)
     began = ("theeye_collector_last_success_timestamp_seconds", labels(organization="one", collector="jobs"))
     first = process.get()[began]
     eventually(lambda: process.get()[began] > first, "a poll after the world stood still")
@@ -161,7 +161,7 @@ def test_many_reloads_amid_polls_and_scrapes_leave_no_gap_and_count_every_run_on
             process.write(one, rest=f"{COLLECTORS}theeye: {{timeout: {10 + number}s}}\n")
             assert requests.post(f"http://{process.address}/-/reload", timeout=DEADLINE).ok
             if number % 4 == 3:  # TheEye keeps the newest five only
-                counted(process, task, world.truth.runs(task) - before)
+                counted(process, task, world.ended_runs.runs(task) - before)
     finally:
         done.set()
         scraper.join(DEADLINE)

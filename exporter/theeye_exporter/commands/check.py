@@ -31,6 +31,11 @@ _ALL_IN_TABLE_AT_MOST: Final = 20
 _AT_THE_SAME_TIME: Final = 32
 """Number of organisations that are asked at the same time."""
 
+_IMPATIENT: Final = (
+    "stopped at its first timeout: `check` waits for a list as long as `timeout`, the exporter up to five minutes; "
+    "if TheEye needs that long, set a longer `timeout` for the check"
+)
+
 _ERASE_REST: Final = "\x1b[K"
 """Erases what stands to the right (ECMA-48, EL)."""
 
@@ -129,7 +134,7 @@ def check(
 
 def _collect(settings: Settings, out: TextIO, progress: Progress) -> int:
     # Collect without the state file: an exporter that is running may use it.
-    exporter = Exporter(settings.model_copy(update={"state": StateSettings()}))
+    exporter = Exporter(settings.model_copy(update={"state": StateSettings()}), is_patient=False)
     try:
         timeouts = {organization.name: organization.timeout for organization in settings.organizations}
         _run_all(exporter.runners, exporter.board, progress, timeouts)
@@ -153,6 +158,7 @@ def _collect(settings: Settings, out: TextIO, progress: Progress) -> int:
     for kind, told in (
         ("problem", problems),
         ("warning", odd),
+        ("note", _gathered(_impatient(organizations))),
         ("note", off),
         ("note", _gathered(_unverified(settings))),
     ):
@@ -259,6 +265,11 @@ def _problems_of(organization: OrganizationStatus) -> Iterator[str]:
             )
     if organization.sees_nothing:
         yield f"{where}: the token sees nothing; {EMPTY_ADVICE}"
+
+
+def _impatient(organizations: Iterable[OrganizationStatus]) -> Iterator[tuple[str, str]]:
+    timed_out = (o.name for o in organizations if any(status.reason is Reason.TIMEOUT for status in o.collectors))
+    return ((name, _IMPATIENT) for name in timed_out)
 
 
 def _switched_off(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ def check_state_file(sources: Sources) -> None:
     """Report if the path cannot be that of a file."""
     path = sources.values["state"].get("file")
     if path is not None and (reason := _why_unusable(path)):
-        sources.add_fault(("state", "file"), InvalidValueError(reason))
+        sources.add_fault(("state", "file"), InvalidValueError(f"{reason}; name a file in an existing folder"))
 
 
 def _why_unusable(path: Path) -> str:

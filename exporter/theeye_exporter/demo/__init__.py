@@ -6,7 +6,7 @@ It responds like supervisor 4.15, on a real port, and needs nothing else:
         requests.get(f"{theeye.url}/demo/resource", headers={"Authorization": f"Bearer {theeye.settings.token}"})
 """
 
-from theeye_exporter.demo.expected import OUTCOMES, Tally, Truth
+from theeye_exporter.demo.expected import OUTCOMES, EndedRuns, Tally
 from theeye_exporter.demo.faults import FAULTS, Fault, parse_fault
 from theeye_exporter.demo.server import RequestRecord, SimulatedTheEye
 from theeye_exporter.demo.settings import DemoSettings
@@ -16,11 +16,11 @@ __all__ = [
     "FAULTS",
     "OUTCOMES",
     "DemoSettings",
+    "EndedRuns",
     "Fault",
     "RequestRecord",
     "SimulatedTheEye",
     "Tally",
-    "Truth",
     "World",
     "parse_fault",
 ]

@@ -1,4 +1,4 @@
-"""Counts every run when it ends in the simulation, so that the exporter's counts can be compared with the truth."""
+"""Counts every run when it ends in the simulation, so that the exporter's counts can be compared with these numbers."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from theeye_exporter.demo.jobs import Job
 from theeye_exporter.demo.results import seconds_of
 
-__all__ = ["OUTCOMES", "Tally", "Truth"]
+__all__ = ["OUTCOMES", "EndedRuns", "Tally"]
 
 OUTCOMES: Final = ("success", "failure", "timeout", "canceled", "error", "unknown")
 """Ways in which a run can end; unknown is any other state."""
@@ -27,7 +27,7 @@ class Tally:
     seconds: float = 0.0
 
 
-class Truth(dict[tuple[str, str], Tally]):
+class EndedRuns(dict[tuple[str, str], Tally]):
     """Tallies by owner and outcome (one of `OUTCOMES`).
 
     The owner is the task's id, the workflow's id for a workflow's own jobs, or the job's type (AgentUpdateJob) for
@@ -43,9 +43,9 @@ class Truth(dict[tuple[str, str], Tally]):
             tally.timed += 1
             tally.seconds += seconds
 
-    def snapshot(self) -> "Truth":
+    def snapshot(self) -> "EndedRuns":
         """A copy that does not change any more."""
-        return Truth({key: replace(tally) for key, tally in self.items()})
+        return EndedRuns({key: replace(tally) for key, tally in self.items()})
 
     def runs(self, owner: str | None = None, outcome: str | None = None) -> int:
         """The number of ended runs: of all tasks or one, in any way or in one."""
@@ -53,7 +53,7 @@ class Truth(dict[tuple[str, str], Tally]):
 
 
 def owner_of(job: Job) -> str:
-    """The owner of a job, as a key of `Truth`."""
+    """The owner of a job, as a key of `EndedRuns`."""
     if job.type == "WorkflowJob" and job.workflow is not None:
         return job.workflow.id
     return job.task_id or job.type

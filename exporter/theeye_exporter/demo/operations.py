@@ -204,7 +204,7 @@ class Operations:
         for at_ms, what in sorted(runs, key=lambda run: run[0]):
             if at_ms < now_ms:
                 self._invent_run(what, at_ms, now_ms)
-        workload.truth.clear()
+        workload.ended_runs.clear()
         for host in self._hosts:
             host.queue.clear()
         self.live = True

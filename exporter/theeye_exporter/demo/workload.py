@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from theeye_exporter.demo.expected import Truth
+from theeye_exporter.demo.expected import EndedRuns
 from theeye_exporter.demo.ids_and_time import Ids, Organization
 from theeye_exporter.demo.jobs import Job
 from theeye_exporter.demo.monitors import Host
@@ -45,7 +45,7 @@ class Workload:
         tasks: By id.
         workflows: By id.
         jobs: By id, oldest first.
-        truth: The ended runs.
+        ended_runs: The runs that ended, by owner and outcome.
         version: Grows with each change of a job.
         taken: Ids of the jobs that a listing with a bot's token took off the queue.
         became_ready: Called with a job and the time when a bot, or the server, can start it.
@@ -57,7 +57,7 @@ class Workload:
         self.tasks: dict[str, Task] = {}
         self.workflows: dict[str, Workflow] = {}
         self.jobs: dict[str, Job] = {}
-        self.truth = Truth()
+        self.ended_runs = EndedRuns()
         self.version = 1
         self.taken: list[str] = []
         self.became_ready: Callable[[Job, int], None] = _ignore
@@ -103,7 +103,7 @@ class Workload:
         job.task_then = msgspec.json.encode(task.embedded(self._owner))
         if task.workflow_id is None:
             self._keep(job, task.jobs)
-            self.truth.count(job)
+            self.ended_runs.count(job)
         return job
 
     def create_run(self, workflow: Workflow, at_ms: int, start: Start) -> Job:
@@ -179,7 +179,7 @@ class Workload:
         job.last_update_ms = at_ms
         job.encoded = None
         self.version += 1
-        self.truth.count(job)
+        self.ended_runs.count(job)
         if job.task is not None and ending.state == "success":
             self.succeeded(job.task, at_ms)
         host = job.host

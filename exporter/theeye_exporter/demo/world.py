@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from theeye_exporter.demo.catalogue import build_mending_tasks, build_tasks
 from theeye_exporter.demo.event_queue import EventQueue
-from theeye_exporter.demo.expected import Truth
+from theeye_exporter.demo.expected import EndedRuns
 from theeye_exporter.demo.faults import SCHEDULE_FAULTS, WORLD_FAULTS, Fault
 from theeye_exporter.demo.fleet import Fleet
 from theeye_exporter.demo.ids_and_time import MS, Ids, Organization
@@ -196,11 +196,11 @@ class World:
             return dict(self.workload.jobs)
 
     @property
-    def truth(self) -> Truth:
+    def ended_runs(self) -> EndedRuns:
         """A copy of the ended runs since the start, counted when they ended."""
         with self.lock:
             self.sync()
-            return self.workload.truth.snapshot()
+            return self.workload.ended_runs.snapshot()
 
     @property
     def taken_by_agents(self) -> tuple[str, ...]:

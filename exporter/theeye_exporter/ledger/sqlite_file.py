@@ -56,7 +56,7 @@ class SqliteFile(ABC):
         """
         with self._lock:
             if self._closed:  # its log is gone, but nobody deleted it
-                raise LedgerError(f"state file {self._path} is closed")
+                raise LedgerError(f"state file {self._path} is closed; restart the process")
             try:
                 self._stay_in_place()
                 self._db.execute("BEGIN IMMEDIATE")

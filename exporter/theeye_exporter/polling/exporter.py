@@ -25,14 +25,16 @@ class Exporter:
     Args:
         settings: the configuration.
         clocks: the clocks to use.
+        is_patient: whether lists may take longer than other responses.
 
     Raises:
         LedgerError: the state file cannot be used.
     """
 
-    def __init__(self, settings: Settings, clocks: Clocks | None = None) -> None:
+    def __init__(self, settings: Settings, clocks: Clocks | None = None, *, is_patient: bool = True) -> None:
         self.settings = settings
         self.clocks = clocks or Clocks()
+        self._is_patient = is_patient
         self.store = SnapshotStore(PUBLISHED, self.clocks.monotonic)
         self.board = StatusBoard()
         self.telemetry = Telemetry(self.store)
@@ -131,7 +133,7 @@ class Exporter:
                 state = former.state
                 moved = plan.organization.url != former.plan.organization.url
                 state.replan(plan, ledgers.get(name), moved=moved)
-            current[name] = Organization(plan, state, self._sinks, self.clocks)
+            current[name] = Organization(plan, state, self._sinks, self.clocks, is_patient=self._is_patient)
             self._replace(former, current[name], awaited=awaited)
         # Keep the order of the configuration.
         self._organizations = {name: current[name] for name in plans}

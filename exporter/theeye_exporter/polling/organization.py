@@ -38,13 +38,16 @@ class Organization:
         state: what is remembered about the organisation.
         sinks: where results go.
         clocks: the clocks to use.
+        is_patient: whether lists may take longer than other responses.
     """
 
-    def __init__(self, plan: Plan, state: OrganizationState, sinks: Sinks, clocks: Clocks) -> None:
+    def __init__(
+        self, plan: Plan, state: OrganizationState, sinks: Sinks, clocks: Clocks, *, is_patient: bool = True
+    ) -> None:
         self.plan = plan
         self.state = state
         self.name = plan.organization.name
-        self.client = TheEyeClient(self._transport(sinks, clocks), self.name)
+        self.client = TheEyeClient(self._transport(sinks, clocks, _LIST_TIMEOUT if is_patient else 0), self.name)
         self.runners: dict[str, CollectorRunner] = {
             kind.name: self._runner(kind, settings, sinks, clocks) for kind, settings in plan.collectors
         }
@@ -151,7 +154,7 @@ class Organization:
             memory=memory,
         )
 
-    def _transport(self, sinks: Sinks, clocks: Clocks) -> Transport:
+    def _transport(self, sinks: Sinks, clocks: Clocks, list_timeout: float) -> Transport:
         organization = self.plan.organization
 
         def observe(endpoint: str, status: str, seconds: float, size: int) -> None:
@@ -161,7 +164,7 @@ class Organization:
         return Transport(
             replace(
                 transport_settings(organization, self.plan.limits.max_response_bytes),
-                list_timeout=_LIST_TIMEOUT,
+                list_timeout=list_timeout,
             ),
             token_source(organization),
             observe,
