@@ -17,6 +17,7 @@ from theeye_exporter.collectors.monitors.collector import KIND, MonitorsCollecto
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing, decode_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
+from theeye_exporter.theeye.memory import UNBOUNDED
 from theeye_exporter.theeye.models import Monitor
 
 NOW = 1795352944.0  # 2026-11-22T13:09:04Z
@@ -40,7 +41,9 @@ class FakeTheEye(TheEyeClient):
         self.known = known
         for objects in self.lists:
             body = json.dumps(objects).encode()
-            items, skipped = decode_list(body, DECODER, lambda monitors: [one.flat() for one in monitors])
+            items, skipped = decode_list(
+                body, DECODER, lambda monitors: [one.flat() for one in monitors], room=UNBOUNDED
+            )
             yield Listing(items, skipped, self.date)
 
 

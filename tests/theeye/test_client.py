@@ -16,6 +16,7 @@ from playback import T0, T1, TOKEN, Asked, Reply, Server, http_server
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing, decode_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
+from theeye_exporter.theeye.memory import UNBOUNDED
 from theeye_exporter.theeye.models import Monitor, Resource
 from theeye_exporter.theeye.settings import TransportSettings
 from theeye_exporter.theeye.tokens import fixed_token
@@ -349,25 +350,25 @@ MONITORS = msgspec.json.Decoder(list[Monitor])
     ],
 )
 def test_a_malformed_object_costs_itself_only(body: bytes, ids: list[str], skipped: dict[str, int]) -> None:
-    items, left_out = decode_list(body, MONITORS)
+    items, left_out = decode_list(body, MONITORS, room=UNBOUNDED)
     assert [item.id for item in items] == ids
     assert left_out == skipped
 
 
 def test_of_duplicates_the_last_one_wins() -> None:
-    items, _ = decode_list(b'[{"id":"a","name":"1"},{"id":"a","name":"2"}]', MONITORS)
+    items, _ = decode_list(b'[{"id":"a","name":"1"},{"id":"a","name":"2"}]', MONITORS, room=UNBOUNDED)
     assert [item.name for item in items] == ["2"]
 
 
 def test_a_lone_surrogate_is_replaced() -> None:
-    items, _ = decode_list(b'[{"id":"a","name":"x\\ud83dy"}]', MONITORS)
+    items, _ = decode_list(b'[{"id":"a","name":"x\\ud83dy"}]', MONITORS, room=UNBOUNDED)
     assert items[0].name == "x\ufffdy"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'"a string"', b"{}", b"null", b'[{"id":"a"}', b"[" * 100_000])
 def test_what_is_no_list_is_refused(body: bytes) -> None:
     with pytest.raises(UpstreamError) as caught:
-        decode_list(body, MONITORS)
+        decode_list(body, MONITORS, room=UNBOUNDED)
     assert caught.value.reason is Reason.INVALID_RESPONSE
 
 
@@ -391,7 +392,7 @@ JSON = st.recursive(
 def test_any_json_in_a_list_is_taken_or_counted(values: list[Any], position: int) -> None:
     good = {"id": "good", "state": "normal"}
     values.insert(position, good)
-    items, skipped = decode_list(json.dumps(values).encode(), MONITORS)
+    items, skipped = decode_list(json.dumps(values).encode(), MONITORS, room=UNBOUNDED)
     assert "good" in [item.id for item in items]
     assert len(items) + skipped.total() == len(values)
     assert [item.flat() for item in items]
@@ -400,7 +401,7 @@ def test_any_json_in_a_list_is_taken_or_counted(values: list[Any], position: int
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_list_or_refused(body: bytes) -> None:
     try:
-        decode_list(body, MONITORS)
+        decode_list(body, MONITORS, room=UNBOUNDED)
     except UpstreamError as error:
         assert error.reason is Reason.INVALID_RESPONSE  # noqa: PT017 - not raising is fine, too
 

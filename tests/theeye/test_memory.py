@@ -12,6 +12,7 @@ import pytest
 
 from playback import TOKEN, Reply, http_server
 from theeye_exporter.theeye import memory
+from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.deadline import Step
 from theeye_exporter.theeye.decode import decode_list, decode_object
 from theeye_exporter.theeye.errors import Reason, UpstreamError
@@ -267,6 +268,20 @@ def test_a_job_is_not_decoded_without_room(body: bytes, monkeypatch: pytest.Monk
     whole = b'{"id":"a","name":[' + b",".join([body] * 1_000_000) + b"]}"
     with pytest.raises(UpstreamError) as caught:
         decode_object(whole, msgspec.json.Decoder(Job), room=Room(64 * MEBIBYTE))
+    assert caught.value.reason is Reason.OUT_OF_RESOURCES
+
+
+@pytest.mark.parametrize("method", ["status", "tasks_page", "workflows", "hosts", "indicators", "webhooks"])
+def test_no_response_is_decoded_without_room(
+    two_places: Transports, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b'[{"id":"a","name":"\xff"}' + b',{"id":"a","tags":[]}' * 300_000 + b"]"
+    with http_server(lambda _: Reply(body)) as server:
+        client = TheEyeClient(two_places.make(server.url), "demo")
+        monkeypatch.setattr(memory, "resident_at_start", lambda: 50 * MEBIBYTE)
+        monkeypatch.setattr(memory, "resident", lambda: 520 * MEBIBYTE)
+        with pytest.raises(UpstreamError) as caught:
+            next(client.tasks("", lambda: False)) if method == "tasks_page" else getattr(client, method)()
     assert caught.value.reason is Reason.OUT_OF_RESOURCES
 
 

@@ -226,7 +226,7 @@ class TheEyeClient:
     def status(self) -> Status:
         """Fetch the status of the server, without the token."""
         with self._transport.get("/api/status", "/api/status") as answer:
-            return decode_object(answer.body, _status)
+            return decode_object(answer.body, _status, room=answer.room)
 
     def sighting(self) -> Sighting:
         """Return what the responses since the last call show about the server."""

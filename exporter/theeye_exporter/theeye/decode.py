@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import msgspec
 
 from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.memory import UNBOUNDED, Room
+from theeye_exporter.theeye.memory import Room
 
 __all__ = [
     "ITEMS_AT_MOST",
@@ -80,7 +80,7 @@ def decode_list(
     decoder: msgspec.json.Decoder[list[T]],
     change: Callable[[list[T]], list[T]] | None = None,
     *,
-    room: Room = UNBOUNDED,
+    room: Room,
 ) -> tuple[list[T], Counter[str]]:
     """Decode a JSON list of objects.
 
@@ -131,7 +131,7 @@ def _need_room(body: bytes | bytearray, room: Room) -> None:
         room.need(values * _VALUE + len(body) * (1 if body.isascii() else _TEXT))
 
 
-def decode_object(body: bytes | bytearray, decoder: msgspec.json.Decoder[S], *, room: Room = UNBOUNDED) -> S:
+def decode_object(body: bytes | bytearray, decoder: msgspec.json.Decoder[S], *, room: Room) -> S:
     """Decode one JSON object; raise `UpstreamError` if the body is something else, or if there is no room."""
     _need_room(body, room)
     try:
