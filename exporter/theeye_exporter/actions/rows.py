@@ -101,11 +101,13 @@ class Own:
         jobs: The ids of the jobs of other starts.
         user_id: The user that sent this one; None if TheEye has not named it.
         by_arguments: Whether a run of nobody knows whom counts as ours if it has the arguments that were sent.
+        if_any: Whether that holds only if arguments were sent: without any, nothing tells it from a run of anybody.
     """
 
     jobs: Collection[str] = ()
     user_id: str | None = None
     by_arguments: bool = True
+    if_any: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +232,7 @@ def looked(row: Row, look: Look, own: Own, now: float, timing: Timing) -> Row:
     fresh = candidates(row, look, own)
     user_id = None if row.by_secret else own.user_id
     known = user_id is not None or row.by_secret or own.by_arguments
-    if known and (found := _ours(row, fresh, user_id)) is not None:
+    if known and (found := _ours(row, fresh, user_id, own)) is not None:
         return _started(replace(row, looks=row.looks + 1), found, now)
     if now - row.sent_at >= timing.give_up:
         return _over(row, Phase.LOST, "the run was not found in time", now)
@@ -290,12 +292,11 @@ def _pause(row: Row, timing: Timing) -> float:
     return timing.looks[min(row.looks + 1, len(timing.looks) - 1)]
 
 
-def _ours(row: Row, fresh: Sequence[RunJob], user_id: str | None) -> RunJob | None:
+def _ours(row: Row, fresh: Sequence[RunJob], user_id: str | None, own: Own) -> RunJob | None:
     """Return the job of this start: no other start of the task is undecided, so any fresh one of our user is it."""
     if user_id is not None:
         return next((job for job in fresh if job.user_id == user_id), None)
-    # Without arguments, nothing tells it from a run of anybody.
-    if row.arguments and len(fresh) == 1 and sent_arguments(fresh[0], row.arguments):
+    if (row.arguments or not own.if_any) and len(fresh) == 1 and sent_arguments(fresh[0], row.arguments):
         return fresh[0]
     return None
 

@@ -106,7 +106,7 @@ class Run:
         timing = Timing()
         if max(self._pauses) < max(timing.looks):
             timing = replace(timing, looks=self._pauses)
-        starter = Starter(upstream, store, self._wall, timing)
+        starter = Starter(upstream, store, self._wall, timing, if_any=False)
         row = starter.advance(row)
         while row.phase is Phase.SENDING and not self._out_of_time:
             self._show("the answer was lost; looking for the run")

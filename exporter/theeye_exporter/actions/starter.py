@@ -63,6 +63,7 @@ class Starter:
         timing: How patient to be.
         leaves: Whether to leave the next rows for later.
         by_arguments: Whether arguments tell a run of ours while our user is unknown; not if each start sends the same ones.
+        if_any: Whether that holds only if arguments are sent; not if a person watches.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
@@ -74,6 +75,7 @@ class Starter:
         leaves: Callable[[], bool] = lambda: False,
         *,
         by_arguments: bool = True,
+        if_any: bool = True,
     ) -> None:
         self._upstream = upstream
         self._store = store
@@ -81,6 +83,7 @@ class Starter:
         self._timing = timing
         self._leaves = leaves
         self._by_arguments = by_arguments
+        self._if_any = if_any
 
     def work(self) -> None:
         """Do once what is due for each open row, in the order in which they wait."""
@@ -147,7 +150,7 @@ class Starter:
         try:
             look = self._upstream.look(row.target, before)
             known = self._store.known_jobs(row.target.task_id)
-            own = Own(known, self._store.user_id(row.token_mark), self._by_arguments)
+            own = Own(known, self._store.user_id(row.token_mark), self._by_arguments, self._if_any)
             if own.user_id is None or row.by_secret:
                 look = self._in_full(look, candidates(row, look, own))
         except UpstreamError as error:
