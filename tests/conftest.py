@@ -39,6 +39,7 @@ APART: Final = (
 
 SLOW: Final = (
     "tests/actions/",
+    "tests/alerts/test_game_day.py",
     "tests/alerts/test_matrix.py",
     "tests/benchmarks/",
     "tests/chart/",
@@ -73,7 +74,10 @@ SLOW: Final = (
     "tests/test_run",
     "tests/test_shortage.py",
     "tests/test_signals.py",
+    "tests/theeye/test_transport.py",
     "tests/torture/",
+    "tests/web/security/test_tls.py",
+    "tests/web/test_connection.py",
     "tests/web/test_server.py",
     "tests/web/test_server_limits.py",
 )
