@@ -12,6 +12,7 @@ from theeye_exporter.ledger.records import Bounds
 from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.ledger.storage import Storage
 from theeye_exporter.ledger.update import Poll
+from theeye_exporter.theeye.memory import UNBOUNDED
 from theeye_exporter.theeye.models import Job, JobResult, Times
 
 __all__ = ["costs"]
@@ -42,7 +43,7 @@ def finished(number: int) -> Job:
 def poll(ledger: RunLedger, first: int, count: int, *, complete: bool = False) -> None:
     """Pass a poll with `count` finished jobs to the ledger."""
     jobs = [finished(number) for number in range(first, first + count)]
-    cycle = ledger.prepare(Poll(changed=jobs, open_jobs=(), date=None, complete=complete))
+    cycle = ledger.prepare(Poll(changed=jobs, open_jobs=(), date=None, complete=complete, room=UNBOUNDED))
     for job_id in cycle.wanted()[:200]:
         cycle.take_result(job_id, result_of(job_id))
     ledger.commit(cycle)

@@ -16,6 +16,7 @@ from theeye_exporter.ledger.state import Changes
 from theeye_exporter.ledger.storage import LedgerError, Storage
 from theeye_exporter.ledger.update import LedgerUpdate, Poll
 from theeye_exporter.theeye.lifecycle import OPEN_LIFECYCLES
+from theeye_exporter.theeye.memory import UNBOUNDED
 from theeye_exporter.theeye.models import Job, timestamp
 
 START = datetime(2026, 11, 22, 13, 0, tzinfo=UTC).timestamp()
@@ -99,6 +100,7 @@ class Poller:
                 open_jobs=[self._job(job, listed=True) for job in open_jobs],
                 date=None if self.date is None else START + self.date,
                 complete=complete,
+                room=UNBOUNDED,
             )
         )
         self.between()

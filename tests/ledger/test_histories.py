@@ -25,6 +25,7 @@ from theeye_exporter.ledger.records import RunKey, RunKind, RunTotals
 from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.ledger.storage import LedgerError
 from theeye_exporter.ledger.update import LedgerUpdate, Poll
+from theeye_exporter.theeye.memory import UNBOUNDED
 from theeye_exporter.theeye.models import Job
 
 ENDS = {
@@ -350,6 +351,7 @@ class Histories(RuleBasedStateMachine):
                 open_jobs=[job.told(with_result=False) for job in open_jobs],
                 date=date,
                 complete=complete,
+                room=UNBOUNDED,
             )
         )
         for job in changed:

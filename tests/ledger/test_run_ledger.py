@@ -14,6 +14,7 @@ from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.ledger.storage import LedgerError
 from theeye_exporter.ledger.update import LedgerUpdate, Poll
 from theeye_exporter.theeye.lifecycle import Outcome
+from theeye_exporter.theeye.memory import UNBOUNDED
 from theeye_exporter.theeye.models import Job
 
 
@@ -454,7 +455,7 @@ def test_a_list_of_all_jobs_gives_up_the_results_of_what_is_gone(poller: Poller)
 def test_an_empty_list_of_all_jobs_is_not_accepted(open_jobs: tuple[Job, ...], poller: Poller) -> None:
     poller.put("a", 70, result=result(1))
     poller.poll()
-    empty = Poll(changed=[], open_jobs=open_jobs, date=None, complete=True)
+    empty = Poll(changed=[], open_jobs=open_jobs, date=None, complete=True, room=UNBOUNDED)
     poller.ledger.commit(poller.ledger.prepare(empty))
     poller.poll(complete=True)
     assert poller.runs == {"success": 1}
@@ -832,7 +833,9 @@ def test_results_from_before_counting_began_come_after_those_of_counted_runs() -
     poller.put("old", 50, result=result(1))
     poller.put("older", 40, task_id="t2", result=result(1))
     listed = [poller._job(job, listed=True) for job in poller.jobs.values()]
-    poller.ledger.commit(poller.ledger.prepare(Poll(changed=listed, open_jobs=[], date=None, complete=True)))
+    poller.ledger.commit(
+        poller.ledger.prepare(Poll(changed=listed, open_jobs=[], date=None, complete=True, room=UNBOUNDED))
+    )
     poller.put("open-before", 45, task_id="t3", lifecycle="ready")
     for updated in (70, 71):
         poller.put(f"job-{updated}", updated, task_id="t4", result=result(1))

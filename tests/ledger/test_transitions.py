@@ -10,6 +10,7 @@ from theeye_exporter.ledger.records import Cursor, KnownJob, Presence, ResultOf,
 from theeye_exporter.ledger.state import State
 from theeye_exporter.ledger.update import LedgerUpdate, Poll
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES, Outcome
+from theeye_exporter.theeye.memory import UNBOUNDED
 from theeye_exporter.theeye.models import Job
 
 OPEN, MISSING, UNLISTED, ENDED, CHANGED, DAMAGED = Presence
@@ -45,7 +46,9 @@ def job_of(lifecycle: str | None, *, updated: float = 110, state: str = "success
 
 
 def polled(state: State, *jobs: Job) -> LedgerUpdate:
-    return LedgerUpdate(state, BOUNDS, Poll(changed=jobs, open_jobs=(), date=START + 120, complete=False))
+    return LedgerUpdate(
+        state, BOUNDS, Poll(changed=jobs, open_jobs=(), date=START + 120, complete=False, room=UNBOUNDED)
+    )
 
 
 def became(update: LedgerUpdate, state: State) -> Presence | str | None:

@@ -41,7 +41,7 @@ from theeye_exporter.ledger.records import Bounds, KnownJob, Presence, ResultOf,
 from theeye_exporter.ledger.state import Changes, State
 from theeye_exporter.ledger.triggers import TriggerWatch
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES
-from theeye_exporter.theeye.memory import UNBOUNDED, Room
+from theeye_exporter.theeye.memory import Room
 from theeye_exporter.theeye.models import Job, JobResult, text, timestamp
 
 __all__ = ["LedgerUpdate", "Poll"]
@@ -65,7 +65,7 @@ class Poll:
     open_jobs: Sequence[Job]
     date: float | None
     complete: bool
-    room: Room = UNBOUNDED
+    room: Room
 
 
 class LedgerUpdate:
