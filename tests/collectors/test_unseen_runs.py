@@ -37,6 +37,7 @@ class Server(TheEyeClient):
     Attributes:
         seen: jobs that it has shown after their end.
         created: the tasks of all jobs that there ever were, by job.
+        requested_since: what was requested of the list of jobs; None for all jobs.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class Server(TheEyeClient):
         self.hidden: set[str] = set()
         self.seen: set[str] = set()
         self.created: dict[str, str] = {}
+        self.requested_since: list[float | None] = []
 
     def create(self, task_id: str, *, counted: bool, late: bool, built: bool) -> None:
         at = iso(self.now)
@@ -65,13 +67,14 @@ class Server(TheEyeClient):
         return Listing([msgspec.convert(task, Task) for task in shown], date=self.now)
 
     def jobs(self, since: float | None = None) -> Listing[Job]:
+        self.requested_since.append(since)
         shown = [j for j in self.jobs_by_id.values() if (timestamp(j["last_update"]) or 0) >= (since or 0)]
         shown = [job for job in shown if job["task_id"] not in self.hidden]
         self.seen |= {job["id"] for job in shown if job["lifecycle"] in ENDED_LIFECYCLES}
         return Listing([msgspec.convert(job, Job) for job in shown], date=self.now)
 
     def open_jobs(self) -> Listing[Job]:
-        return Listing([job for job in self.jobs().items if text(job.lifecycle) in OPEN_LIFECYCLES])
+        return Listing([job for job in self.jobs(0.0).items if text(job.lifecycle) in OPEN_LIFECYCLES])
 
     def job(self, job_id: str) -> Job | None:
         job = self.jobs_by_id.get(job_id)
@@ -209,3 +212,28 @@ class UnseenRuns(RuleBasedStateMachine):
 
 UnseenRuns.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 TestUnseenRuns = UnseenRuns.TestCase
+
+
+def test_runs_are_found_soon_if_tasks_are_first_listed_after_the_jobs() -> None:
+    play = UnseenRuns()
+    play.begin(executions=0, jobs=1)
+    play.cycle(4)
+    play.start_exporter()
+    play.index.fail()
+    play.poll()
+    play.run_jobs("t0", burst=3 * KEPT, counted=True, late=False, built=True, runs=True, cycles=4)
+    assert sum(play.unseen.values()) == play.server.lost("t0") > KEPT
+
+
+def test_all_jobs_are_not_listed_again_and_again_while_tasks_are_not() -> None:
+    play = UnseenRuns()
+    play.begin(executions=0, jobs=1)
+    play.cycle(4)
+    play.start_exporter()
+    play.server.requested_since.clear()
+    for _ in range(20):
+        play.wait(15, 0)
+        play.poll()
+    assert play.server.requested_since.count(None) == 1
+    play.cycle(20)
+    assert play.server.requested_since.count(None) == 2

@@ -20,6 +20,7 @@ from theeye_exporter.collectors.faults import FAULT, Faults
 from theeye_exporter.collectors.jobs.details import DetailLimits, DetailMemory, JobDetails
 from theeye_exporter.collectors.jobs.executions import Executions, find_missed_triggers
 from theeye_exporter.collectors.jobs.families import FAMILIES, QUERIES
+from theeye_exporter.collectors.jobs.full_list import FullListSchedule
 from theeye_exporter.collectors.jobs.helpers import HELPERS
 from theeye_exporter.collectors.jobs.run_labels import RunLabels, Unlisted
 from theeye_exporter.collectors.jobs.run_samples import OpenJobs, add_counters, add_last_run, add_other_runs
@@ -101,7 +102,7 @@ class JobsCollector:
             RunKind.WORKFLOW: context.names[workflows.KIND.name],
         }
         self._run_labels = RunLabels(context.organization, self._indexes, self._memory.unlisted, grace=_GRACE)
-        self._full_list_at: float | None = None
+        self._full_lists = FullListSchedule(context.settings.full_list_interval)
         self._executions = Executions()
         self._faults = Faults(context.organization, KIND.name, context.clocks.monotonic)
         self._details = JobDetails(
@@ -118,8 +119,9 @@ class JobsCollector:
         """See `Collector`."""
         # Names come first: if a task is listed only after its jobs, some of its jobs may be missing.
         listed_before = {kind: index.listed for kind, index in self._indexes.items()}
+        listed_tasks = listed_before[RunKind.TASK]
         started = self._monotonic()
-        complete = self._full_list_at is None or started - self._full_list_at >= self._settings.full_list_interval
+        complete = self._full_lists.is_due(started, comparable=bool(listed_tasks.entries))
         since = None if complete or self._ledger.cursor is None else self._ledger.cursor - _OVERLAP
         changed = client.jobs(since)
         unrepeated = self._monotonic() - started if complete else 0.0
@@ -139,7 +141,6 @@ class JobsCollector:
         known_ids = {job.id for job in (*poll.changed, *poll.open_jobs)}
         faulty = len({job.id for job in (*changed.items, *open_jobs.items)} - known_ids)
         skipped = changed.skipped + Counter({FAULT: faulty})
-        listed_tasks = listed_before[RunKind.TASK]
         counted = self._executions.choose(listed_tasks)
         if counted.version >= self._memory.executions_from and self._saw_all(poll, skipped + open_jobs.skipped):
             self._executions.count(counted, update)
@@ -159,7 +160,7 @@ class JobsCollector:
         except LedgerError as error:
             raise UpstreamError(Reason.LEDGER, str(error)) from None
         if complete:
-            self._full_list_at = started
+            self._full_lists.listed(started, unrepeated, compared=poll.complete and bool(listed_tasks.entries))
         self._memory.open_jobs.forget([*gone, *self._closed(poll)])
         self._log_unknown(update, started)
         dropped = Counter(impossible=update.impossible, without_result=update.without_result, unanswered=unanswered)
