@@ -31,14 +31,8 @@ Values that are null, missing, stale or impossible in TheEye have no sample here
 Each object has two labels: its id makes a series unique, its name makes it readable. Names can repeat.
 Metric names are written as in queries. Times are Unix times in seconds.
 
-In this documentation:
+[Terms](terms.md) explains words such as job, run, turnaround and trigger. Some values are absent when they are too old:
 
-- A **task** is something that TheEye can execute on a host, such as a script. A **workflow** connects tasks.
-- A **job** is one order to execute a task or a workflow. It has an id, and a lifecycle such as `ready`. A job is **open**
-  until it ends.
-- A **run** is one execution of a job. It ends with an outcome, such as `success`. A job that is restarted keeps its id and
-  has another run.
-- A **trigger** is a moment at which a schedule of a task is due.
 - A monitor is **stale** while it is disabled, is in state `updates_stopped`, or has not been updated for three of its
   intervals plus one minute. While it is stale, the results of its last run or check (duration, exit code, HTTP status,
   processes) and the usage of its host are absent.
