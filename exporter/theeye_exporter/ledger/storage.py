@@ -199,8 +199,9 @@ def refusal(path: Path) -> str:
     try:
         require_permission(path)
         header = read_header(path)
+        has_log = path.with_name(f"{path.name}-wal").exists()
         # What is still in the log is not in the header.
-        if header is not None and header.pages > 1 and (header.application_id or not path.with_name(f"{path.name}-wal").exists()):
+        if header is not None and header.pages > 1 and (header.application_id or not has_log):
             _accept(path, header.application_id, header.version)
     except LedgerError as error:
         return str(error)
