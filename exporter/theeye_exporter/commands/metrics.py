@@ -32,18 +32,8 @@ Each object has two labels: its id makes a series unique, its name makes it read
 Metric names are written as in PromQL, for example with `_total`. Times are Unix times in seconds. *Stable* means that name,
 labels and meaning change only with a major version.
 
-In this documentation:
+[Terms](terms.md) explains words such as job, run, turnaround and trigger. Some values are absent when they are too old:
 
-- A **bot** is TheEye's agent on a host. A **monitor** is something that a bot checks. Monitors of type *host* show whether
-  the bot reports, monitors of type *dstat* show the usage of the host, *nested* ones combine other monitors, and *scraper*
-  ones make HTTP requests.
-- A **task** is something that TheEye can execute on a host, such as a script. A **workflow** connects tasks.
-- A **job** is one order to execute a task or a workflow. It has an id, and a lifecycle such as `ready`. A job is **open**
-  until it ends.
-- A **run** is one execution of a job. It ends with an outcome, such as `success`. A job that is restarted keeps its id and
-  has another run. The **turnaround** is the time from the creation of a job to its end.
-- A **trigger** is a moment at which a schedule of a task is due.
-- The **ledger** remembers which runs are counted, so that each is counted once. The state file saves it.
 - A monitor is **stale** while it is disabled, is in state `updates_stopped`, or has not been updated for three of its
   intervals plus one minute. While it is stale, the results of its last run or check (duration, exit code, HTTP status,
   processes) and the usage of its host are absent.
