@@ -15,6 +15,7 @@ from theeye_exporter.commands.access import doubts, what_is_seen
 from theeye_exporter.config import Settings, StateSettings
 from theeye_exporter.config.description import describe
 from theeye_exporter.config.loading import load
+from theeye_exporter.ledger.storage import refusal
 from theeye_exporter.observability.logs import configure_logging
 from theeye_exporter.polling.exporter import Exporter
 from theeye_exporter.polling.runner import CollectorRunner
@@ -102,21 +103,24 @@ def check(
         show_config: also prints the configuration, at the end.
 
     Returns:
-        The exit code: 0 if all enabled collectors work, otherwise 1.
+        The exit code: 0 if all enabled collectors work and the state file can be used, otherwise 1.
     """
+    unusable = "" if settings.state.file is None else refusal(settings.state.file)
+    if unusable:
+        print(f"The exporter would not start: {unusable}.\n", file=out)
     if config_only or not settings.organizations:
         print(f"The configuration is valid: {counted(len(settings.organizations), 'organisation')}.", file=out)
         code = 0
     else:
-        code = _collect(settings, out, progress or Progress(None, len(settings.organizations)))
+        code = _collect(settings, out, progress or Progress(None, len(settings.organizations)), starts=not unusable)
     if settings.shard.count > 1:
         print(f"\n{_shard(settings)}", file=out)
     if show_config:
         print(f"\nConfiguration:\n\n{describe(settings)}", end="", file=out)
-    return code
+    return 1 if unusable else code
 
 
-def _collect(settings: Settings, out: TextIO, progress: Progress) -> int:
+def _collect(settings: Settings, out: TextIO, progress: Progress, *, starts: bool) -> int:
     # Collect without the state file: an exporter that is running may use it.
     exporter = Exporter(settings.model_copy(update={"state": StateSettings()}), is_patient=False)
     try:
@@ -136,7 +140,7 @@ def _collect(settings: Settings, out: TextIO, progress: Progress) -> int:
         if total > 1:
             print(_tally(organizations), file=out)
     else:
-        works = "All enabled collectors work" if off else "Everything works"
+        works = "Everything works" if starts and not off else "All enabled collectors work"
         series = exporter.store.current().series
         print(f"{works}{', with warnings' if odd else ''}; a scrape would have {series} series.", file=out)
     for kind, told in (
