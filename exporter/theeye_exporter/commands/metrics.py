@@ -20,7 +20,7 @@ from theeye_exporter.polling.families import (
 )
 from theeye_exporter.polling.telemetry import Telemetry, query_name
 
-__all__ = ["add_flags", "render_catalogue", "run"]
+__all__ = ["render_catalogue", "run"]
 
 _INTRODUCTION: Final = """\
 # Metrics
@@ -87,14 +87,6 @@ class _Section(NamedTuple):
     families: Sequence[Family]
     series: str = ""
     queries: Sequence[Query] = ()
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the command."""
-    parser.add_argument("names", metavar="NAME", nargs="*", help="explain only these metrics")
-    parser.add_argument(
-        "--format", choices=("text", "markdown", "json"), default="text", help="format of the list (default text)"
-    )
 
 
 def run(flags: argparse.Namespace, _environ: Mapping[str, str], out: TextIO) -> int:

@@ -90,7 +90,7 @@ class TasksSettings(CollectorSettings):
     """How tasks are polled."""
 
     full_list_interval: Annotated[
-        float, Setting(duration(60.0), "time from one list of all tasks to the next, if there are more than 1,000")
+        float, Setting(duration(60.0), "time from one list of all tasks to the next, if there are more than 1 000")
     ] = 600.0
 
 
