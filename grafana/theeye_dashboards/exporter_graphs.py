@@ -181,10 +181,7 @@ def _resources() -> list[timeseries_builders.Panel]:
             ),
             (
                 "Duration of a scrape",
-                (
-                    "Measured by Prometheus. If it is long, the network is slow or the machine is busy: the exporter only sends text that "
-                    "is already rendered."
-                ),
+                "Measured by Prometheus. If it is long, the network is slow or the machine is busy.",
                 of_prometheus("scrape_duration_seconds"),
                 "s",
             ),

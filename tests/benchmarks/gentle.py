@@ -48,7 +48,7 @@ _RUN_SECONDS: Final = 10
 _TARGETS: Final = {
     "until everything is read": ("all_read_after", 600.0, 1.0, "s"),
     "share of the time for which polls occupy the supervisor": ("busy", 0.2, 100.0, "%"),
-    "longest time for which one request occupies the supervisor, except the first list of monitors": ("longest", 2.0, 1.0, "s"),
+    "longest time that the supervisor works on a request, except the first list": ("longest", 2.0, 1.0, "s"),
     "age of the oldest state, plus the monitor's looptime": ("oldest_state", 120.0, 1.0, "s"),
     "from the end of a run to its count": ("latest_count", 60.0, 1.0, "s"),
 }
