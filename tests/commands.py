@@ -43,7 +43,6 @@ ELSEWHERE: Final = {
     r"make dist( test-dist)?": "tests/release/test_dist.py",
     r"make bench ARGS=--quick": "tests/benchmarks/test_benchmarks.py",
     r"make torture SCALE=0\.1 SEED=1": ".ci/run",
-    r"promtool test rules .*": "tests/alerts/test_rules.py::test_the_unit_tests_of_the_rules_pass",
     r"theeye-exporter demo --demo\.actions": "tests/test_demo_actions.py::test_the_loop_closes",
     r"python -m theeye_exporter\.healthcheck": "tests/image/test_running.py::test_the_demo_needs_no_settings",
 }

@@ -5,6 +5,7 @@ What needs systemd, containers, a cluster or TheEye itself is not typed: `comman
 
 import json
 import re
+import shutil
 import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from theeye_exporter.actions.report import Exit
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
 from theeye_exporter.demo.results import Ending
 from theeye_exporter.demo.tasks import Task
+from tools import require_tool
 from trees import HOME, Tree, tree_with
 
 pytestmark = pytest.mark.e2e
@@ -129,6 +131,8 @@ def change_the_rules(tree: Tree, page: Page) -> None:
     tree.type("cp --recursive grafana/alerts theeye")
     for _ in range(2):
         tree.type(page.take("sed"))
+    shutil.copy(require_tool("promtool"), tree.root / "usr/local/bin")
+    assert "FAILED" not in tree.type(page.take("promtool check rules"))
     addresses = set(re.findall(r"_url: .*?(https?://[^/]+)", tree.type("cat theeye/*.rules.yml")))
     assert addresses == {"https://grafana.example.org", "https://wiki.example.org"}
 
