@@ -16,7 +16,7 @@ from theeye_exporter.actions.canary_state import CanaryPlan
 from theeye_exporter.actions.limits import Rate
 from theeye_exporter.actions.matchers import parse_matchers
 from theeye_exporter.actions.records import Account, Order, PastRun, Said
-from theeye_exporter.actions.rows import Target, Timing
+from theeye_exporter.actions.rows import ByArguments, Target, Timing
 from theeye_exporter.actions.starter import Starter
 
 DAY = 86_400.0
@@ -352,7 +352,7 @@ def a_canary(world: World) -> Canary:
     return Canary(
         CanaryPlan(organization="acme", name="c", timeout=120.0),
         find=lambda: (Target("task", "t", "t"), ((0, "canary"),)),
-        starter=Starter(upstream, store, lambda: model.now, Timing(), by_arguments=False),
+        starter=Starter(upstream, store, lambda: model.now, Timing(), by_arguments=ByArguments.NEVER),
         store=store,
         upstream=upstream,
         clocks=world.clocks,
