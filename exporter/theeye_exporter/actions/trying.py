@@ -68,7 +68,9 @@ def history(path: Path, out: TextIO) -> int:
         LedgerError: The file cannot be read.
     """
     if not path.exists():
-        raise LedgerError(f"there is no state file {path}")
+        raise LedgerError(
+            f"there is no state file {path}; name the one that the process `theeye-exporter actions` uses"
+        )
     with TemporaryDirectory() as folder:
         file = copied(path, Path(folder) / path.name)
         records = AlertRecords(file, 0.0)
