@@ -48,7 +48,7 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
     [
         ("", "unknown fault. There are:\n  latency=2s: "),
         ("slow", "unknown fault. There are:\n  latency=2s: "),
-        ("pages:hang", "unknown kind of endpoint; there are monitors, "),
+        ("pages:hang", "unknown kind of endpoint; there are action, "),
         ("latency", "expected latency=2s"),
         ("latency=", "expected latency=2s"),
         ("latency=long", "expected latency=2s"),
