@@ -15,7 +15,7 @@ import structlog.testing
 from theeye_exporter.actions.state_file import StateFile
 from theeye_exporter.ledger.failures import LedgerError
 
-ANEW = "; move it away; alerts that fire already then start nothing"
+ANEW = "; move the file away (alerts that are firing then start nothing)"
 WRITER = """
 import sys
 from pathlib import Path

@@ -46,8 +46,8 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "unknown fault. There are:\n  latency=2s: "),
-        ("slow", "unknown fault. There are:\n  latency=2s: "),
+        ("", "unknown fault. The faults are:\n  latency=2s: "),
+        ("slow", "unknown fault. The faults are:\n  latency=2s: "),
         ("pages:hang", "unknown kind of endpoint; there are monitors, "),
         ("latency", "expected latency=2s"),
         ("latency=", "expected latency=2s"),

@@ -1,4 +1,4 @@
-"""Carries out starts: reads, sends, looks for what a lost answer left, follows."""
+"""Carries out starts: reads the target, sends the request, looks for the run if the answer was lost, follows the run."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -54,7 +54,7 @@ class Upstream(Protocol):
 
 
 class Starter:
-    """Moves rows on. Whatever happens between two of its steps, also the end of the process, a row has one run at most.
+    """Moves rows to their next phase. A row has at most one run, even if the process ends between two steps.
 
     Args:
         upstream: TheEye.
@@ -62,8 +62,8 @@ class Starter:
         wall: Unix time.
         timing: How patient to be.
         leaves: Whether to leave the next rows for later.
-        by_arguments: Whether arguments tell a run of ours while our user is unknown; not if each start sends the same ones.
-        if_any: Whether that holds only if arguments are sent; not if a person watches.
+        by_arguments: Whether arguments identify our run while our user is unknown; they do not if every start sends the same.
+        if_any: Whether `by_arguments` applies only if arguments are sent; false if a person watches.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
