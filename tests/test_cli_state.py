@@ -2,6 +2,7 @@
 
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ from samples import Series, labels, own, shown
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.config import OrganizationSettings, Settings
 from theeye_exporter.config.sections import StateSettings
-from theeye_exporter.ledger.records import Bounds
+from theeye_exporter.ledger.records import Bounds, Cursor
 from theeye_exporter.ledger.run_ledger import RunLedger
+from theeye_exporter.ledger.state import Changes
 from theeye_exporter.ledger.storage import LedgerError, Storage
 from theeye_exporter.polling.exporter import Exporter
 
@@ -62,6 +64,42 @@ def told(path: Path, tmp_path: Path, command: tuple[str, ...] = ()) -> str:
         assert process.wait(60) == 2
     (line,) = log.read_text().splitlines()
     return line.removeprefix("theeye-exporter: error: ").replace(str(path), "STATE")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [newer, foreign, lambda path: path.write_text("organizations:\n"), lambda path: path.write_bytes(b"\0" * 200)],
+    ids=["newer", "foreign", "text", "zeros"],
+)
+def test_check_says_what_the_exporter_would_end_with(spoil: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    spoil(path)
+    content = path.read_bytes()
+    checked = checking(path)
+    assert checked.returncode == 1
+    assert path.read_bytes() == content
+    assert [found.name for found in tmp_path.iterdir()] == ["state"]
+    first = checked.stdout.splitlines()[0].replace(str(path), "STATE")
+    assert first == f"The exporter would not start: {told(path, tmp_path)}."
+
+
+def test_check_accepts_a_state_file_whether_it_is_new_used_or_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    assert checking(path).returncode == 0
+    assert not path.exists()
+    path.touch()
+    assert checking(path).returncode == 0
+    storage = Storage(path)
+    assert checking(path).returncode == 0
+    storage.commit("demo", Changes(Cursor()))
+    assert checking(path).returncode == 0
+    storage.close()
+    assert checking(path).returncode == 0
+
+
+def checking(path: Path) -> subprocess.CompletedProcess[str]:
+    command = exporter_command("check", "--config-only", f"--state.file={path}")
+    return subprocess.run(command, env=ENVIRON, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize(

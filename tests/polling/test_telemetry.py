@@ -1,6 +1,7 @@
 """The metrics of the process, which end each exposition."""
 
 import pytest
+from prometheus_client import CollectorRegistry, Gauge
 
 from samples import labels, parse
 from theeye_exporter.exposition.render import Format, Segment
@@ -72,3 +73,21 @@ def test_what_happened_is_seen_at_once(telemetry: Telemetry, fmt: Format) -> Non
     counts = [shown("api_request_duration_seconds_bucket", le=le, **duration) for le in ("0.1", "0.25", "30.0", "+Inf")]
     assert counts == [0, 2, 2, 3]
     assert shown("api_request_duration_seconds_sum", **duration) == 60.45
+
+
+@pytest.mark.parametrize("fmt", Format)
+def test_metrics_of_the_process_are_read_once_a_second(fmt: Format) -> None:
+    now = [5.0]
+    telemetry = Telemetry(SnapshotStore(PUBLISHED, lambda: 0.0), lambda: now[0])
+    read = iter(range(1, 10))
+    telemetry.registry = CollectorRegistry()
+    Gauge("reads", "How often it was read.", registry=telemetry.registry).set_function(lambda: next(read))
+
+    def shown() -> float:
+        return parse(telemetry.exposition(fmt).decode(), fmt)["reads", labels()]
+
+    assert [shown(), shown()] == [1, 1]
+    now[0] += 0.9
+    assert shown() == 1
+    now[0] += 0.2
+    assert [shown(), shown()] == [2, 2]

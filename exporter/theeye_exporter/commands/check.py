@@ -12,7 +12,10 @@ from typing import Final, TextIO
 from theeye_exporter import NO_DATA, config
 from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.commands.access import doubts, what_is_seen
-from theeye_exporter.config import Settings, StateSettings, describe
+from theeye_exporter.config import Settings, StateSettings
+from theeye_exporter.config.description import describe
+from theeye_exporter.config.loading import load
+from theeye_exporter.ledger.storage import refusal
 from theeye_exporter.observability.logs import configure_logging
 from theeye_exporter.polling.exporter import Exporter
 from theeye_exporter.polling.runner import CollectorRunner
@@ -20,7 +23,7 @@ from theeye_exporter.polling.status import EMPTY_ADVICE, CollectorStatus, Organi
 from theeye_exporter.theeye.errors import Reason
 from theeye_exporter.web.humanize import counted, listed
 
-__all__ = ["add_flags", "check", "run"]
+__all__ = ["check", "run"]
 
 _HEADERS: Final = ("organization", "collector", "result", "objects", "skipped", "seconds")
 _NAMED_AT_MOST: Final = 10
@@ -40,27 +43,9 @@ _ERASE_REST: Final = "\x1b[K"
 """Erases what stands to the right (ECMA-48, EL)."""
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the configuration, and those that only this command has."""
-    config.add_flags(parser)
-    config.add_variables(parser)
-    parser.add_argument(
-        "--show-config", action="store_true", help="also print the effective configuration, without secrets"
-    )
-    parser.add_argument(
-        "--config-only", action="store_true", help="check the configuration only; send nothing to TheEye"
-    )
-    parser.add_argument(
-        "--organization",
-        action="append",
-        metavar="NAME",
-        help="collect only from this organisation (may be repeated; default all)",
-    )
-
-
 def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> int:
     """Run `check` with the configuration that flags and environment give."""
-    settings = config.only(flags.organization, config.load(flags, environ))
+    settings = config.only(flags.organization, load(flags, environ))
     configure_logging("error", settings.log.format, config.secrets_in(settings))
     progress = Progress(sys.stderr if sys.stderr.isatty() else None, len(settings.organizations))
     return check(settings, out, progress, config_only=flags.config_only, show_config=flags.show_config)
@@ -118,21 +103,24 @@ def check(
         show_config: also prints the configuration, at the end.
 
     Returns:
-        The exit code: 0 if all enabled collectors work, otherwise 1.
+        The exit code: 0 if all enabled collectors work and the state file can be used, otherwise 1.
     """
+    unusable = "" if settings.state.file is None else refusal(settings.state.file)
+    if unusable:
+        print(f"The exporter would not start: {unusable}.\n", file=out)
     if config_only or not settings.organizations:
         print(f"The configuration is valid: {counted(len(settings.organizations), 'organisation')}.", file=out)
         code = 0
     else:
-        code = _collect(settings, out, progress or Progress(None, len(settings.organizations)))
+        code = _collect(settings, out, progress or Progress(None, len(settings.organizations)), starts=not unusable)
     if settings.shard.count > 1:
         print(f"\n{_shard(settings)}", file=out)
     if show_config:
         print(f"\nConfiguration:\n\n{describe(settings)}", end="", file=out)
-    return code
+    return 1 if unusable else code
 
 
-def _collect(settings: Settings, out: TextIO, progress: Progress) -> int:
+def _collect(settings: Settings, out: TextIO, progress: Progress, *, starts: bool) -> int:
     # Collect without the state file: an exporter that is running may use it.
     exporter = Exporter(settings.model_copy(update={"state": StateSettings()}), is_patient=False)
     try:
@@ -152,7 +140,7 @@ def _collect(settings: Settings, out: TextIO, progress: Progress) -> int:
         if total > 1:
             print(_tally(organizations), file=out)
     else:
-        works = "All enabled collectors work" if off else "Everything works"
+        works = "Everything works" if starts and not off else "All enabled collectors work"
         series = exporter.store.current().series
         print(f"{works}{', with warnings' if odd else ''}; a scrape would have {series} series.", file=out)
     for kind, told in (

@@ -7,7 +7,6 @@ more.
 
 import struct
 import threading
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -159,12 +158,12 @@ def gzip_end(body: Encoded, tail: bytes) -> bytes:
 
     It is one member, because some readers ignore everything after the first.
     """
-    compressor = zlib.compressobj(level=1, wbits=-zlib.MAX_WBITS)
+    compressor = isal_zlib.compressobj(level=1, wbits=-isal_zlib.MAX_WBITS)
     return b"".join(
         (
             compressor.compress(tail),
-            compressor.flush(zlib.Z_FINISH),
-            struct.pack("<LL", zlib.crc32(tail, body.crc32), (body.length + len(tail)) & 0xFFFFFFFF),
+            compressor.flush(isal_zlib.Z_FINISH),
+            struct.pack("<LL", isal_zlib.crc32(tail, body.crc32), (body.length + len(tail)) & 0xFFFFFFFF),
         )
     )
 

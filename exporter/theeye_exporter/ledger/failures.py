@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-__all__ = ["BEGIN_ANEW", "LedgerError", "failure", "one_line"]
+__all__ = ["BEGIN_ANEW", "LedgerError", "failure", "one_line", "require_permission"]
 
 BEGIN_ANEW: Final = "move the file away (counters then start at 0)"
 _FREE_SPACE: Final = "free disk space, or check whether the disk is broken"
@@ -48,6 +48,12 @@ def failure(verb: str, path: Path, error: Exception, *, anew: str = BEGIN_ANEW) 
     else:
         remedy = anew if verb == "use" else "please report this"
     return LedgerError(f"cannot {verb} state file {path}: {denied or _reason(error)}; {remedy}")
+
+
+def require_permission(path: Path) -> None:
+    """Raise `LedgerError` if the process may not write the state file or its folder."""
+    if denied := _no_permission(path):
+        raise LedgerError(f"cannot open state file {path}: {denied}; {_PERMIT}")
 
 
 def _is_readonly(error: Exception) -> bool:

@@ -1,17 +1,30 @@
 """A SQLite file of one process: how it is opened and written to, and where it is on the disk."""
 
 import sqlite3
+import struct
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import msgspec
 
 from theeye_exporter.ledger.failures import BEGIN_ANEW, LedgerError, failure
 
-__all__ = ["SqliteFile", "identity"]
+__all__ = ["Header", "SqliteFile", "identity", "read_header"]
+
+_MAGIC: Final = b"SQLite format 3\x00"
+_HEADER: Final = struct.Struct(">16s12xI28xI4xI28x")
+
+
+class Header(NamedTuple):
+    """What the first bytes of a file say (SQLite's file format, 1.3); newer numbers may still be in its log."""
+
+    pages: int
+    version: int
+    application_id: int
 
 
 class SqliteFile(ABC):
@@ -114,3 +127,23 @@ def identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def read_header(path: Path) -> Header | None:
+    """Return a file's header without opening the database, since another process may use it; None if it is new.
+
+    Raises:
+        LedgerError: it cannot be read, or is no database.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_HEADER.size)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise failure("open", path, error) from None
+    if not start:
+        return None
+    if len(start) < _HEADER.size or not start.startswith(_MAGIC):
+        raise LedgerError(f"cannot use state file {path}: file is not a database; {BEGIN_ANEW}")
+    return Header(*_HEADER.unpack(start)[1:])

@@ -12,15 +12,15 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from theeye_exporter.ledger.failures import BEGIN_ANEW, LedgerError, failure, one_line
+from theeye_exporter.ledger.failures import BEGIN_ANEW, LedgerError, failure, one_line, require_permission
 from theeye_exporter.ledger.format_1 import job_of_format_1
 from theeye_exporter.ledger.records import Cursor, KnownJob, RunKey, RunKind, RunTotals
 from theeye_exporter.ledger.rows import CURSOR, JOB, Damage, Ledgers, Row, encode
-from theeye_exporter.ledger.sqlite_file import SqliteFile, identity
+from theeye_exporter.ledger.sqlite_file import SqliteFile, identity, read_header
 from theeye_exporter.ledger.state import Changes, State
 from theeye_exporter.ledger.wal import lost_commits
 
-__all__ = ["LedgerError", "Storage"]
+__all__ = ["LedgerError", "Storage", "refusal"]
 
 _APPLICATION_ID: Final = 0x7EE7E001
 _VERSION: Final = 2
@@ -112,15 +112,8 @@ class Storage(SqliteFile):
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         new = not (tables or application_id or version)
-        if application_id != _APPLICATION_ID and not new:
-            raise LedgerError(f"{self._path} is not a theeye-exporter state file; name another one, or {BEGIN_ANEW}")
-        if version > _VERSION:
-            raise LedgerError(
-                f"state file {self._path} was written by a newer version (format {version}, this one knows {_VERSION}); "
-                f"use that version, or {BEGIN_ANEW}"
-            )
-        if version < 1 and not new:
-            raise LedgerError(f"state file {self._path} is corrupt: it has no format; {BEGIN_ANEW}")
+        if not new:
+            _accept(self._path, application_id, version)
         ((verdict,),) = db.execute("PRAGMA quick_check(1)").fetchall()
         if verdict != "ok":
             raise LedgerError(f"state file {self._path} is corrupt: {one_line(verdict)}; {BEGIN_ANEW}")
@@ -199,6 +192,33 @@ class Storage(SqliteFile):
     def _take(self, db: sqlite3.Connection) -> None:
         super()._take(db)
         self._displaced = False
+
+
+def refusal(path: Path) -> str:
+    """Return why a file cannot be the state file, as far as its header shows; empty if it can. It may be in use."""
+    try:
+        require_permission(path)
+        header = read_header(path)
+        has_log = path.with_name(f"{path.name}-wal").exists()
+        # What is still in the log is not in the header.
+        if header is not None and header.pages > 1 and (header.application_id or not has_log):
+            _accept(path, header.application_id, header.version)
+    except LedgerError as error:
+        return str(error)
+    return ""
+
+
+def _accept(path: Path, application_id: int, version: int) -> None:
+    """Raise `LedgerError` if a file that is not new comes from another program, or a newer version."""
+    if application_id != _APPLICATION_ID:
+        raise LedgerError(f"{path} is not a theeye-exporter state file; name another one, or {BEGIN_ANEW}")
+    if version > _VERSION:
+        raise LedgerError(
+            f"state file {path} was written by a newer version (format {version}, this one knows {_VERSION}); "
+            f"use that version, or {BEGIN_ANEW}"
+        )
+    if version < 1:
+        raise LedgerError(f"state file {path} is corrupt: it has no format; {BEGIN_ANEW}")
 
 
 def _rows(db: sqlite3.Connection, version: int) -> Iterator[Row]:
