@@ -121,7 +121,7 @@ def check(file: Path) -> subprocess.CompletedProcess[str]:
 def test_check_finds_what_can_start(theeye: SimulatedTheEye, tmp_path: Path) -> None:
     ran = check(configuration(theeye, tmp_path, "name: one, task: canary"))
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines()[0].split() == ["organization", "from", "result", "starts"]
+    assert ran.stdout.splitlines()[0].split() == ["organization", "name", "result", "target"]
     assert "ok" in ran.stdout.splitlines()[1]
     assert "Nothing was started" in ran.stdout
     assert {request.method for request in theeye.requests} == {"GET"}

@@ -126,7 +126,7 @@ def test_help_says_what_the_state_file_of_each_process_keeps(capsys: pytest.Capt
         with pytest.raises(SystemExit):
             main([*command, "--help"])
         words = " ".join(capsys.readouterr().out.split())
-        told.append(re.findall(r"--state.file STATE_FILE (.*?) --", words))
+        told.append(re.findall(r"--state.file FILE (.*?)(?: --| environment variables)", words))
     assert told == [
         ["file that keeps counters across restarts"],
         ["file that keeps alerts, decisions and runs across restarts; needed for actions"],

@@ -42,7 +42,8 @@ class Patience:
     """The patience with one TheEye. Safe for threads.
 
     Args:
-        timeout: seconds for a request for one object; if nothing of a list comes for this time, a small request shows whether TheEye is alive.
+        timeout: seconds for a request for one object. If nothing of a list comes for this time, a small request to another
+            route shows whether TheEye is alive.
         list_timeout: seconds for a list, if that is more.
 
     Attributes:
@@ -88,5 +89,5 @@ class Patience:
         interruption = getattr(_interruption, "event", None)
         if interruption is not None and interruption.is_set():
             raise UpstreamError(
-                Reason.TIMEOUT, "TheEye had not answered yet, and the exporter had to poll other organisations"
+                Reason.TIMEOUT, "the exporter stopped waiting for TheEye, because it had to poll other organisations"
             )
