@@ -140,6 +140,10 @@ def test_check_says_what_cannot_start(theeye: SimulatedTheEye, tmp_path: Path) -
     ("arguments", "message"),
     [
         (["history"], "history needs --state.file, or the --config.file that names it"),
+        (
+            ["history", "--state.file=/nowhere/state"],
+            "there is no state file /nowhere/state; name the one that the process `theeye-exporter actions` uses",
+        ),
         (["test"], "command line: --config.file: missing; name a file that has canaries or actions"),
         (["tset"], "argument check|test|history: invalid choice: \"tset\" (choose from 'check', 'test', 'history')"),
     ],

@@ -15,7 +15,7 @@ from actions.alerting import MortalFile
 from actions.model import US, Died, Model, ModelUpstream, Mortal
 from theeye_exporter.actions.canary import Canary, Found
 from theeye_exporter.actions.canary_state import CanaryPlan
-from theeye_exporter.actions.rows import Phase, Target, Timing
+from theeye_exporter.actions.rows import ByArguments, Phase, Target, Timing
 from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.store import FileStore, MemoryStore
 from theeye_exporter.actions.targets import TargetError
@@ -84,7 +84,9 @@ class Watched:
         canary = Canary(
             PLAN,
             find=self.find,
-            starter=Starter(self.upstream, store, lambda: self.model.now + self.ahead, Timing(), by_arguments=False),
+            starter=Starter(
+                self.upstream, store, lambda: self.model.now + self.ahead, Timing(), by_arguments=ByArguments.NEVER
+            ),
             store=store,
             upstream=self.upstream,
             clocks=Clocks(lambda: self.model.now + self.ahead, lambda: self.model.now),

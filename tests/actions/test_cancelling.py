@@ -60,7 +60,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def outcomes(world: World) -> list[tuple[str, str]]:
-    return [(run.outcome, run.why) for run in world.runs.book.all(PastRun).values()]
+    return [(run.outcome, run.why) for run in world.runs.records.all(PastRun).values()]
 
 
 @pytest.mark.parametrize("restarts", [False, True])

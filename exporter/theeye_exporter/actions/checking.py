@@ -1,6 +1,5 @@
 """Looks in TheEye for everything that a configuration names, without starting anything; `theeye-exporter actions check`."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +12,7 @@ from theeye_exporter.actions.settings import ActionSettings, ActionsSettings, Ca
 from theeye_exporter.actions.state_file import copied
 from theeye_exporter.actions.targets import Found, TargetError, fitted
 from theeye_exporter.exposition.snapshot import SnapshotStore
-from theeye_exporter.ledger.failures import LedgerError
+from theeye_exporter.ledger.failures import LedgerError, require_permission
 from theeye_exporter.polling.telemetry import Telemetry
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.web.humanize import clean
@@ -70,15 +69,13 @@ def _state_file_fault(settings: ActionsSettings) -> str:
     path = settings.state.file
     if path is None:
         return ""
-    written = path if path.exists() else path.parent
-    if not os.access(written, os.W_OK):
-        return f"state file {path} is not writable"
-    if path.exists():
-        try:
+    try:
+        require_permission(path)
+        if path.exists():
             with TemporaryDirectory() as folder:
                 copied(path, Path(folder) / path.name).close()
-        except LedgerError as error:
-            return str(error)
+    except LedgerError as error:
+        return str(error)
     return ""
 
 

@@ -10,7 +10,7 @@ from theeye_exporter.actions.episodes import Result
 __all__ = [
     "BOUNDS",
     "DECISIONS_KEPT",
-    "Account",
+    "ActionTotals",
     "Begun",
     "Decision",
     "Histogram",
@@ -178,7 +178,7 @@ class Histogram:
 
 
 @dataclass(slots=True)
-class Account:
+class ActionTotals:
     """What is counted for one action, since the state file was made; times are Unix times.
 
     Attributes:

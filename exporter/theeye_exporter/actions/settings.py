@@ -21,6 +21,7 @@ __all__ = [
     "PORT",
     "ActionSettings",
     "ActionsSettings",
+    "ActionsStateSettings",
     "ActionsWebSettings",
     "ArgumentSettings",
     "CanarySettings",

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.report import Exit, RunReport, harmless
-from theeye_exporter.actions.rows import Phase, Row, Timing
+from theeye_exporter.actions.rows import ByArguments, Phase, Row, Timing
 from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.store import MemoryStore
 from theeye_exporter.actions.targets import Found
@@ -106,7 +106,7 @@ class Run:
         timing = Timing()
         if max(self._pauses) < max(timing.looks):
             timing = replace(timing, looks=self._pauses)
-        starter = Starter(upstream, store, self._wall, timing, if_any=False)
+        starter = Starter(upstream, store, self._wall, timing, by_arguments=ByArguments.ALWAYS)
         row = starter.advance(row)
         while row.phase is Phase.SENDING and not self._out_of_time:
             self._show("the answer was lost; looking for the run")

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from theeye_exporter.actions.rows import (
     Before,
+    ByArguments,
     Look,
     Own,
     Phase,
@@ -62,8 +63,7 @@ class Starter:
         wall: Unix time.
         timing: How patient to be.
         leaves: Whether to leave the next rows for later.
-        by_arguments: Whether arguments identify our run while our user is unknown; they do not if every start sends the same.
-        if_any: Whether `by_arguments` applies only if arguments are sent; false if a person watches.
+        by_arguments: Whether a run counts as ours by its arguments while our user is unknown.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
@@ -74,8 +74,7 @@ class Starter:
         timing: Timing,
         leaves: Callable[[], bool] = lambda: False,
         *,
-        by_arguments: bool = True,
-        if_any: bool = True,
+        by_arguments: ByArguments = ByArguments.IF_SENT,
     ) -> None:
         self._upstream = upstream
         self._store = store
@@ -83,7 +82,6 @@ class Starter:
         self._timing = timing
         self._leaves = leaves
         self._by_arguments = by_arguments
-        self._if_any = if_any
 
     def work(self) -> None:
         """Do once what is due for each open row, in the order in which they wait."""
@@ -150,7 +148,7 @@ class Starter:
         try:
             look = self._upstream.look(row.target, before)
             known = self._store.known_jobs(row.target.task_id)
-            own = Own(known, self._store.user_id(row.token_mark), self._by_arguments, self._if_any)
+            own = Own(known, self._store.user_id(row.token_mark), self._by_arguments)
             if own.user_id is None or row.by_secret:
                 look = self._in_full(look, candidates(row, look, own))
         except UpstreamError as error:

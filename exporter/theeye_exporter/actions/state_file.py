@@ -114,7 +114,9 @@ class StateFile(SqliteFile):
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         new = not (tables or application_id or version)
         if application_id != _APPLICATION_ID and not new:
-            raise LedgerError(f"{self._path} is not a state file of theeye-exporter actions; name another one")
+            raise LedgerError(
+                f"{self._path} is not a state file of theeye-exporter actions; name another one, or {_ANEW}"
+            )
         if version > _VERSION:
             raise LedgerError(f"state file {self._path} was written by a newer version; use that version, or {_ANEW}")
         ((verdict,),) = db.execute("PRAGMA quick_check(1)").fetchall()
@@ -178,7 +180,12 @@ def copied(path: Path, to: Path) -> StateFile:
                     shutil.copy(found, to.with_name(to.name + ending))
             return StateFile(to)
         except OSError as error:
-            raise LedgerError(f"state file {path} cannot be read: {error.strerror}") from None
+            if path.is_dir():
+                raise failure("read", path, error) from None
+            raise LedgerError(
+                f"cannot copy state file {path}: {(error.strerror or '').lower()}; run this as a user who may read the file, "
+                "and with room for a copy in the folder for temporary files"
+            ) from None
         except LedgerError as error:
             if attempt == _COPIES:
                 raise LedgerError(str(error).replace(str(to), str(path))) from None

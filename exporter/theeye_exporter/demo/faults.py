@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from theeye_exporter.demo.routes import ROUTES
+
 __all__ = [
     "CHANGE_FAULTS",
     "FAULTS",
@@ -20,29 +22,7 @@ __all__ = [
     "parse_faults",
 ]
 
-KINDS: Final = (
-    "monitors",
-    "monitor",
-    "jobs",
-    "job",
-    "running",
-    "running_count",
-    "tasks",
-    "task",
-    "workflows",
-    "hosts",
-    "host_stats",
-    "indicators",
-    "webhooks",
-    "usage",
-    "status",
-    "input",
-    "lifecycle",
-    "workflow_jobs",
-    "workflow_steps",
-    "creation",
-    "action",
-)
+KINDS: Final = tuple(sorted({route.fault_kind for route in ROUTES}))
 """Kinds of endpoint to which a fault can be limited.
 
 `job`, `task` and `monitor` return one object; `creation` starts a task or workflow; `action` changes a job.
