@@ -205,7 +205,7 @@ def test_what_does_not_start_anything(world: World) -> None:
     assert world.send("web-01", Message(firing=True, start=now), "TheEyeActionFailing").decision == "loop"
     said = world.send("web-01; reboot", Message(firing=True, start=now))
     assert (said.decision, said.why) == ("bad_arguments", "argument 1: it has a character that is not allowed")
-    world.runs.receive("restart", Payload((BadAlert({}, "it is no object"),), truncated=7))
+    world.runs.receive("restart", Payload((BadAlert({}, "the alert is not a JSON object"),), truncated=7))
     world.live(60.0)
     assert world.model.created == []
     assert totals(world).truncated == 7
@@ -241,7 +241,7 @@ def test_the_host_of_the_alert(world: World) -> None:
 def test_a_host_that_is_too_long_is_not_kept_or_looked_for(world: World) -> None:
     world.change(rules=(), hostname_from=Relabelling(("instance",)))
     said = world.send("w" * 10_000, Message(firing=True, start=world.model.now))
-    assert (said.decision, said.why) == ("no_target", "the host: it has more than 256 characters")
+    assert (said.decision, said.why) == ("no_target", "hostname_from: the text has more than 256 characters")
     assert world.runs.records.all(Order) == {}
 
 

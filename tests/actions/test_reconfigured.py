@@ -117,7 +117,7 @@ def test_a_start_that_waits_is_dropped_and_does_not_run_later(world: World, chan
         assert world.runs.records.all(Order) == {}
         assert (last_said(world).decision, last_said(world).why) == (
             "expired",
-            "organisation acme has no such action any more",
+            "the configuration of organisation acme no longer has this action",
         )
     assert world.model.created == []
 
@@ -164,7 +164,7 @@ def test_a_lost_answer_of_an_organisation_that_is_gone_is_lost_after_a_day(world
     assert warned["advice"].startswith("look in TheEye for a job of task t created since 2027-01-15")
     assert (outcomes(world), world.runs.records.all(Order)) == (["lost"], {})
     (run,) = world.runs.records.all(PastRun).values()
-    assert run.why == "nobody could look for the run: organisation acme is not in the configuration any more"
+    assert run.why == "the run could not be looked for: organisation acme is not in the configuration any more"
 
 
 def test_a_run_of_an_organisation_that_is_gone_is_given_up_after_its_timeout(world: World) -> None:
@@ -229,7 +229,7 @@ def test_what_fires_already_when_an_action_begins_does_not_run(world: World, cha
     change(world)
     for _ in range(2):
         assert world.fire("web-01", start) == "already_firing"
-        assert last_said(world, world.plan.name).why == "it fired already when the action began"
+        assert last_said(world, world.plan.name).why == "the alert was already firing when the action was added"
         world.live(60.0)
         world.restart()
     assert world.model.created == []

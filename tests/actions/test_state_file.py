@@ -15,12 +15,11 @@ import pytest
 import structlog.testing
 
 from theeye_exporter.actions.checking import check
-from theeye_exporter.actions.settings import ActionsSettings
+from theeye_exporter.actions.settings import ActionsSettings, ActionsStateSettings
 from theeye_exporter.actions.state_file import StateFile, copied
-from theeye_exporter.config import StateSettings
 from theeye_exporter.ledger.failures import LedgerError
 
-ANEW = "; move it away; alerts that fire already then start nothing"
+ANEW = "; move the file away (alerts that are firing then start nothing)"
 WRITER = """
 import sys
 from pathlib import Path
@@ -212,8 +211,8 @@ def test_a_folder_cannot_be_copied(path: Path) -> None:
 def test_check_says_what_to_do_without_a_permission(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
-    assert check(ActionsSettings(state=StateSettings(file=path)), out) == 1
+    assert check(ActionsSettings(state=ActionsStateSettings(file=path)), out) == 1
     assert out.getvalue().splitlines()[-1] == (
         f"cannot open state file {path}: no permission to write its folder; "
-        "give the exporter's user write access to the file and its folder."
+        "give the user of the process write access to the file and its folder."
     )

@@ -1,4 +1,4 @@
-"""Alert-driven runs as a whole: alerts in, decisions out, and what becomes of them."""
+"""Connects the parts for runs that alerts start: takes alerts, returns decisions, and lets workers carry them out."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -35,14 +35,14 @@ class AlertRuns:
         reach: Returns an organisation's way to TheEye.
         together: The rate of all actions.
         clocks: The clocks to use.
-        moments: When things happened; for the life of the process.
+        moments: Converts Unix times to monotonic times; one object for the life of the process.
         timing: How patient a start is.
 
     Attributes:
         plans: The actions.
         records: What is kept.
         leaving: Set to make the work end after the request that is running.
-        works: What to do again and again for each organisation, each in one thread at a time.
+        works: The function to call repeatedly for each organisation; calls for one organisation must not overlap.
 
     Raises:
         LedgerError: The state file cannot be read.

@@ -30,7 +30,7 @@ from theeye_exporter.web import humanize
 
 __all__ = ["add_samples", "views_of"]
 
-_COLUMNS: Final = ("Mode", "Starts", "Open", "Alerts that fire", "Succeeded", "Failed", "Last decision")
+_COLUMNS: Final = ("Mode", "Target", "Open runs", "Firing alerts", "Succeeded", "Not successful", "Last decision")
 _RUNS: Final = ("Action", "Alert", "Job", "Reason")
 _DECISIONS: Final = ("Action", "Alert", "Reason")
 _NONE: Final = "\N{EN DASH}"
@@ -148,9 +148,9 @@ def _line(runs: AlertRuns, plan: ActionPlan, now: _Now, wall: float) -> Line:
     label, note = "live" if plan.live else "dry run", ""
     if totals.suspended:
         state, label = "bad", "suspended"
-        note = f"{totals.failures} runs in a row failed; POST /-/resume/{plan.name} ends this"
+        note = f"{totals.failures} runs in a row failed; POST /-/resume/{plan.name} resumes the action"
     elif trouble := runs.trouble_of(plan):
-        state, label, note = "warn", "waits", f"starts wait, because TheEye could not be asked: {trouble}"
+        state, label, note = "warn", "waits", f"starts have to wait, because requests to TheEye fail: {trouble}"
     elif totals.last_outcome not in {"", Outcome.SUCCESS}:
         state, label = "warn", f"last: {totals.last_outcome}"
     last = runs.records.said(plan.name)[:1]

@@ -20,9 +20,12 @@ __all__ = ["Decider", "World", "alert_key", "count_end", "labels_line"]
 _OURS: Final = ("TheEyeAction", "TheEyeCanary")
 _LONGEST_LABELS: Final = 400
 _OF_VERDICTS: Final = {
-    Verdict.DUPLICATE: (Decision.DUPLICATE, "this episode has had its run"),
-    Verdict.WAITING: (Decision.WAITING, "its start waits already"),
-    Verdict.STALE: (Decision.STALE, "it belongs to an episode that is over, or that began before the state file"),
+    Verdict.DUPLICATE: (Decision.DUPLICATE, "the alert has already had its run in this episode"),
+    Verdict.WAITING: (Decision.WAITING, "its start is already waiting"),
+    Verdict.STALE: (
+        Decision.STALE,
+        "the message is about an episode that is over, or that began before the state file was created",
+    ),
     Verdict.RESOLVED: (Decision.RESOLVED, "the alert is resolved"),
 }
 
@@ -169,7 +172,7 @@ class Decider:
         plan, world = self._plan, self._world
         begun = self._records.get(Begun, plan.name)
         if episode.left or (begun is not None and episode.start <= begun.at):
-            raise _NoStartError(Decision.ALREADY_FIRING, "it fired already when the action began")
+            raise _NoStartError(Decision.ALREADY_FIRING, "the alert was already firing when the action was added")
         try:
             arguments = arguments_of(plan.rules, alert.labels)
         except BadArgumentError as error:
@@ -209,7 +212,7 @@ class Decider:
             if hostname := self._plan.hostname_from.text(alert.labels):
                 return hostname
         except BadArgumentError as error:
-            raise _NoStartError(Decision.NO_TARGET, f"the host: {error}") from None
+            raise _NoStartError(Decision.NO_TARGET, f"hostname_from: {error}") from None
         raise _NoStartError(Decision.NO_TARGET, "the alert names no host")
 
 

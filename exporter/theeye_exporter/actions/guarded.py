@@ -18,8 +18,8 @@ class GuardedStore:
     Args:
         store: The rows.
         records: What is kept besides.
-        may_begin: Whether the limits leave room for a start. Of all organisations, one start at a time is asked about and saved.
-        moments: When things happened.
+        may_begin: Whether the limits leave room for a start. Over all organisations, only one start at a time is checked and saved.
+        moments: Converts Unix times to monotonic times.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How long a start may still wait. Its patience is kept with its order, so that a restart gives it no more, and no less."""
+"""How long a start may still wait. The time that it has waited is saved with its order, so a restart does not change it."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -26,7 +26,7 @@ class Patience:
 
     Args:
         records: Keeps the orders.
-        moments: When things happened.
+        moments: Converts Unix times to monotonic times.
         clocks: The clocks to use.
     """
 

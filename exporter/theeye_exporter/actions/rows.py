@@ -1,4 +1,4 @@
-"""What is known about one start, and how each event changes it. Everything here is pure.
+"""What is known about one start, and how each event changes it. All functions here are pure.
 
 `decided → sending → started → ended`, or `refused`, or `lost` if nobody can say whether there is a run. A row is saved as
 `sending` before the only request, so a crash and a lost answer are the same.
@@ -218,14 +218,14 @@ def answered(row: Row, creation: Creation, now: float, timing: Timing, *, can_lo
     if creation.fate is Fate.NOTHING:
         return _again(row, creation.why, now, timing)
     if not can_look:
-        return _over(row, Phase.LOST, f"{creation.why}; without a token, nobody can look for the run", now)
+        return _over(row, Phase.LOST, f"{creation.why}; without a token, the run cannot be looked for", now)
     return replace(row, why=creation.why, next_look=now + timing.looks[0])
 
 
 def unanswered(row: Row, why: str, now: float, timing: Timing) -> Row:
     """Return the row after a look that TheEye did not answer: it counts for nothing."""
     if now - row.sent_at >= timing.give_up:
-        return _over(row, Phase.LOST, f"nobody could look for the run: {why}", now)
+        return _over(row, Phase.LOST, f"the run could not be looked for: {why}", now)
     return replace(row, looks=row.looks + 1, next_look=now + _pause(row, timing), last_answer=None)
 
 

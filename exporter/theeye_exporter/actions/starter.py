@@ -1,4 +1,4 @@
-"""Carries out starts: reads, sends, looks for what a lost answer left, follows."""
+"""Carries out starts: reads the target, sends the request, looks for the run if the answer was lost, follows the run."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -55,7 +55,7 @@ class Upstream(Protocol):
 
 
 class Starter:
-    """Moves rows on. Whatever happens between two of its steps, also the end of the process, a row has one run at most.
+    """Moves rows to their next phase. A row has at most one run, even if the process ends between two steps.
 
     Args:
         upstream: TheEye.

@@ -20,7 +20,7 @@ class Starts:
         records: What is kept.
         row_of: Returns the row of an order; None if it has none.
         together: The rate of all actions.
-        moments: When things happened.
+        moments: Converts Unix times to monotonic times.
         clocks: The clocks to use.
     """
 

@@ -1,7 +1,7 @@
-"""The state file of the process that starts runs: SQLite, each change on the disk before anything follows from it.
+"""The state file of the actions process: SQLite, each change on the disk before anything follows from it.
 
-It keeps documents by kind and key. Everything is read at the start, and after that only changes are written. A file that is
-damaged is not used: what it has forgotten might run twice.
+It keeps documents by kind and key. Everything is read at the start, and after that only changes are written. A damaged
+file is not used: a run that is missing in it could be started twice.
 """
 
 import shutil
@@ -25,7 +25,7 @@ T = TypeVar("T")
 Change = tuple[str, str, Any]
 """Kind, key and document; None deletes it."""
 
-_ANEW: Final = "move it away; alerts that fire already then start nothing"
+_ANEW: Final = "move the file away (alerts that are firing then start nothing)"
 _APPLICATION_ID: Final = 0x7EE7E002
 _VERSION: Final = 1
 _COPIES: Final = 3

@@ -35,14 +35,14 @@ _FOLLOW_LATER: Final = 10.0
 
 
 class Reach(Upstream, Protocol):
-    """TheEye as what was started in an organisation needs it, whatever started it."""
+    """The requests that follow and cancel runs of an organisation, whichever action started them."""
 
     def cancel(self, job_id: str) -> None:
         """Ask TheEye to cancel a job; raise `UpstreamError`."""
 
 
 class Worker:
-    """Works for the actions of one organisation, and for what those started that it has no more. Use it from one thread.
+    """Carries out the starts of one organisation's actions, also those of removed actions. Use it from one thread.
 
     Args:
         plans: The actions of all organisations by name.
@@ -54,9 +54,9 @@ class Worker:
         reach: The organisation's way to TheEye.
         together: The rate of all actions.
         clocks: The clocks to use.
-        moments: When things happened.
+        moments: Converts Unix times to monotonic times.
         timing: How patient a start is.
-        leaves: Whether to leave what is due for later: asked between two steps.
+        leaves: Asked between two steps; if true, the remaining work is left for the next time.
 
     Attributes:
         finding: Looks for what is started.
@@ -106,7 +106,7 @@ class Worker:
         """Do once what is due, the oldest first.
 
         Raises:
-            LedgerError: The state file cannot be written; what was not written down is not done.
+            LedgerError: The state file cannot be written; what was not saved is not done.
         """
         with self._records.lock:
             orders = [one for one in self._records.all(Order).values() if one.organization == self._organization]
@@ -144,7 +144,7 @@ class Worker:
         plan, row = self._plan_of(order), self.row_of(order)
         if row is None or row.phase is Phase.DECIDED:
             if plan is None:
-                why = f"organisation {self._organization} has no such action any more"
+                why = f"the configuration of organisation {self._organization} no longer has this action"
                 self._drop(order, row, Decision.EXPIRED, why)
             else:
                 self._wait_or_begin(plan, order, row)
@@ -162,8 +162,8 @@ class Worker:
                 return
             if self._patience.is_over(order, plan.limits.max_wait, behind=self._is_behind(order, row)):
                 trouble = self.finding.troubles.get(order.action) or (row.why if row is not None else "")
-                asked = f"; TheEye could not be asked: {trouble}" if trouble else ""
-                self._drop(order, row, Decision.EXPIRED, f"it waited for {plan.limits.max_wait:.0f} s{asked}")
+                asked = f"; requests to TheEye failed: {trouble}" if trouble else ""
+                self._drop(order, row, Decision.EXPIRED, f"the start waited for {plan.limits.max_wait:.0f} s{asked}")
                 return
             if order.action in self._full or self._cools_down(plan, order) or not self.finding.may_ask(order):
                 return
