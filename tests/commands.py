@@ -43,6 +43,7 @@ ELSEWHERE: Final = {
     r"make dist( test-dist)?": "tests/release/test_dist.py",
     r"make bench ARGS=--quick": "tests/benchmarks/test_benchmarks.py",
     r"make torture SCALE=0\.1 SEED=1": ".ci/run",
+    r"PYTHONPATH=tests \.venv/bin/python -m benchmarks\.episodes": "tests/benchmarks/test_episodes.py",
     r"theeye-exporter demo --demo\.actions": "tests/test_demo_actions.py::test_the_loop_closes",
     r"python -m theeye_exporter\.healthcheck": "tests/image/test_running.py::test_the_demo_needs_no_settings",
 }
@@ -59,7 +60,7 @@ NOT_TYPED: Final = {
     r"(gh|git (tag|checkout)|sha256sum|zizmor) .*": "needs GitHub, and a release",
     r"make test .*|make docs format check test|make lock licences|\.ci/run --tools-only": "is how these tests are run, or needs "
     "all of their tools and minutes",
-    r"make (bench|torture) .*(SCALE=(1|0\.05) |--only|--monitors).*|(PYTHONPATH=\S+ )?\S*python -m benchmarks\..*": "takes many minutes",
+    r"make (bench|torture) .*(SCALE=(1|0\.05) |--only|--monitors).*|PYTHONPATH=tests \.venv/bin/python -m benchmarks\.organizations .*": "takes many minutes",
     r"apt-get install .*": "needs hundreds of megabytes; .ci/run installs the same programs",
 }
 """Commands that no test types, and why."""
