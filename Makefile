@@ -89,6 +89,7 @@ bench: $(VENV)/dev.stamp
 check: lint types
 	$(BIN)/theeye-exporter metrics --format=markdown | diff -u docs/metrics.md -
 	$(BIN)/python release/make_reference.py --check
+	$(BIN)/python release/make_imports.py --check
 	$(BIN)/python helm/make_chart.py --check
 	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && \
 	  PYTHONPATH=grafana $(BIN)/python -m theeye_dashboards "$$made" && diff -ru grafana/dashboards "$$made"
@@ -106,6 +107,7 @@ types: $(VENV)/dev.stamp
 docs: dashboards
 	$(BIN)/theeye-exporter metrics --format=markdown > docs/metrics.md
 	$(BIN)/python release/make_reference.py
+	$(BIN)/python release/make_imports.py
 	$(BIN)/python helm/make_chart.py
 
 ## dashboards: regenerate the JSON of the Grafana dashboards

@@ -43,9 +43,9 @@ _SPDX: Final = get_spdx_licensing()
 _PAGE: Final = """\
 # Licences
 
-The exporter's dependencies and their licences, in the wheel's environment and in the container image. `make licences` generates this
-page from the bill of materials. `requirements.lock` has the versions, and each distribution's `.dist-info` folder has the text of
-its licence. CI fails if a licence is not in the list in `release/licences.py`.
+This page lists the distributions that the exporter depends on, and their licences. They are in the wheel's environment and in the
+container image. `make licences` generates this page from the bill of materials. `requirements.lock` has the versions, and each
+distribution's `.dist-info` folder has the text of its licence. CI fails if a licence is not in the list in `release/licences.py`.
 
 The image also contains Debian's packages, with their licences in `/usr/share/doc/*/copyright`, and Python under
 [its own](https://docs.python.org/3/license.html).

@@ -91,7 +91,7 @@ def _collectors() -> Iterator[str]:
     defaults = {key: _of_each(key) for key in ("enabled", "interval")} | {
         "max_age": f"{INTERVALS_UNTIL_STALE} intervals"
     }
-    yield from _keys(CollectorSettings, (), defaults, "these objects")
+    yield from _keys(CollectorSettings, (), defaults, "of these objects")
     for kind in COLLECTORS:
         yield from _keys(kind.settings, CollectorSettings.model_fields, {}, only=f"`{kind.name}` only: ")
 

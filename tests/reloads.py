@@ -13,7 +13,8 @@ from config.configurations import configure
 from processes import DEADLINE
 from samples import Series, own, shown
 from theeye_exporter.clocks import Clocks
-from theeye_exporter.config import Kept, Settings
+from theeye_exporter.config import Settings
+from theeye_exporter.config.organization_files import Kept
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye
 from theeye_exporter.observability.logs import configure_logging
 from theeye_exporter.polling.exporter import Exporter

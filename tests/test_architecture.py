@@ -2,9 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from make_imports import imports
 
 ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "exporter" / "theeye_exporter"
@@ -15,21 +16,6 @@ CLOSED: Final = {"theeye", "exposition", "values", "demo"}
 MACHINE: Final = "machine"
 LONGEST: Final = 60
 """Lines that a function may have, with its docstring."""
-
-
-def imports() -> Iterator[tuple[str, str]]:
-    """Return which part imports which other one."""
-    for path in PACKAGE.rglob("*.py"):
-        part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [f"{node.module}.{name}" for name in names]
-            for name in names:
-                package, _, inner = name.partition(".")
-                imported = inner.partition(".")[0]
-                if package == "theeye_exporter" and imported in PARTS - {part}:
-                    yield part, imported
 
 
 def arrows() -> dict[str, set[str]]:

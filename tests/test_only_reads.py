@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from processes import eventually, exporter_command, free_port, running
-from theeye_exporter.commands import check, demo
+from theeye_exporter.commands import check, demo, flags_of
 from theeye_exporter.config import Settings
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye
 from theeye_exporter.observability.logs import configure_logging
@@ -37,9 +37,9 @@ def imported_by(file: Path) -> set[str]:
     return {name for name in names if name.startswith("theeye_exporter") and module_file(name)}
 
 
-def reached_from(start: str) -> set[str]:
+def reached_from(*start: str) -> set[str]:
     found: set[str] = set()
-    queue = [start]
+    queue = [*start]
     while queue:
         name = queue.pop()
         if name not in found and (file := module_file(name)) is not None:
@@ -50,7 +50,7 @@ def reached_from(start: str) -> set[str]:
 
 @pytest.mark.parametrize("command", READING)
 def test_nothing_that_reads_reaches_what_acts(command: str) -> None:
-    reached = reached_from(f"theeye_exporter.commands.{command}")
+    reached = reached_from(f"theeye_exporter.commands.{command}", f"theeye_exporter.commands.flags.{command}")
     assert len(reached) > 10
     assert [name for name in reached if name.startswith(ACTING)] == []
 
@@ -87,7 +87,7 @@ def test_serve_sends_nothing_but_get(tmp_path: Path) -> None:
 
 def test_check_sends_nothing_but_get() -> None:
     parser = argparse.ArgumentParser()
-    check.add_flags(parser)
+    flags_of("check").add_flags(parser)
     with SimulatedTheEye(DemoSettings(monitors=30, tasks=10)) as theeye:
         assert check.run(parser.parse_args([]), environment(theeye), io.StringIO()) == 0
         assert_only_reads(theeye)
@@ -108,6 +108,6 @@ def test_the_exporter_of_demo_sends_nothing_but_get(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(demo, "SimulatedTheEye", Kept)
     monkeypatch.setattr(demo, "serve", serve_once)
     parser = argparse.ArgumentParser()
-    demo.add_flags(parser)
+    flags_of("demo").add_flags(parser)
     assert demo.run(parser.parse_args(["--demo.listen-address=127.0.0.1:0"]), {}, io.StringIO()) == 0
     assert_only_reads(started[0])

@@ -13,7 +13,7 @@ import pytest
 
 from processes import eventually, exporter_command
 from runs import Execute, afflict, environment, execute, jobs_of, posts, task, theeye
-from theeye_exporter.commands import CommandError, run
+from theeye_exporter.commands import CommandError, flags_of, run
 from theeye_exporter.demo import SimulatedTheEye, parse_fault
 from theeye_exporter.demo.tasks import Task
 
@@ -220,7 +220,7 @@ def test_a_killed_command_is_attached_to_again(
 
 def test_flags_are_described() -> None:
     parser = argparse.ArgumentParser()
-    run.add_flags(parser)
+    flags_of("run").add_flags(parser)
     told = parser.format_help()
     for flag in ("--attach", "--no-wait", "--secret-file", "--config.file", "--log.level", "THEEYE_TOKEN"):
         assert flag in told

@@ -2,15 +2,14 @@
 
 import argparse
 import difflib
-import importlib
 import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Final, NoReturn, cast
+from typing import Final, NoReturn
 
 from theeye_exporter import __version__
-from theeye_exporter.commands import COMMANDS, Command, CommandError
+from theeye_exporter.commands import COMMANDS, CommandError, command_of, flags_of
 from theeye_exporter.values.errors import ConfigError
 from theeye_exporter.values.text import is_safe_key, shown
 
@@ -47,10 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
-    command = cast("Command", importlib.import_module(f"theeye_exporter.commands.{name}"))
     try:
-        command.add_flags(parser)
-        return command.run(parser.parse_args(arguments), os.environ, sys.stdout)
+        flags_of(name).add_flags(parser)
+        flags = parser.parse_args(arguments)
+        return command_of(name).run(flags, os.environ, sys.stdout)
     except ConfigError as error:
         return _complain(*error.problems)
     except CommandError as error:

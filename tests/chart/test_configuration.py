@@ -13,7 +13,8 @@ import yaml
 from chart.cases import ACME, CASES, TLS
 from chart.releases import Helm, Release
 from theeye_exporter.cli import main
-from theeye_exporter.config import Settings, add_flags, load
+from theeye_exporter.config import Settings, add_flags
+from theeye_exporter.config.loading import load
 from theeye_exporter.theeye.tokens import token_from_file
 from tools import require_tool
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from theeye_exporter.config import ConfigError, Kept, Settings, add_flags, load
+from theeye_exporter.config import ConfigError, Settings, add_flags
+from theeye_exporter.config.loading import load
+from theeye_exporter.config.organization_files import Kept
 
 __all__ = ["CANARY", "configure", "problems_of"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from config.configurations import CANARY, configure
 from theeye_exporter.collectors.registry import COLLECTORS
-from theeye_exporter.config import describe
+from theeye_exporter.config.description import describe
 
 EFFECTIVE = """\
 theeye:

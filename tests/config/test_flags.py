@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from config.configurations import configure, problems_of
-from theeye_exporter.config import ListenAddress, add_flags, load
+from theeye_exporter.config import ListenAddress, add_flags
+from theeye_exporter.config.loading import load
 
 ENVIRON = {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN": "token"}
 

@@ -7,7 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from config.configurations import CANARY, configure, problems_of
-from theeye_exporter.config import describe, secrets_in
+from theeye_exporter.config import secrets_in
+from theeye_exporter.config.description import describe
 from theeye_exporter.config.sections import TlsSettings
 from web.certificates import Authority
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from config.configurations import CANARY
-from theeye_exporter.config import ConfigError, Settings, add_flags, describe, load
+from theeye_exporter.config import ConfigError, Settings, add_flags
+from theeye_exporter.config.description import describe
+from theeye_exporter.config.loading import load
 from theeye_exporter.config.organization_files import Kept
 
 MAIN = "organization_files: [conf.d/*.yaml]\n"

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.configurations import CANARY, configure
-from theeye_exporter.config import ConfigError, Settings, describe
+from theeye_exporter.config import ConfigError, Settings
+from theeye_exporter.config.description import describe
 
 VALID = f"""\
 theeye:

@@ -221,7 +221,7 @@ def test_what_theeye_calls_cache_is_called_swap_at_once() -> None:
     assert description.startswith("Swap in use; TheEye calls it cache")
     assert family.help.startswith("Share of swap in use, 0 to 1; TheEye calls it cache, but it is not the page cache")
     assert re.search(r'resource="cache"}\[3m\]\)\),\s+"resource", "swap"', rules)
-    assert "summary: >-\n            {{ $labels.resource }}" in rules
+    assert "summary: >-\n            Usage of {{ $labels.resource }}" in rules
 
 
 @pytest.mark.parametrize("expression", OF_PANELS, ids=lambda e: f"{e.dashboard}: {e.where}")

@@ -27,7 +27,9 @@ INFO: Final = ALERT_FAMILIES.info(
     "What the action starts: a task or a workflow, by id or name. In mode dry_run, it starts nothing.",
 )
 REQUESTS: Final = ALERT_FAMILIES.counter(
-    "theeye_action_requests_total", (*_ACTION, "code"), "Answers to Alertmanager and to people, by status code."
+    "theeye_action_requests_total",
+    (*_ACTION, "code"),
+    "Requests from Alertmanager and from people, by the status code of the answer.",
 )
 ALERTS: Final = ALERT_FAMILIES.counter(
     "theeye_action_alerts_total", (*_ACTION, "status"), "Alerts received: firing, resolved or bad (not readable)."
@@ -35,12 +37,12 @@ ALERTS: Final = ALERT_FAMILIES.counter(
 TRUNCATED: Final = ALERT_FAMILIES.counter(
     "theeye_action_truncated_alerts_total",
     _ACTION,
-    "Alerts that Alertmanager left out, since `max_alerts` is set there.",
+    "Alerts that Alertmanager left out of its messages, because `max_alerts` is set there.",
 )
 DECISIONS: Final = ALERT_FAMILIES.counter(
     "theeye_action_decisions_total",
     (*_ACTION, "decision"),
-    "Decisions: one for each alert received, and one more when a waiting start begins or ends.",
+    "Decisions: one for each alert in each message, and one more when a start that waited is sent or given up.",
 )
 RUNS: Final = ALERT_FAMILIES.counter(
     "theeye_action_runs_total",
@@ -51,19 +53,19 @@ RUNS: Final = ALERT_FAMILIES.counter(
 OPEN_RUNS: Final = ALERT_FAMILIES.gauge(
     "theeye_action_open_runs",
     (*_ACTION, "phase"),
-    "Runs that are not over: deciding (the start waits), sending (TheEye has not answered) or running.",
+    "Runs that have not ended: deciding (the start waits), sending (TheEye has not answered yet) or running.",
 )
 OLDEST: Final = ALERT_FAMILIES.gauge(
     "theeye_action_oldest_open_run_timestamp_seconds",
     _ACTION,
-    "Unix time of the decision for the oldest open run; absent without one.",
+    "Unix time at which the start of the oldest open run was decided; absent if no run is open.",
     unit="seconds",
 )
 OPEN_LIMIT: Final = ALERT_FAMILIES.gauge(
     "theeye_action_open_run_limit_seconds",
     _ACTION,
-    "How long a run may be open at most, from the configuration: max_wait and timeout together. Looking for a lost "
-    "answer takes more.",
+    "Longest time for which a run should be open, from the configuration: max_wait plus timeout. A run can be open for "
+    "longer if TheEye's answer was lost.",
     unit="seconds",
 )
 RECOVERED: Final = ALERT_FAMILIES.counter(
@@ -96,21 +98,21 @@ LAST_OUTCOME: Final = ALERT_FAMILIES.states(
 SUSPENDED: Final = ALERT_FAMILIES.gauge(
     "theeye_action_suspended",
     _ACTION,
-    "Whether the action starts nothing until somebody resumes it, since too many runs in a row failed.",
+    "Whether the action is suspended: too many runs in a row failed, and it starts nothing until somebody resumes it.",
 )
 EPISODES: Final = ALERT_FAMILIES.counter(
     "theeye_action_episodes_total",
     (*_ACTION, "result"),
-    "Periods in which an alert fired that are over: resolved_after_run, resolved_without_run, or superseded (it fired "
-    "again, and its end was not heard).",
+    "Ended episodes by result: resolved_after_run, resolved_without_run, or superseded (the alert fired again, and no "
+    "message had said that it had ended). An episode is the time for which an alert fires without a break.",
 )
 OPEN_EPISODES: Final = ALERT_FAMILIES.gauge(
-    "theeye_action_open_episodes", _ACTION, "Alerts that fire, as far as the action has heard."
+    "theeye_action_open_episodes", _ACTION, "Alerts that are firing, according to Alertmanager's last messages."
 )
 UNHELPED: Final = ALERT_FAMILIES.gauge(
     "theeye_action_unhelped_alerts",
     _ACTION,
-    "Alerts that still fire 15 minutes after their run succeeded, and were heard of in the last hour.",
+    "Alerts that still fire 15 minutes after their run succeeded, and about which a message came in the last hour.",
 )
 
 ALERT_SERIES: Final = "88 for each action. `theeye-exporter actions` shows them."
@@ -121,7 +123,7 @@ ALERT_QUERIES: Final = (
         "sum by (action, decision) (increase(theeye_action_decisions_total[1h])) > 0",
     ),
     Query(
-        "Share of alerts that went away after a run, in a day",
+        "Of the alerts that ended in the last day, the share that ended after a run",
         'sum by (action) (increase(theeye_action_episodes_total{result="resolved_after_run"}[1d])) '
         "/ sum by (action) (increase(theeye_action_episodes_total[1d]))",
     ),

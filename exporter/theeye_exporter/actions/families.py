@@ -23,8 +23,8 @@ RUNS: Final = CANARY_FAMILIES.counter(
 LAST_DURATION: Final = CANARY_FAMILIES.gauge(
     "theeye_canary_last_duration_seconds",
     (*_CANARY, "phase"),
-    "Duration of the phases of the last successful run: submit (until TheEye had answered), queue (until the script "
-    "began) and run (the script); together they are the turnaround.",
+    "Duration of each phase of the last successful run: submit (from the decision to TheEye's answer), queue (from there to "
+    "the start of the script) and run (the script); the sum is the turnaround.",
     unit="seconds",
 )
 TURNAROUND: Final = CANARY_FAMILIES.histogram(
@@ -48,13 +48,13 @@ LAST_SUCCESS: Final = CANARY_FAMILIES.gauge(
 OPEN_RUN: Final = CANARY_FAMILIES.gauge(
     "theeye_canary_open_run_timestamp_seconds",
     _CANARY,
-    "Unix time at which the open run began; absent without one.",
+    "Unix time at which the open run began; absent if no run is open.",
     unit="seconds",
 )
 CONFIGURED: Final = CANARY_FAMILIES.gauge(
     "theeye_canary_configured_timestamp_seconds",
     _CANARY,
-    "Unix time since when this process has the canary; its first run ends later.",
+    "Unix time at which this process first had the canary in its configuration, before the canary's first run.",
     unit="seconds",
 )
 

@@ -50,7 +50,7 @@ HOST_CPUS: Final = FAMILIES.gauge(
 
 QUERIES: Final = (
     Query(
-        "Outdated bots: hosts whose bot has another version than most",
+        "Hosts whose bot does not have the most common version",
         "theeye_host_info\n"
         "  unless on (organization, agent_version)\n"
         "  topk by (organization) (1, count by (organization, agent_version) (theeye_host_info))",

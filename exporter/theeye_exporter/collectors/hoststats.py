@@ -40,7 +40,9 @@ LOADS: Final = {
     _amount("load15", "Load of the host, averaged over 15 minutes", unit=""): "load_15_minute",
 }
 SIZES: Final = {
-    _amount("memory_used_bytes", "Memory of the host that is not available to programs"): "mem_used",
+    _amount(
+        "memory_used_bytes", "Memory in use on the host; memory that programs could still get does not count as used"
+    ): "mem_used",
     _amount("swap_total_bytes", "Size of the host's swap; 0 without swap"): "cache_total",
     _amount("swap_free_bytes", "Free swap of the host"): "cache_free",
 }
@@ -52,7 +54,7 @@ DISKS: Final = {
 
 QUERIES: Final = (
     Query("The five disks with the least free space", "bottomk(5, theeye_host_disk_available_bytes)"),
-    Query("The five hosts with the highest load for each processor", "topk(5, theeye_host_load5 / theeye_host_cpus)"),
+    Query("The five hosts with the highest load per processor", "topk(5, theeye_host_load5 / theeye_host_cpus)"),
     Query("Share of memory in use", "theeye_host_memory_used_bytes / theeye_host_memory_total_bytes"),
 )
 
@@ -175,7 +177,7 @@ def _add(samples: Samples, labels: str, values: HostStatsValues, checks: Checks)
 
 KIND: Final = CollectorKind(
     name="hoststats",
-    title="Load, memory and disks of hosts",
+    title="Load of hosts, and their memory and disks in bytes",
     families=FAMILIES,
     make=HostStatsCollector,
     settings=CollectorSettings,

@@ -25,13 +25,13 @@ FAMILIES: Final = Families()
 SERVER_INFO: Final = FAMILIES.info(
     "theeye_server_info",
     ("organization", "version"),
-    "Version of the organisation's TheEye (theeye_version); empty if TheEye does not know it.",
+    "Version of the organisation's TheEye (theeye_version); the label is empty if TheEye does not state one.",
 )
 SERVER_CLOCK_SKEW: Final = FAMILIES.gauge(
     "theeye_server_clock_skew_seconds",
     ("organization",),
-    "How far TheEye's clock is ahead of this machine's clock, exact to about half a second (Date header minus half the "
-    "round trip); negative if it is behind.",
+    "TheEye's clock (Date header) minus this machine's clock, exact to about half a second; negative if TheEye's clock is "
+    "behind.",
     unit="seconds",
 )
 SERVER_CERTIFICATE_EXPIRY: Final = FAMILIES.gauge(

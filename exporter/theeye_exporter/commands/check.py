@@ -12,7 +12,9 @@ from typing import Final, TextIO
 from theeye_exporter import NO_DATA, config
 from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.commands.access import doubts, what_is_seen
-from theeye_exporter.config import Settings, StateSettings, describe
+from theeye_exporter.config import Settings, StateSettings
+from theeye_exporter.config.description import describe
+from theeye_exporter.config.loading import load
 from theeye_exporter.ledger.storage import refusal
 from theeye_exporter.observability.logs import configure_logging
 from theeye_exporter.polling.exporter import Exporter
@@ -21,7 +23,7 @@ from theeye_exporter.polling.status import EMPTY_ADVICE, CollectorStatus, Organi
 from theeye_exporter.theeye.errors import Reason
 from theeye_exporter.web.humanize import counted, listed
 
-__all__ = ["add_flags", "check", "run"]
+__all__ = ["check", "run"]
 
 _HEADERS: Final = ("organization", "collector", "result", "objects", "skipped", "seconds")
 _NAMED_AT_MOST: Final = 10
@@ -41,27 +43,9 @@ _ERASE_REST: Final = "\x1b[K"
 """Erases what stands to the right (ECMA-48, EL)."""
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the configuration, and those that only this command has."""
-    config.add_flags(parser)
-    config.add_variables(parser)
-    parser.add_argument(
-        "--show-config", action="store_true", help="also print the effective configuration, without secrets"
-    )
-    parser.add_argument(
-        "--config-only", action="store_true", help="check the configuration only; send nothing to TheEye"
-    )
-    parser.add_argument(
-        "--organization",
-        action="append",
-        metavar="NAME",
-        help="collect only from this organisation (may be repeated; default all)",
-    )
-
-
 def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> int:
     """Run `check` with the configuration that flags and environment give."""
-    settings = config.only(flags.organization, config.load(flags, environ))
+    settings = config.only(flags.organization, load(flags, environ))
     configure_logging("error", settings.log.format, config.secrets_in(settings))
     progress = Progress(sys.stderr if sys.stderr.isatty() else None, len(settings.organizations))
     return check(settings, out, progress, config_only=flags.config_only, show_config=flags.show_config)

@@ -7,111 +7,25 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Final, TextIO
 
-from theeye_exporter import config, signals
+from theeye_exporter import signals
 from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.commands import CommandError
-from theeye_exporter.commands.demo_actions import ADDRESS, ONLY_TASKS, running_actions
+from theeye_exporter.commands.demo_actions import running_actions
+from theeye_exporter.commands.flags.demo import ONLY_TASKS
 from theeye_exporter.commands.serve import serve
 from theeye_exporter.config import Settings
 from theeye_exporter.config.addresses import parse_listen_address
-from theeye_exporter.demo import FAULTS, DemoSettings, SimulatedTheEye, parse_fault
+from theeye_exporter.config.loading import load
+from theeye_exporter.demo import DemoSettings, SimulatedTheEye
 from theeye_exporter.observability.logs import configure_logging
 
-__all__ = ["add_flags", "run"]
+__all__ = ["run"]
 
-_DEFAULTS: Final = DemoSettings()
-_LISTEN: Final = "127.0.0.1:60080"
 _END_SECONDS: Final = 2.0
 _FASTER: Final = 6
 """Polls are this many times as frequent: the simulated TheEye can take it, and people who watch do not want to wait."""
 
 _LEAST_INTERVAL: Final = 5.0
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the configuration, and those of the simulated TheEye."""
-    config.add_flags(parser)
-    group = parser.add_argument_group("the simulated TheEye")
-    _add_flags_of_content(group)
-    _add_flags_of_behaviour(group)
-    group.add_argument(
-        "--demo.listen-address",
-        dest="demo_listen_address",
-        default=_LISTEN,
-        metavar="ADDRESS",
-        help=f"address on which the simulated TheEye listens (default {_LISTEN})",
-    )
-    group.add_argument(
-        "--demo.actions",
-        dest="actions",
-        nargs="?",
-        const=ADDRESS,
-        metavar="ADDRESS",
-        help=f"also run a live action and a canary, in a process that listens on this address (default {ADDRESS}); "
-        f"{ONLY_TASKS}: only add the tasks that they start",
-    )
-    group.add_argument(
-        "--demo.only", dest="only", action="store_true", help="run only the simulated TheEye, without the exporter"
-    )
-
-
-def _add_flags_of_content(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--demo.monitors",
-        dest="monitors",
-        type=int,
-        default=_DEFAULTS.monitors,
-        metavar="COUNT",
-        help=f"monitors at the start (default {_DEFAULTS.monitors})",
-    )
-    group.add_argument(
-        "--demo.tasks",
-        dest="tasks",
-        type=int,
-        default=_DEFAULTS.tasks,
-        metavar="COUNT",
-        help=f"tasks at the start (default {_DEFAULTS.tasks})",
-    )
-
-
-def _add_flags_of_behaviour(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--demo.speed",
-        dest="speed",
-        type=float,
-        default=_DEFAULTS.speed,
-        metavar="FACTOR",
-        help=f"simulated seconds per real second; above 1, the simulated clock runs ahead of yours (default {_DEFAULTS.speed:g})",
-    )
-    group.add_argument(
-        "--demo.shape",
-        dest="shape",
-        choices=("new", "old"),
-        default=_DEFAULTS.shape,
-        help="API of TheEye since version 2.0 (new) or before (old; default new)",
-    )
-    group.add_argument(
-        "--demo.cost",
-        dest="cost",
-        choices=("none", "supervisor"),
-        default=_DEFAULTS.cost,
-        help="supervisor: requests take as long as with a real TheEye, one after the other (supervisor; default none)",
-    )
-    group.add_argument(
-        "--demo.calm",
-        dest="calm",
-        action="store_true",
-        help="no failures without a fault: no failing monitor, no silent bot, no failed job",
-    )
-    group.add_argument(
-        "--demo.fault",
-        dest="faults",
-        type=_fault,
-        action="append",
-        default=[],
-        metavar="FAULT",
-        help="fault that is active from the start, such as latency=2s, error=503, drip or jobs:hang; may be repeated",
-    )
 
 
 def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> int:
@@ -169,7 +83,7 @@ def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> i
 
 def _exporter_settings(flags: argparse.Namespace, environ: Mapping[str, str], theeye: SimulatedTheEye) -> Settings:
     kept = {name: value for name, value in environ.items() if not name.startswith("THEEYE_")}
-    settings = config.load(
+    settings = load(
         flags,
         {
             **kept,
@@ -197,14 +111,6 @@ def _exporter_settings(flags: argparse.Namespace, environ: Mapping[str, str], th
 def _why(error: OSError) -> str:
     # strerror may contain the address, which is already in the line.
     return (os.strerror(error.errno) if error.errno else str(error)).lower()
-
-
-def _fault(text: str) -> object:
-    try:
-        return parse_fault(text)
-    except ValueError as error:
-        first, several_lines, _ = str(error).partition("\n")
-        raise argparse.ArgumentTypeError(f"{first} {', '.join(FAULTS)}" if several_lines else first) from None
 
 
 def _where_to_look(settings: Settings, theeye: SimulatedTheEye, scheme: str, actions: str) -> str:

@@ -11,16 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from theeye_exporter.commands import CommandError
+from theeye_exporter.commands.flags.demo import ACTIONS_ADDRESS
 from theeye_exporter.config.addresses import ListenAddress, parse_listen_address
 from theeye_exporter.demo import SimulatedTheEye
 
-__all__ = ["ADDRESS", "CONFIGURATION", "ONLY_TASKS", "running_actions"]
-
-ADDRESS: Final = "127.0.0.1:9856"
-"""Where the process listens by default: only this machine may reach it without a password."""
-
-ONLY_TASKS: Final = "none"
-"""In place of an address: there are the tasks, and no process."""
+__all__ = ["CONFIGURATION", "running_actions"]
 
 _END_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.1
@@ -64,7 +59,7 @@ def running_actions(theeye: SimulatedTheEye, address: str, environ: Mapping[str,
     except ValueError as error:
         raise CommandError(f"--demo.actions: {error}") from None
     if not listen.host or not listen.port:
-        raise CommandError(f"--demo.actions: expected a host and a port, such as {ADDRESS}, got {listen}")
+        raise CommandError(f"--demo.actions: expected a host and a port, such as {ACTIONS_ADDRESS}, got {listen}")
     with TemporaryDirectory(prefix="theeye-demo-") as name:
         folder = Path(name)
         settings = theeye.settings

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, TextIO
+from typing import Final, TextIO
 
 from theeye_exporter import config, signals
 from theeye_exporter.actions.report import Exit, RunReport
@@ -15,19 +15,17 @@ from theeye_exporter.actions.single import Run, Wishes
 from theeye_exporter.actions.targets import Found, TargetError, by_position, find_task, find_workflow, fitted
 from theeye_exporter.actions.upstream import HttpUpstream
 from theeye_exporter.commands import CommandError
-from theeye_exporter.config import LogSettings, OrganizationSettings, Settings
-from theeye_exporter.config.sections import CONFIG_FILE, TOKEN, TOKEN_FILE
+from theeye_exporter.config import OrganizationSettings, Settings
+from theeye_exporter.config.loading import load
+from theeye_exporter.config.sections import TOKEN, TOKEN_FILE
 from theeye_exporter.observability.logs import configure_logging, protect
 from theeye_exporter.polling.connecting import token_source, transport_settings
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.starting import StartingClient, is_object_id
 from theeye_exporter.theeye.tokens import secret_from_file
 from theeye_exporter.theeye.transport import Transport
-from theeye_exporter.values.durations import parse_duration
-from theeye_exporter.values.errors import InvalidValueError
-from theeye_exporter.values.settings import SettingsModel
 
-__all__ = ["PAUSES", "add_flags", "run"]
+__all__ = ["PAUSES", "run"]
 
 PAUSES: Final = (1.0, 10.0)
 """Seconds between two looks at a run, for the first half minute and later."""
@@ -39,46 +37,6 @@ _ADVICE: Final = {
 }
 _END_SECONDS: Final = 90.0
 _MAX_BYTES: Final = 256 * 2**20
-
-
-class _RunFlags(SettingsModel):
-    """The settings that have a flag here; a configuration file may have all those of the exporter."""
-
-    config_file: Annotated[Path | None, CONFIG_FILE] = None
-    log: LogSettings = LogSettings()
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the command."""
-    config.add_flags(parser, _RunFlags)
-    config.add_variables(parser)
-    parser.add_argument("task", nargs="?", metavar="TASK", help="id, name or name@hostname of the task")
-    parser.add_argument("--organization", metavar="NAME", help="organisation, if several are configured")
-    parser.add_argument("--workflow", action="store_true", help="TASK is the id or name of a workflow")
-    parser.add_argument(
-        "--secret-file", type=Path, metavar="FILE", help="file with the secret key of the task or workflow"
-    )
-    parser.add_argument(
-        "--argument",
-        dest="arguments",
-        action="append",
-        default=[],
-        metavar="VALUE",
-        help="value of the task's next argument; may be repeated",
-    )
-    parser.add_argument(
-        "--timeout", type=_duration, default=600.0, metavar="DURATION", help="time to wait for the end (default 10m)"
-    )
-    parser.add_argument("--no-wait", dest="wait", action="store_false", help="end as soon as the run is started")
-    parser.add_argument("--attach", metavar="JOB", help="id of a job to follow; nothing is started")
-    parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help="format of the result (default text)"
-    )
-    parser.add_argument(
-        "--cancel-on-interrupt",
-        action="store_true",
-        help="cancel the run on Ctrl-C or SIGTERM (default: the run continues)",
-    )
 
 
 def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> int:
@@ -94,7 +52,7 @@ def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> i
     if (flags.task is None) == (flags.attach is None):
         raise CommandError("give either TASK or --attach JOB")
     secret = _secret(flags.secret_file)
-    settings = config.load(flags, environ if secret is None else _with_some_token(environ))
+    settings = load(flags, environ if secret is None else _with_some_token(environ))
     configure_logging(settings.log.level, settings.log.format, config.secrets_in(settings))
     organization = _organization(flags.organization, settings)
     client = _client(organization)
@@ -163,16 +121,6 @@ def _again(flags: argparse.Namespace) -> str:
     """Return the command that follows a run of the same organisation."""
     own = (("--config.file", flags.config_file), ("--organization", flags.organization))
     return shlex.join(["theeye-exporter", "run", *(f"{flag}={value}" for flag, value in own if value is not None)])
-
-
-def _duration(text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except InvalidValueError as error:
-        raise argparse.ArgumentTypeError(error.message) from None
-    if seconds <= 0:
-        raise argparse.ArgumentTypeError("expected more than 0s")
-    return seconds
 
 
 def _secret(path: Path | None) -> str | None:

@@ -7,10 +7,11 @@ from typing import Final, TextIO
 
 import structlog
 
-from theeye_exporter import config
 from theeye_exporter.commands import CommandError
 from theeye_exporter.commands.listening import Listening
-from theeye_exporter.config import Kept, Settings, load, secrets_in
+from theeye_exporter.config import Settings, secrets_in
+from theeye_exporter.config.loading import load
+from theeye_exporter.config.organization_files import Kept
 from theeye_exporter.ledger.storage import LedgerError
 from theeye_exporter.machine import favour_scrapes, keep_memory_together
 from theeye_exporter.observability.logs import configure_logging
@@ -18,15 +19,9 @@ from theeye_exporter.polling.exporter import Exporter
 from theeye_exporter.polling.reload import Reloader, log_file_problems
 from theeye_exporter.web.app import create_app
 
-__all__ = ["add_flags", "run", "serve"]
+__all__ = ["run", "serve"]
 
 _log: Final = structlog.get_logger(__name__)
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the configuration, and describe the environment variables."""
-    config.add_flags(parser)
-    config.add_variables(parser)
 
 
 def run(flags: argparse.Namespace, environ: Mapping[str, str], _out: TextIO) -> int:

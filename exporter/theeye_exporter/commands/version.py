@@ -6,11 +6,7 @@ from typing import TextIO
 
 from theeye_exporter import __version__
 
-__all__ = ["add_flags", "run"]
-
-
-def add_flags(_parser: argparse.ArgumentParser) -> None:
-    """Add nothing: the command has no flags of its own."""
+__all__ = ["run"]
 
 
 def run(_flags: argparse.Namespace, _environ: Mapping[str, str], out: TextIO) -> int:

@@ -1,11 +1,11 @@
-"""The exporter's configuration: a YAML file, overridden by the environment, overridden by flags."""
+"""The exporter's configuration: a YAML file, overridden by the environment, overridden by flags.
+
+What reads it is imported from its own module: flags are made of the declarations here, and need no YAML.
+"""
 
 from theeye_exporter.config.addresses import ListenAddress
 from theeye_exporter.config.choosing import only
-from theeye_exporter.config.description import describe
 from theeye_exporter.config.flags import add_flags, add_variables
-from theeye_exporter.config.loading import load
-from theeye_exporter.config.organization_files import Kept
 from theeye_exporter.config.problems import ReloadError
 from theeye_exporter.config.sections import LogSettings, StateSettings, TheEyeSettings, TlsSettings, WebSettings
 from theeye_exporter.config.settings import (
@@ -26,7 +26,6 @@ __all__ = [
     "ConfigError",
     "HistogramSettings",
     "HistogramsSettings",
-    "Kept",
     "LabelsSettings",
     "LimitsSettings",
     "ListenAddress",
@@ -42,8 +41,6 @@ __all__ = [
     "WebSettings",
     "add_flags",
     "add_variables",
-    "describe",
-    "load",
     "only",
     "secrets_in",
 ]

@@ -47,12 +47,12 @@ SUCCESS: Final = ORGANIZATION_FAMILIES.gauge(
 FAILING: Final = ORGANIZATION_FAMILIES.gauge(
     "theeye_collector_failing",
     _REASON,
-    "1 while the collector's last attempt has failed for this reason; absent for other reasons.",
+    "1 if the collector's last attempt failed, with the reason as a label; absent if it succeeded.",
 )
 LAST_SUCCESS: Final = ORGANIZATION_FAMILIES.gauge(
     "theeye_collector_last_success_timestamp_seconds",
     _COLLECTOR,
-    "Unix time of the collector's last successful attempt; its data is as old as that.",
+    "Unix time of the collector's last successful attempt; the collector's data is from this time.",
     unit="seconds",
 )
 DURATION: Final = ORGANIZATION_FAMILIES.gauge(
@@ -61,8 +61,8 @@ DURATION: Final = ORGANIZATION_FAMILIES.gauge(
 INTERVAL: Final = ORGANIZATION_FAMILIES.gauge(
     "theeye_collector_interval_seconds",
     _COLLECTOR,
-    "Time from the start of the collector's last attempt to the next one: its interval, or "
-    "5.5 times the duration of the attempt if that is longer. The time for a list of all jobs does not count.",
+    "Time from the start of the collector's last attempt to the next one: its interval, or 5.5 times the duration of the "
+    "attempt if that is longer. The time for a list of all jobs is not part of this duration.",
     unit="seconds",
 )
 OBJECTS: Final = ORGANIZATION_FAMILIES.gauge(
@@ -82,7 +82,7 @@ SKIPPED: Final = ORGANIZATION_FAMILIES.counter(
     "theeye_collector_skipped_objects_total",
     _REASON,
     "Objects of TheEye's lists that were left out, by reason: malformed, duplicate, other_organization, or internal "
-    "(a bug in the exporter; see the log); a reason appears when it first occurs; an object is counted again at every "
+    "(a bug in the exporter; see the log). A reason appears when it first occurs. An object is counted again at every "
     "poll that leaves it out.",
 )
 DROPPED: Final = ORGANIZATION_FAMILIES.counter(
@@ -90,8 +90,8 @@ DROPPED: Final = ORGANIZATION_FAMILIES.counter(
     _REASON,
     "Values without a sample, by reason: null, stale (the monitor is silent, disabled or not updated), impossible, "
     "duplicate (a device named twice), without_result (a finished run whose run time is not available), or unanswered (a job that was "
-    "not requested, because TheEye currently answers no requests for single jobs); a reason appears when it first "
-    "occurs; a value is counted again at every poll that leaves it out.",
+    "not requested, because TheEye currently answers none of the exporter's requests for single jobs). A reason appears when "
+    "it first occurs. A value is counted again at every poll that leaves it out.",
 )
 REQUESTS: Final = ORGANIZATION_FAMILIES.counter(
     "theeye_api_requests_total",
@@ -118,14 +118,14 @@ LEDGER_BACKLOG: Final = ORGANIZATION_FAMILIES.gauge(
 LEDGER_KNOWN: Final = ORGANIZATION_FAMILIES.gauge(
     "theeye_ledger_known_jobs",
     _ORGANIZATION,
-    "Jobs that the ledger keeps, because TheEye may still have them.",
+    "Jobs that the ledger remembers, because TheEye may still list them.",
 )
 LEDGER_DAMAGE: Final = ORGANIZATION_FAMILIES.gauge(
     "theeye_ledger_damage",
     ("organization", "kind"),
-    "What was damaged in the state file when it was opened, by kind: jobs (their counts did not change), accounts (all "
-    "counters of the organisation started at 0), or polls (lost; runs that TheEye still had were counted again); absent "
-    "without damage.",
+    "What was damaged in the state file when it was opened, by kind: jobs (no count changed), accounts (all counters of the "
+    "organisation started at 0), or polls (the last polls were lost, so runs that TheEye still had were counted again); "
+    "absent without damage.",
 )
 
 REQUEST_DURATION: Final = PROCESS_FAMILIES.histogram(
@@ -153,7 +153,7 @@ SHARDS: Final = PROCESS_FAMILIES.gauge(
     "Total number of shards (shard.count); 1 if this process serves all organisations.",
 )
 SNAPSHOT_SERIES: Final = PROCESS_FAMILIES.gauge(
-    "theeye_exporter_snapshot_series", (), "Samples in a response, without those of the process."
+    "theeye_exporter_snapshot_series", (), "Series in a response, without those of the process."
 )
 SNAPSHOT_BYTES: Final = PROCESS_FAMILIES.gauge(
     "theeye_exporter_snapshot_bytes",
@@ -164,7 +164,7 @@ SNAPSHOT_BYTES: Final = PROCESS_FAMILIES.gauge(
 CUT_SERIES: Final = PROCESS_FAMILIES.gauge(
     "theeye_exporter_cut_series",
     ("family",),
-    "Samples left out because their family reached the limit (limits.max_series_per_family).",
+    "Series left out because their family reached the limit (limits.max_series_per_family).",
 )
 RENDERING: Final = PROCESS_FAMILIES.counter(
     "theeye_exporter_render_seconds_total",
@@ -187,13 +187,13 @@ WEB_FILE_TIME: Final = PROCESS_FAMILIES.gauge(
 EXPORTER_QUERIES: Final = (
     Query("Age of the data", "time() - theeye_collector_last_success_timestamp_seconds"),
     Query("The five slowest collectors", "topk(5, theeye_collector_duration_seconds)"),
-    Query("Requests to TheEye in a second", "sum by (organization, endpoint) (rate(theeye_api_requests_total[5m]))"),
+    Query("Requests to TheEye per second", "sum by (organization, endpoint) (rate(theeye_api_requests_total[5m]))"),
 )
 PROCESS_QUERIES: Final = (
     Query("Memory", "process_resident_memory_bytes and on (job, instance) theeye_exporter_build_info"),
     Query("Processors in use", "rate(process_cpu_seconds_total[5m]) and on (job, instance) theeye_exporter_build_info"),
     Query(
-        "Share of the permitted files and connections that are open",
+        "Open files and connections, as a share of the limit",
         "process_open_fds / process_max_fds and on (job, instance) theeye_exporter_build_info",
     ),
 )

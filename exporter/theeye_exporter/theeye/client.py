@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -34,7 +34,9 @@ from theeye_exporter.theeye.models import (
 )
 from theeye_exporter.theeye.paging import PageSize, Query, pages_by_change, pages_by_id
 from theeye_exporter.theeye.sight import Sighting
-from theeye_exporter.theeye.transport import Transport
+
+if TYPE_CHECKING:  # collectors, whose settings have flags, import this module, and flags need no HTTP library
+    from theeye_exporter.theeye.transport import Transport
 
 __all__ = ["TheEyeClient"]
 
@@ -81,7 +83,7 @@ class TheEyeClient:
 
     _MONITOR_ROUTES: Final = ("/{customer}/resource", "/monitor", "/{customer}/monitor")
 
-    def __init__(self, transport: Transport, organization: str) -> None:
+    def __init__(self, transport: "Transport", organization: str) -> None:
         self.organization = organization
         self._transport = transport
         self._path = "/" + quote(organization, safe="")

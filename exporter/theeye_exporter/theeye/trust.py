@@ -7,9 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3.util import create_urllib3_context
-
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.fingerprints import Fingerprint, fingerprint
 
@@ -59,6 +56,8 @@ class TlsFiles:
     @property
     def authorities(self) -> Path:
         """The file of the trusted authorities."""
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 - as below
+
         return self.ca_file or Path(DEFAULT_CA_BUNDLE_PATH)
 
     def context(self, *, own: bool) -> ssl.SSLContext:
@@ -71,6 +70,9 @@ class TlsFiles:
             OSError: a file cannot be read; its `filename` is set.
             TlsFileError: a file has the wrong content.
         """
+        # Imported here: settings contain such files, and flags, which are made of settings, need no HTTP library.
+        from urllib3.util import create_urllib3_context  # noqa: PLC0415
+
         context = create_urllib3_context()
         if self.ca_file is not None:
             # As in Go, every certificate in the file is trusted, even an intermediate authority without its root.

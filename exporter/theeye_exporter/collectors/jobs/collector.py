@@ -250,9 +250,9 @@ KIND: Final = CollectorKind(
     settings=JobsSettings,
     interval=15.0,
     cardinality=(
-        "for each task 7 counters, 2 histograms of 21 series with the default buckets, 12 about its last runs, 1 for a missed "
-        "trigger, 1 for each lifecycle of open jobs, and 1 for each lifecycle that was seen; for each workflow 6 counters, 1 histogram, 10 "
-        "about its last runs, and the same series for open jobs as for a task; 18 for the organisation."
+        "for each task 7 counters, 2 histograms of 21 series with the default buckets, 12 about its last runs, and 1 for a "
+        "missed trigger. For each workflow 6 counters, 1 histogram, and 10 about its last runs. For each task and workflow also "
+        "1 for each lifecycle that its open jobs have had, and 1 for each that they have now. 18 for the organisation."
     ),
     needs=(tasks.KIND, workflows.KIND),
     implies=(tasks.KIND,),

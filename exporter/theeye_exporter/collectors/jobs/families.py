@@ -28,32 +28,33 @@ TASK_UNSEEN_RUNS: Final = FAMILIES.counter(
     "theeye_task_unseen_runs_total",
     TASK_LABELS,
     "Lower bound of the runs of the task that TheEye deleted before the exporter saw them: the growth of execution_count "
-    "minus the jobs seen. TheEye misses some runs that begin together, and counts no run that it could not build. A run that is "
-    "restarted before the next poll leaves no trace.",
+    "minus the jobs seen. execution_count misses some of the runs that begin together, and all runs that TheEye could not "
+    "create. A run that is restarted before the next poll leaves no trace.",
 )
 TASK_MISSED_TRIGGER: Final = FAMILIES.gauge(
     "theeye_task_missed_trigger_timestamp_seconds",
     TASK_LABELS,
-    "Unix time of the first trigger for which TheEye created no job, although the task had no open job; absent without such "
-    "a trigger, and after the next job.",
+    "Unix time of the first trigger for which TheEye created no job, although the task had no open job; absent if there is "
+    "no such trigger, and again from the task's next job on.",
     unit="seconds",
 )
 JOB_RUNS: Final = FAMILIES.counter(
     "theeye_job_runs_total",
     (*TASK_LABELS, "outcome"),
     f"Finished runs of the task by outcome, each counted once, {_COUNTED}; "
-    "only runs that TheEye still had at a poll; the outcome unknown means one that the exporter does not know.",
+    "only runs that TheEye still had at a poll; the outcome unknown stands for any outcome that the exporter does not know.",
 )
 JOB_DURATION: Final = FAMILIES.histogram(
     "theeye_job_duration_seconds",
     TASK_LABELS,
     "Run times of the task's finished runs, without waiting (result.times); "
-    "runs without a run time, such as those of scrapers, are not included.",
+    "runs without a run time, such as runs of scraper tasks, are not included.",
 )
 JOB_TURNAROUND: Final = FAMILIES.histogram(
     "theeye_job_turnaround_seconds",
     TASK_LABELS,
-    "Times from creation to end of the task's finished runs, including waiting; only the first run of each job is included.",
+    "Times from creation to end of the task's finished runs, including waiting; only the first run of each job is included, "
+    "because a restarted job keeps its time of creation.",
 )
 JOB_LAST_DURATION: Final = FAMILIES.gauge(
     "theeye_job_last_duration_seconds",
@@ -70,7 +71,7 @@ JOB_LAST_TURNAROUND: Final = FAMILIES.gauge(
 JOB_LAST_EXIT_CODE: Final = FAMILIES.gauge(
     "theeye_job_last_exit_code",
     TASK_LABELS,
-    "Exit code of the task's last finished run (result.code); absent if it was killed or ran no script.",
+    "Exit code of the task's last finished run (result.code); absent if the run was killed or ran no script.",
 )
 JOB_LAST_OUTCOME: Final = FAMILIES.states(
     "theeye_job_last_outcome",

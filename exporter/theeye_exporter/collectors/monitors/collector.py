@@ -127,14 +127,15 @@ def _add_reports(samples: Samples, reports: Sequence[Report], clock: float, chec
 
 KIND: Final = CollectorKind(
     name="monitors",
-    title="Monitors and host statistics",
+    title="Monitors, and usage of hosts",
     families=f.FAMILIES,
     make=MonitorsCollector,
     settings=CollectorSettings,
     interval=30.0,
     cardinality=(
         "11 for each monitor, 4 of them for its state, and up to 2 for what it measured; for each monitor of type dstat also 3 of "
-        "usage, 1 for each disk, and up to 4 limits; 18 for the organisation, or 23 if some monitors have another severity."
+        "usage, 1 for each disk, and up to 4 limits; 18 for the organisation, or 23 if a monitor has a severity other than LOW, HIGH "
+        "and CRITICAL."
     ),
     queries=f.QUERIES,
 )

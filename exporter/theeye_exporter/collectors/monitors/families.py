@@ -15,14 +15,14 @@ SEVERITIES: Final = ("LOW", "HIGH", "CRITICAL")
 MONITOR_INFO: Final = FAMILIES.info(
     "theeye_monitor_info",
     (*MONITOR_LABELS, "monitor_type", "severity", "tags", "alerts", "host_id"),
-    "Properties of a monitor; severity is TheEye's failure_severity, alerts says whether TheEye sends mail; "
-    "host_id is empty for a nested monitor.",
+    "Properties of a monitor; the label severity is TheEye's failure_severity; alerts says whether TheEye sends mail about "
+    "this monitor; host_id is empty for a nested monitor.",
 )
 MONITORS: Final = FAMILIES.gauge(
     "theeye_monitors",
     ("organization", "state", "severity"),
-    "Monitors of the organisation that the token sees, by state and severity; a disabled monitor has only the state "
-    "disabled; severity other: any value except LOW, HIGH and CRITICAL.",
+    "Monitors that the organisation's token sees, by state and severity. A disabled monitor is only counted as disabled. "
+    "The severity other means any value except LOW, HIGH and CRITICAL.",
 )
 HOSTS: Final = FAMILIES.gauge(
     "theeye_hosts",
@@ -46,7 +46,7 @@ MONITOR_CONSECUTIVE_FAILURES: Final = FAMILIES.gauge(
     "theeye_monitor_consecutive_failures",
     MONITOR_LABELS,
     "Failure reports and missed updates since the last normal report (fails_count); "
-    "the state becomes failure when they reach a limit of the server, by default 3.",
+    "TheEye sets the state to failure when this number reaches a limit of the server, by default 3.",
 )
 MONITOR_RECOVERIES: Final = FAMILIES.counter(
     "theeye_monitor_recoveries_total",
@@ -68,7 +68,8 @@ MONITOR_LAST_UPDATE: Final = FAMILIES.gauge(
 MONITOR_LAST_CHECK: Final = FAMILIES.gauge(
     "theeye_monitor_last_check_timestamp_seconds",
     MONITOR_LABELS,
-    "Unix time when TheEye last processed the monitor, for a report or for its own check (last_check).",
+    "Unix time when TheEye last processed the monitor: for a report, or because it found that reports were missing "
+    "(last_check).",
     unit="seconds",
 )
 MONITOR_SCRIPT_DURATION: Final = FAMILIES.gauge(
@@ -101,7 +102,7 @@ HOST_CPU: Final = FAMILIES.gauge(
 HOST_MEMORY: Final = FAMILIES.gauge(
     "theeye_host_memory_usage_ratio",
     HOST_LABELS,
-    "Share of memory that is not available to programs (dstat mem), 0 to 1.",
+    "Share of memory in use (dstat mem), 0 to 1; memory that programs could still get does not count as used.",
     unit="ratio",
 )
 HOST_CACHE: Final = FAMILIES.gauge(
@@ -119,7 +120,7 @@ HOST_DISK: Final = FAMILIES.gauge(
 HOST_THRESHOLD: Final = FAMILIES.gauge(
     "theeye_host_usage_threshold_ratio",
     (*HOST_LABELS, "resource"),
-    "Usage above which the dstat monitor fails (config.limit); resource is cpu, memory, disk, or cache, which means swap.",
+    "Usage above which the dstat monitor fails (config.limit); resource is cpu, memory, disk or cache; cache means swap.",
     unit="ratio",
 )
 

@@ -31,7 +31,7 @@ FAMILIES: Final = Families()
 TASKS: Final = FAMILIES.gauge(
     "theeye_tasks",
     ("organization", "task_type"),
-    "Tasks of the organisation that the token sees, by type; other: any type that the exporter does not know.",
+    "Tasks that the organisation's token sees, by type; the type other means any type that the exporter does not know.",
 )
 TASK_INFO: Final = FAMILIES.info(
     "theeye_task_info",
@@ -64,13 +64,13 @@ TASK_SCHEDULES: Final = FAMILIES.gauge(
 TASK_LAST_TRIGGER: Final = FAMILIES.gauge(
     "theeye_task_schedule_last_trigger_timestamp_seconds",
     TASK_LABELS,
-    "Unix time when a schedule of the task was last due and handled (lastRunAt); this does not mean that TheEye created a job.",
+    "Unix time when TheEye last handled a due schedule of the task (lastRunAt); this does not mean that it created a job.",
     unit="seconds",
 )
 TASK_SCHEDULE_FAILURES: Final = FAMILIES.gauge(
     "theeye_task_schedule_failures",
     TASK_LABELS,
-    "Failures of the task's schedules, not of its runs, as TheEye counts them for each schedule that exists (failCount).",
+    "Failures of the task's schedules, not of its runs: the sum of TheEye's counts (failCount) for the schedules that exist.",
 )
 TASK_SCHEDULE_LAST_FAILURE: Final = FAMILIES.gauge(
     "theeye_task_schedule_last_failure_timestamp_seconds",
@@ -90,7 +90,7 @@ class TasksSettings(CollectorSettings):
     """How tasks are polled."""
 
     full_list_interval: Annotated[
-        float, Setting(duration(60.0), "time from one list of all tasks to the next, if there are more than 1,000")
+        float, Setting(duration(60.0), "time from one list of all tasks to the next, if there are more than 1 000")
     ] = 600.0
 
 
