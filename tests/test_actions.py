@@ -121,7 +121,7 @@ def check(file: Path) -> subprocess.CompletedProcess[str]:
 def test_check_finds_what_can_start(theeye: SimulatedTheEye, tmp_path: Path) -> None:
     ran = check(configuration(theeye, tmp_path, "name: one, task: canary"))
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines()[0].split() == ["organization", "from", "result", "starts"]
+    assert ran.stdout.splitlines()[0].split() == ["organization", "name", "result", "target"]
     assert "ok" in ran.stdout.splitlines()[1]
     assert "Nothing was started" in ran.stdout
     assert {request.method for request in theeye.requests} == {"GET"}
@@ -131,15 +131,19 @@ def test_check_says_what_cannot_start(theeye: SimulatedTheEye, tmp_path: Path) -
     file = configuration(theeye, tmp_path, "name: one, task: canary, arguments: [x]", "name: two, task: nothing")
     ran = check(file)
     assert ran.returncode == 1
-    assert "the task has 0 arguments, but got 1" in ran.stdout
-    assert "no task 'nothing' that can run is shown to this token" in ran.stdout
-    assert ran.stdout.splitlines()[-1] == "2 of 2 cannot start."
+    assert "the task has 0 arguments, but 1 value is given" in ran.stdout
+    assert "this token sees no task 'nothing' in organisation" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "Canaries and actions that cannot start anything: 2 of 2."
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["history"], "history needs --state.file, or the --config.file that names it"),
+        (
+            ["history", "--state.file=/nowhere/state"],
+            "there is no state file /nowhere/state; name the one that the process `theeye-exporter actions` uses",
+        ),
         (["test"], "command line: --config.file: missing; name a file that has canaries or actions"),
         (["tset"], "argument check|test|history: invalid choice: \"tset\" (choose from 'check', 'test', 'history')"),
     ],

@@ -54,7 +54,7 @@ def test_an_alert_starts_one_run_over_kill_9_and_is_seen_to_its_end(theeye: Simu
         assert again.json()["decisions"][0] == {
             "alert": "Down{instance='web-01'}",
             "decision": "duplicate",
-            "why": "this episode has had its run",
+            "why": "the alert has already had its run in this episode",
         }
         values = samples(url)
         assert values["theeye_action_runs_total/success"] == 1
@@ -69,7 +69,7 @@ def test_an_alert_starts_one_run_over_kill_9_and_is_seen_to_its_end(theeye: Simu
         assert [line.split()[3:5] for line in told.splitlines() if "success" in line] == [["restart-nginx", "success"]]
         alone = exporter_command("actions", "history", f"--state.file={tmp_path / 'state'}")
         assert subprocess.run(alone, capture_output=True, text=True, check=True).stdout == told
-        assert "duplicate  Down{instance='web-01'}  this episode has had its run" in told
+        assert "duplicate  Down{instance='web-01'}  the alert has already had its run in this episode" in told
         page = requests.get(url, timeout=5).text
         for words in ("The action works", "restart-nginx", "Last decisions", "Down{instance=&#39;web-01&#39;}"):
             assert words in page
@@ -114,7 +114,10 @@ def test_a_run_is_followed_by_a_new_process_in_which_its_action_has_another_name
     with running(command, tmp_path / "log2"):
         eventually(ready, "readiness")
         said = requests.post(f"{url}/api/v1/alerts/renamed", json=firing, timeout=10).json()["decisions"][0]
-        assert (said["decision"], said["why"]) == ("already_firing", "it fired already when the action began")
+        assert (said["decision"], said["why"]) == (
+            "already_firing",
+            "the alert was already firing when the action was added",
+        )
         assert samples(url, "renamed")["theeye_action_decisions_total/already_firing"] == 1
         eventually(lambda: "run ended" in (tmp_path / "log2").read_text(), "its end")
     (ended,) = (line for line in (tmp_path / "log2").read_text().splitlines() if "run ended" in line)
@@ -208,7 +211,7 @@ def test_a_thousand_hostile_alerts_reach_no_page_or_log_as_they_are(theeye: Simu
     [
         (
             ("state: {file: state}", ""),
-            "missing; actions need a state file: without it, a restart could run them twice",
+            "missing; actions need a state file: without it, the process could start a run again after a restart",
         ),
         (("127.0.0.1", "0.0.0.0"), "could start runs"),  # noqa: S104 - refused
     ],
@@ -240,7 +243,7 @@ def test_what_would_be_decided_about_a_payload(theeye: SimulatedTheEye, tmp_path
         ["restart-nginx", "bad_arguments"],
         ["restart-nginx", "not_matched"],
     ]
-    assert "argument 1: instance does not match ([a-z0-9-]+):[0-9]+" in told
+    assert "argument 1: the value of instance does not match ([a-z0-9-]+):[0-9]+" in told
     assert not (tmp_path / "state").exists()
     assert posts(theeye) == 0
 
@@ -317,7 +320,7 @@ def test_a_suspension_is_ended_by_a_request_and_not_by_a_reload(theeye: Simulate
         assert decided(url, second) == "suspended"
         assert requests.post(f"{url}/-/resume/restart-nginx", timeout=10).text == "resumed\n"
         assert samples(url)["theeye_action_suspended"] == 0
-        assert requests.post(f"{url}/-/resume/restart-nginx", timeout=10).text == "it was not suspended\n"
+        assert requests.post(f"{url}/-/resume/restart-nginx", timeout=10).text == "the action was not suspended\n"
         assert decided(url, second) == "waiting"
         eventually(lambda: samples(url)["theeye_action_runs_total/failure"] == 2, "a second run")
 
@@ -429,16 +432,16 @@ def test_check_finds_what_actions_can_start(theeye: SimulatedTheEye, tmp_path: P
 @pytest.mark.parametrize(
     ("given", "instead", "expected"),
     [
-        ("task: restart", "task: nothing", "no task 'nothing' that can run is shown to this token"),
+        ("task: restart", "task: nothing", "this token sees no task 'nothing' in organisation"),
         (
             "mode: live",
             "hostname_from: {source_labels: [a]}\n    arguments: [{value: x}]",
-            "has 0 arguments, but got 1",
+            "has 0 arguments, but 1 value is given",
         ),
         (
             "actions:",
             "canaries: [{name: one, task: 6a30f0c1a2b3c4d5e6f70809}]\nactions:",
-            "canary one starts the same; give it a task of its own",
+            "canary one starts it, too; give the action a task of its own",
         ),
     ],
 )

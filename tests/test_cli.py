@@ -50,7 +50,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, url: str, **changes: str) -
     [
         (["--web.listen-adress=:1"], 'unknown flag "--web.listen-adress"; did you mean "--web.listen-address"?'),
         (["chek"], 'unknown command "chek"; did you mean "check"?'),
-        (["whatever"], 'unknown command "whatever"; there are serve, check, demo, run, actions, metrics'),
+        (["whatever"], 'unknown command "whatever"; the commands are serve, check, demo, run, actions, metrics'),
         (["--xyz"], 'unknown flag "--xyz"; --help lists the flags'),
         (["serve", "something"], 'unknown argument "something"; --help lists the flags'),
         (["--log.level"], "argument --log.level: expected one argument"),
@@ -64,7 +64,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, url: str, **changes: str) -
         (["--log.level", "debug", "demo"], "the command comes first: theeye-exporter demo [flags]"),
         (
             ["--collector.jobs=false"],
-            "argument --collector.jobs/--no-collector.jobs takes no value; give one of the two alone",
+            "--collector.jobs/--no-collector.jobs takes no value",
         ),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_token_at_a_wrong_place_of_the_command_line_is_not_repeated(
 def test_a_token_as_an_argument_gets_a_hint_where_it_belongs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", CANARY]) == 2
     assert capsys.readouterr().err == (
-        "theeye-exporter: error: unknown argument; --help lists the flags; put tokens in THEEYE_TOKEN or a token_file\n"
+        "theeye-exporter: error: unknown argument (not repeated, as it may be a token); --help lists the flags; put tokens in THEEYE_TOKEN or a token_file\n"
     )
 
 
@@ -118,6 +118,19 @@ def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         main(command)
     assert caught.value.code == 0
     assert "usage: theeye-exporter" in capsys.readouterr().out
+
+
+def test_help_says_what_the_state_file_of_each_process_keeps(capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for command in ([], ["actions"]):
+        with pytest.raises(SystemExit):
+            main([*command, "--help"])
+        words = " ".join(capsys.readouterr().out.split())
+        told.append(re.findall(r"--state.file FILE (.*?)(?: --| environment variables)", words))
+    assert told == [
+        ["file that keeps counters across restarts"],
+        ["file that keeps alerts, decisions and runs across restarts; needed for actions"],
+    ]
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,7 @@ def test_no_enabled_collector_is_a_problem(tmp_path: Path, capsys: pytest.Captur
     assert main(["check", file_of(tmp_path, "name: demo, token: x"), *off]) == 1
     out = capsys.readouterr().out
     assert out.startswith("Something is wrong with 1 of 1 organisation.\n")
-    assert "problem: demo has no enabled collector; nothing would be exported" in out
+    assert "problem: demo (all collectors): disabled; nothing would be exported" in out
 
 
 def test_a_problem_of_many_organisations_is_printed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +109,7 @@ def test_a_problem_of_many_organisations_is_printed_once(tmp_path: Path, capsys:
     assert out.count("connection refused") == 1
     assert "number 9 and 20 more (monitors) at http://127.0.0.1:1: " in out
     assert out.count("problem: ") == 2
-    assert f"({', '.join(OTHERS)}) at http://127.0.0.1:1: not tried after that" in out
+    assert f"({', '.join(OTHERS)}) at http://127.0.0.1:1: not tried, because another collector had failed" in out
 
 
 def test_a_server_that_hangs_is_waited_for_once(
@@ -135,8 +135,8 @@ def test_a_list_that_never_ends_is_waited_for_as_long_as_any_response(
     (waited,) = [float(row[-1]) for row in table if row[1] == "timeout"]
     assert waited < DEADLINE  # the exporter itself would wait for minutes
     assert (
-        "\nnote: demo stopped at its first timeout: `check` waits for a list as long as `timeout`, the exporter up to five "
-        "minutes; if TheEye needs that long, set a longer `timeout` for the check\n"
+        "\nnote: demo (timeout): the check stopped there. It waits for a list only for the time `timeout`, the exporter for up "
+        "to five minutes; if TheEye needs more time for its lists, set a longer `timeout` for the check\n"
     ) in out
 
 
@@ -146,9 +146,9 @@ def test_slow_errors_are_waited_for_once(
     theeye.faults = (parse_fault("latency=700ms"), parse_fault("error=503"))
     assert main(["check", file_of(tmp_path, demo(theeye.url, ", timeout: 1s"))]) == 1
     out = capsys.readouterr().out
-    assert f"({', '.join(OTHERS)}) at {theeye.url}: not tried after that" in out
+    assert f"({', '.join(OTHERS)}) at {theeye.url}: not tried, because another collector had failed" in out
     # The monitors are not blamed for the first list, which shows whose token it is.
-    assert ", for the list of jobs, which shows whose token this is; " in out
+    assert "; this was the list of jobs, which shows whose token this is; " in out
     assert {asked.path for asked in theeye.requests} == {"/demo/job"}
 
 
@@ -163,7 +163,7 @@ def test_what_the_token_sees_is_told(
     assert told.endswith(" webhooks, and may not read hosts")
     assert "workflow" not in told
     assert (
-        f"\nwarning: demo at {theeye.url}: the token sees jobs, but no tasks, and there should be some; a token below "
+        f"\nwarning: demo at {theeye.url}: the token sees jobs, but no tasks, although jobs have tasks; a token below "
         "level admin sees only what is shared with its user"
     ) in out
 
@@ -176,7 +176,7 @@ def test_an_odd_list_is_a_warning_and_no_failure(
     out = capsys.readouterr().out
     assert out.startswith("Everything works, with warnings; a scrape would have ")
     assert out.count("warning: ") == 1
-    assert "the token sees hosts, but no monitors, and there should be some" in out
+    assert "the token sees hosts, but no monitors, although hosts have monitors" in out
 
 
 def test_single_jobs_without_an_answer_are_a_warning(
@@ -244,7 +244,7 @@ def test_of_many_organisations_the_table_shows_those_with_problems(
     assert out.startswith("Something is wrong with 21 of 22 organisations.\nResults: 21 unreachable, 1 ok.\n")
     assert [line for line in out.splitlines() if line.startswith("demo ")] == []
     assert sum(line.startswith("bad ") for line in out.splitlines()) == 21
-    assert "\n1 organisation without problems left out; --organization NAME shows one.\n" in out
+    assert "\nNot shown: 1 organisation without problems. --organization NAME shows one.\n" in out
 
 
 def test_hundreds_are_checked_by_a_bounded_number_of_threads(tmp_path: Path) -> None:

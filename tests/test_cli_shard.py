@@ -23,8 +23,8 @@ def write(folder: Path, url: str) -> str:
 @pytest.mark.parametrize(
     ("index", "words"),
     [
-        (0, "Shard 0 of 3 (from 0): none of 1 organisation belongs to it."),
-        (1, "Shard 1 of 3 (from 0): 1 of 1 organisation belongs to it."),
+        (0, "Shard 0 of 3 (numbered from 0) has none of 1 organisation."),
+        (1, "Shard 1 of 3 (numbered from 0) has 1 of 1 organisation."),
     ],
 )
 def test_check_says_which_share_it_looks_at(
@@ -44,7 +44,7 @@ def test_a_shard_that_is_none_is_exit_code_2(
     flag = write(tmp_path, "http://127.0.0.1:1")
     assert main([*command, flag, "--shard.index=3", "--shard.count=3"]) == 2
     assert capsys.readouterr().err == (
-        "theeye-exporter: error: command line: --shard.index: shard 3 of 3: shards are numbered from 0\n"
+        "theeye-exporter: error: command line: --shard.index: 3 is too large for shard.count 3, because shards are numbered from 0\n"
     )
 
 

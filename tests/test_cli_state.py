@@ -120,7 +120,7 @@ def test_a_state_file_that_cannot_be_used_is_one_line_and_exit_code_2(
     spoil(path)
     line = told(path, tmp_path)
     assert line.startswith(words)
-    assert line.endswith("move it away; counters start at 0") or path.is_dir()
+    assert line.endswith("move the file away (counters then start at 0)") or path.is_dir()
 
 
 def test_two_exporters_cannot_share_a_state_file_and_the_first_goes_on(tmp_path: Path) -> None:
@@ -225,7 +225,9 @@ def test_a_state_file_that_breaks_while_it_runs_blames_nobody_else_and_heals_wit
             assert scraped.counted() == NOTHING
     (jobs,) = [s for o in scraped.exporter.board.organizations for s in o.collectors if s.collector == "jobs"]
     assert jobs.error is not None
-    assert jobs.error.startswith("cannot write state file state: database or disk is full; runs are counted, each once")
+    assert jobs.error.startswith(
+        "cannot write state file state: database or disk is full; the runs will be counted, each once"
+    )
     others = [s for o in scraped.exporter.board.organizations for s in o.collectors if s.collector != "jobs"]
     assert all(status.success for status in others)
     for _ in range(3):

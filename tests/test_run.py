@@ -112,7 +112,7 @@ def test_a_workflow_of_version_1_never_ends(theeye: SimulatedTheEye, execute: Ex
     ran = execute("ETL", "--workflow", "--timeout=1s")
     assert ran.code == 5
     assert "note: the workflow is of version 1: TheEye never ends its runs" in ran.err
-    assert ran.out.startswith("The time is up: job ")
+    assert ran.out.startswith("The command stopped waiting after --timeout: job ")
 
 
 def test_a_task_that_waits_for_approval(theeye: SimulatedTheEye, execute: Execute) -> None:
@@ -146,7 +146,8 @@ def test_a_wrong_number_of_arguments(theeye: SimulatedTheEye, task: Task, execut
     for given in (["--argument=A"], [], ["--argument=A", "--argument=B", "--argument=C"]):
         ran = execute(task.id, *given)
         assert ran.code == 2
-        assert f"the task has 2 arguments (first, second), but got {len(given) or 'none'}" in ran.err
+        count = "1 value is" if len(given) == 1 else f"{len(given) or 'no'} values are"
+        assert f"the task has 2 arguments (first, second), but {count} given" in ran.err
     assert posts(theeye) == 0
 
 
@@ -158,7 +159,7 @@ def test_a_task_that_is_not_shown(theeye: SimulatedTheEye, task: Task, execute: 
     wanted = "f" * 24 if kind == "unknown" else task.id
     ran = execute(wanted)
     assert ran.code == 2
-    assert f"no task '{wanted}' that can run is shown to this token in organisation demo" in ran.err
+    assert f"this token sees no task '{wanted}' in organisation demo that TheEye can run" in ran.err
     assert posts(theeye) == 0
 
 
@@ -182,7 +183,7 @@ def test_an_ambiguous_name(theeye: SimulatedTheEye, execute: Execute) -> None:
         ("invalid-members", "TheEye could not look up the token's user"),
         ("tasks:error=404", "this TheEye has no such route"),
         ("token-expired", "401; the token is wrong or expired, or its user is disabled."),
-        ("forbidden", "the command needs the token of a user of level user, with whom the task is shared"),
+        ("forbidden", "the token's user needs at least the level user, and the task must be shared with this user"),
         ("conflict", "the token belongs to another organisation"),
     ],
 )

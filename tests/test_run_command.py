@@ -75,7 +75,7 @@ def test_a_lost_answer_to_a_secret_key(theeye: SimulatedTheEye, task: Task, exec
     assert (ran.code, posts(theeye)) == (0, 1)
     ran = execute(task.id, flag, "--no-wait", token=None)
     assert (ran.code, posts(theeye)) == (4, 2)
-    assert "without a token, nobody can look for the run" in ran.out
+    assert "without a token, the run cannot be looked for" in ran.out
 
 
 def test_a_wrong_secret_key(task: Task, execute: Execute, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_an_interruption_leaves_the_run_alone(
     out, _ = waiting.communicate(timeout=60)
     (job,) = jobs_of(theeye, task)
     assert (waiting.returncode, job.lifecycle) == (5, "ready")
-    assert out.startswith(f"You left it alone: job {job.id} is ready.")
+    assert out.startswith(f"The command was interrupted, and the run continues: job {job.id} is ready.")
 
 
 def test_an_interruption_can_cancel_the_run(theeye: SimulatedTheEye, task: Task) -> None:

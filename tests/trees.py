@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -61,28 +61,33 @@ class Tree:
             text=True,
             timeout=_SECONDS,
             check=False,
+            start_new_session=True,  # so that what asks for a password reads it from `stdin`, and not from a terminal
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     @contextmanager
-    def running(self, command: str) -> Iterator[None]:
-        """Run a program in the foreground of another terminal until the block ends; then SIGTERM must end it with 0."""
-        with tempfile.TemporaryFile() as log:
+    def running(self, command: str) -> Iterator[Callable[[], str]]:
+        """Run the exporter in the foreground of another terminal until the block ends; then SIGTERM must end it with 0.
+
+        The block is given a function that returns what has been printed so far.
+        """
+        with tempfile.NamedTemporaryFile() as log:
+            printed = Path(log.name).read_text
             started = subprocess.Popen(
                 self._command(f"exec {command}", online=False),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
             try:
-                yield
+                yield printed
             finally:
-                for last in _last_of(started.pid):
-                    os.kill(last, signal.SIGTERM)
+                for exporter in _python_of(started.pid):
+                    os.kill(exporter, signal.SIGTERM)
                 code = started.wait(_SECONDS)
-            log.seek(0)
-            assert code == 0, f"{command}\n{log.read().decode()}"
+            assert code == 0, f"{command}\n{printed()}"
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -150,9 +155,11 @@ def _children(process: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-def _last_of(process: int) -> list[int]:
-    """Return the programs that a process runs, directly or through others, and that run none themselves."""
-    return [last for child in _children(process) for last in _last_of(child)] or [process]
+def _python_of(process: int) -> list[int]:
+    """Return the first Python that a process runs, directly or through others; it ends those that it runs itself."""
+    if Path(f"/proc/{process}/exe").readlink().name.startswith("python"):
+        return [process]
+    return [python for child in _children(process) for python in _python_of(child)]
 
 
 def _enter(namespace: int) -> None:

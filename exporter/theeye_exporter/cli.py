@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "serve"
     if command not in COMMANDS:
-        return _complain(_unknown("command", command, COMMANDS, f"there are {', '.join(COMMANDS)}"))
+        return _complain(_unknown("command", command, COMMANDS, f"the commands are {', '.join(COMMANDS)}"))
     parser = _parser(command)
     if arguments == ["--version"]:
         parser.parse_args(arguments)  # ends here, without importing the command
@@ -68,8 +68,8 @@ class _Parser(argparse.ArgumentParser):
             kind = "flag" if unknown.startswith("-") else "argument"
             raise CommandError(_unknown(kind, unknown, self._option_string_actions, "--help lists the flags"))
         if ": ignored explicit argument " in message:
-            flags = message.partition(": ignored")[0]
-            raise CommandError(f"{flags} takes no value; give one of the two alone")
+            flags = message.partition(": ignored")[0].removeprefix("argument ")
+            raise CommandError(f"{flags} takes no value")
         raise CommandError(_INVALID.sub(lambda said: f"{said[1]}: {shown(said[2])}", message))
 
 
@@ -80,7 +80,9 @@ def _unknown(kind: str, word: str, valid: Iterable[str], otherwise: str) -> str:
     # Commands and arguments are short; names of flags can be long, but have no digits.
     if is_safe_key(word.lstrip("-")) and (kind == "flag" or len(word) <= _LONGEST_WORD):
         return f'unknown {kind} "{word}"; {otherwise}'
-    return f"unknown {kind}; {otherwise}; put tokens in THEEYE_TOKEN or a token_file"
+    return (
+        f"unknown {kind} (not repeated, as it may be a token); {otherwise}; put tokens in THEEYE_TOKEN or a token_file"
+    )
 
 
 def _parser(command: str) -> argparse.ArgumentParser:

@@ -81,7 +81,7 @@ def decisions() -> list[timeseries_builders.Panel]:
     return [
         _over_time(
             "Decisions per hour",
-            "One decision for each alert of each message, and one more when a waiting start begins or ends.",
+            "One decision for each alert in each message, and one more when a start that waited is sent or given up.",
             _per_hour(decided, "decision"),
             "{{decision}}",
             interval="5m",
@@ -90,11 +90,11 @@ def decisions() -> list[timeseries_builders.Panel]:
         ),
         _over_time(
             "Alerts that started nothing, per hour",
-            "Decisions that say why nothing was started. An alert that still fires is decided on again.",
+            "Decisions to start nothing, by reason. Each further message about a firing alert causes another decision.",
             _per_hour(decided, "decision", _NOTHING_STARTED),
             "{{decision}}",
             interval="5m",
-            empty="No alert was turned down in this time range",
+            empty="No decision against a start in this time range",
             overrides=colours({"suspended": "red"}),
         ),
     ]
@@ -136,7 +136,7 @@ def runs() -> list[timeseries_builders.Panel]:
         ),
         _over_time(
             "Open runs, by phase",
-            "deciding: the start waits for a limit or another run; sending: TheEye has not answered; running: TheEye has it.",
+            "deciding: the start waits for a limit or another run; sending: TheEye has not answered; running: TheEye has accepted the run.",
             f"sum by (phase) ({latest('theeye_action_open_runs', f'{ACTION}, phase')})",
             "{{phase}}",
             empty=NO_ACTIONS,
@@ -150,12 +150,12 @@ def histograms() -> list[heatmap_builders.Panel]:
     return [
         _histogram(
             "Time until a run starts",
-            "From the start of the alert to the start of its run: darker means more runs.",
+            "Time from the start of the alert to the start of its run. Darker means more runs.",
             "theeye_action_alert_to_start_seconds",
         ),
         _histogram(
             "Turnaround",
-            "From the request for a run to its end: darker means more runs.",
+            "Time from the request for a run to its end. Darker means more runs.",
             "theeye_action_turnaround_seconds",
         ),
     ]
@@ -181,8 +181,8 @@ def effects() -> list[timeseries_builders.Panel]:
     unhelped = latest("theeye_action_unhelped_alerts")
     return [
         _over_time(
-            "Alerts that ended per hour",
-            "With or without a run; superseded: it fired again, and its end was not heard.",
+            "Ended alerts per hour",
+            "With or without a run; superseded: the alert fired again, and no message had said that it had ended.",
             _per_hour("theeye_action_episodes_total", "result"),
             "{{result}}",
             interval="5m",
@@ -190,11 +190,11 @@ def effects() -> list[timeseries_builders.Panel]:
             overrides=colours(_RESULTS),
         ),
         _over_time(
-            "Not helped, by action",
+            "Still firing after a run, by action",
             f"Alerts that still fire 15 minutes after their run succeeded, for up to {_DRAWN} actions.",
             f"topk({_DRAWN}, {unhelped} > 0)",
             _LEGEND,
-            empty="No alert fired on after a successful run",
+            empty="No alert kept firing after a successful run",
         ),
     ]
 
@@ -204,7 +204,7 @@ def received() -> list[timeseries_builders.Panel]:
     return [
         _over_time(
             "Alerts received per hour",
-            "Alerts in Alertmanager's messages, those that were sent again included; bad: not readable.",
+            "Alerts in Alertmanager's messages, including repeated ones; bad: not readable.",
             _per_hour("theeye_action_alerts_total", "status"),
             "{{status}}",
             interval="5m",

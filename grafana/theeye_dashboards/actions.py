@@ -76,9 +76,10 @@ def _banner() -> stat.Panel:
             title="Age of the data",
             description="Time since the process was scraped. If an action is suspended, the banner is red and names it.",
             queries=[
-                Query(f"topk(3, {stopped})", "{{organization}}: {{action}} is suspended. Its last run ended before"),
+                Query(f"topk(3, {stopped})", "{{organization}}: {{action}} is suspended. Time since its last run:"),
                 Query(
-                    f"(time() - {last_seen}) and on () absent({_INFO})", "No data: the actions were last scraped before"
+                    f"(time() - {last_seen}) and on () absent({_INFO})",
+                    "No data. Time since the last scrape of the actions:",
                 ),
                 Query(f"clamp_min(time() - min(timestamp({_INFO})), 0) unless on () ({stopped})", _NOT_SUSPENDED),
             ],
@@ -104,8 +105,8 @@ def _runs_in_numbers() -> list[stat.Panel]:
     return [
         number(
             Panel(
-                title="Alerts that fire",
-                description="Alerts that fire, as far as the actions have heard.",
+                title="Firing alerts",
+                description="Firing alerts, according to Alertmanager's last messages.",
                 queries=[Query(f"sum({latest('theeye_action_open_episodes')})")],
                 width=4,
                 height=4,
@@ -117,7 +118,7 @@ def _runs_in_numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Runs started",
-                description="Runs that TheEye took in the time range. A dry run starts nothing.",
+                description="Runs that TheEye accepted in the time range. A dry run starts nothing.",
                 queries=[Query(f"round({_increase('theeye_action_decisions_total', _STARTED)})")],
                 width=4,
                 height=4,
@@ -129,8 +130,8 @@ def _runs_in_numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Success rate",
-                description="Share of the runs in the time range that succeeded, of those whose end is known and that "
-                "nobody cancelled.",
+                description="Share of successful runs among those that ended in the time range. Cancelled runs, and runs "
+                "whose jobs TheEye has deleted, are not counted.",
                 queries=[Query(f"{_succeeded()} / ({judged} > 0)")],
                 width=4,
                 height=4,
@@ -151,7 +152,7 @@ def _alerts_in_numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Resolved after a run",
-                description="Share of the alerts that ended in the time range that had had a run.",
+                description="Share of the alerts that ended in the time range that ended after a run.",
                 queries=[Query(f"{helped} / ({ended} > 0)")],
                 width=4,
                 height=4,
@@ -163,7 +164,7 @@ def _alerts_in_numbers() -> list[stat.Panel]:
         ),
         number(
             Panel(
-                title="Not helped",
+                title="Still firing after a run",
                 description="Alerts that still fire 15 minutes after their run succeeded.",
                 queries=[
                     Query(f"sum({latest('theeye_action_unhelped_alerts')}) and on () ({_succeeded()} > 0)"),
@@ -179,7 +180,7 @@ def _alerts_in_numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Oldest open run",
-                description="Time since the decision for the oldest run that waits or runs.",
+                description="Age of the oldest run that is waiting or running, counted from the decision to start it.",
                 queries=[Query(f"max(time() - {SCOPE('theeye_action_oldest_open_run_timestamp_seconds')})")],
                 width=4,
                 height=4,
@@ -194,8 +195,9 @@ def _alerts_in_numbers() -> list[stat.Panel]:
 
 def _table() -> table.Panel:
     last = latest("theeye_action_last_outcome", f"{ACTION}, outcome")
-    listed = f"topk({_LISTED}, {latest('theeye_action_info', f'{ACTION}, mode, kind, target')})"
+    listed = f"topk({_LISTED}, {SUSPENDED})"
     metrics = (
+        latest("theeye_action_info", f"{ACTION}, mode, kind, target"),
         f"{last} == 1",
         "time() - " + latest("theeye_action_last_start_timestamp_seconds"),
         "time() - " + latest("theeye_action_last_success_timestamp_seconds"),
@@ -205,8 +207,8 @@ def _table() -> table.Panel:
     return rows(
         Panel(
             title="Actions",
-            description=f"Up to {_LISTED} actions. An action without a run has no outcome and no times.",
-            queries=[Query(listed), *map(Query, metrics)],
+            description=f"Up to {_LISTED} actions, suspended ones first. An action without a run has no outcome and no times.",
+            queries=[Query(f"{metric} and on ({ACTION}) {listed}") for metric in metrics],
             width=24,
             empty=NO_ACTIONS,
             link=CANARIES,
@@ -217,11 +219,11 @@ def _table() -> table.Panel:
             Column(
                 name="mode", title="Mode", width=90, words={"live": ("live", "green"), "dry_run": ("dry run", "blue")}
             ),
-            Column(name="target", title="Starts"),
+            Column(name="target", title="Target"),
             Column(name="outcome", title="Last run", width=90, words=words(ENDINGS)),
-            Column(name="Value #C", title="Last start", unit="s", width=110),
-            Column(name="Value #D", title="Last success", unit="s", width=110),
-            Column(name="Value #E", title="Alerts that fire", decimals=0, width=120),
+            Column(name="Value #C", title="Since the last start", unit="s", width=150),
+            Column(name="Value #D", title="Since the last success", unit="s", width=160),
+            Column(name="Value #E", title="Firing alerts", decimals=0, width=100),
             Column(
                 name="Value #F", title="Suspended", width=100, words={"0": ("no", "text"), "1": ("suspended", "red")}
             ),

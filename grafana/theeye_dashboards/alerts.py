@@ -25,15 +25,15 @@ _COLOURS: Final = {"critical": "red", "warning": "orange", "info": "blue"}
 
 
 def alert_table() -> table.Panel:
-    """Return the alerts that fire, one line for each host."""
+    """Return the firing alerts, one line for each alert and host."""
     labels = "alertname, severity, organization, hostname"
     since = f"max by ({labels}) (time() - ALERTS_FOR_STATE{{{_OURS}}} and ignoring (alertstate) {_FIRING})"
     return rows(
         Panel(
             title="Alerts",
-            description=f"Alerts that fire, one line for each host, the longest first; up to {_LISTED}. Alertmanager may have muted "
-            "some of them. Prometheus has to evaluate the alert rules.",
-            queries=[Query(f"topk({_LISTED}, {since})")],
+            description=f"Firing alerts, one line for each alert and host, those that fire for the longest time first; up to {_LISTED} of "
+            "each severity. Alertmanager may have muted some of them. The table is empty if Prometheus does not evaluate the rules.",
+            queries=[Query(f"topk by (severity) ({_LISTED}, {since})")],
             width=12,
             height=6,
             empty="No alert fires, or there is no data: Prometheus may not evaluate the rules",

@@ -28,14 +28,15 @@ def banner() -> stat.Panel:
     return number(
         Panel(
             title="Age of the data",
-            description="Time since the last successful poll of the collector whose data is the oldest. If a collector has "
+            description="Age of the oldest data: the longest time since a collector's last successful poll. If a collector has "
             "missed two polls, the banner is red and names it: other panels show its old data for a while, and then none.",
             queries=[
                 Query(f"topk({_SHOWN}, {late})", "{{organization}}: {{collector}} is late. Its data:"),
                 Query(f"topk({_SHOWN}, {never})", "{{organization}}: {{collector}} has no data:"),
                 Query(f"clamp_min(max({age}), 0) unless on () ({late} or {never})", _CURRENT),
                 Query(
-                    f"(time() - {last_seen}) and on () absent({up})", "No data: the exporter was last scraped before"
+                    f"(time() - {last_seen}) and on () absent({up})",
+                    "No data. Time since the last scrape of the exporter:",
                 ),
             ],
             width=24,

@@ -74,13 +74,13 @@ def _banner() -> stat.Panel:
     return number(
         Panel(
             title="Age of the data",
-            description="Time since the last run of the canary whose last run is the oldest. If a canary has not run for "
-            "three intervals, the banner is red and names it.",
+            description="The longest time since a canary's last run. If no run of a canary has ended for three of its "
+            "intervals, the banner is red and names it.",
             queries=[
                 Query(f"topk(3, {late})", "{{organization}}: {{canary}} has not run for"),
                 Query(
                     f"(time() - {last_seen}) and on () absent({_INTERVAL})",
-                    "No data: the canaries were last scraped before",
+                    "No data. Time since the last scrape of the canaries:",
                 ),
                 Query(f"clamp_min(max({age}), 0) unless on () ({late})", _ALL_RUN),
             ],
@@ -146,7 +146,7 @@ def _numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Longest turnaround",
-                description="The longest turnaround among the last successful run of each canary.",
+                description="The longest turnaround of all canaries' last successful runs.",
                 queries=[Query(f"max({_SCOPE('theeye_canary_last_turnaround_seconds')})")],
                 width=6,
                 height=4,
@@ -165,7 +165,7 @@ def _success() -> statetimeline.Panel:
     return timeline(
         Panel(
             title="Result of the last run, by canary",
-            description=f"The last run was a success or a failure, over time, for the {_DRAWN} canaries that failed the most.",
+            description=f"Whether the last run succeeded, over time, for the {_DRAWN} canaries that failed most often.",
             queries=[Query(f"max by ({_CANARY}) ({success}) and on ({_CANARY}) {worst}", _LEGEND)],
             width=24,
             height=7,
@@ -188,7 +188,7 @@ def _table() -> table.Panel:
     return rows(
         Panel(
             title="Canaries",
-            description=f"Up to {_LISTED} canaries, those that fail first. A canary whose first run has not ended has no line.",
+            description=f"Up to {_LISTED} canaries, failing ones first. A canary whose first run has not ended has no line.",
             queries=[Query(listed), *(Query(f"{metric} and on ({_CANARY}) {listed}") for metric in metrics)],
             width=24,
             empty=_NONE,
@@ -198,8 +198,8 @@ def _table() -> table.Panel:
             Column(name="canary", title="Canary"),
             ORGANIZATION,
             Column(name="Value #A", title="Last run", width=100, words=_RESULT),
-            Column(name="Value #B", title="Ended", unit="s", width=110),
-            Column(name="Value #C", title="Last success", unit="s", width=110),
+            Column(name="Value #B", title="Since the last run", unit="s", width=140),
+            Column(name="Value #C", title="Since the last success", unit="s", width=160),
             Column(name="Value #D", title="Turnaround", unit="s", decimals=1, width=110),
             Column(name="Value #E", title="Open for", unit="s", width=110),
             Column(name="Value #F", title="Interval", unit="s", width=110),
@@ -217,8 +217,8 @@ def _timings() -> list[timeseries_builders.Panel]:
         timeseries(
             Panel(
                 title="Phases of a run, on average",
-                description="The last successful run of each canary. submit: until TheEye has answered; queue: until the "
-                "script begins; run: the script.",
+                description="Average duration of each phase of the canaries' last successful runs. submit: until TheEye has "
+                "answered; queue: until the script begins; run: the script.",
                 queries=[Query(f"avg({_SCOPE(durations, matcher)})", phase) for phase, matcher in phases],
                 width=12,
                 unit="s",
@@ -264,7 +264,7 @@ def _all_turnarounds() -> heatmap_builders.Panel:
     return bucket_heatmap(
         Panel(
             title="Turnaround, all runs",
-            description="Number of successful runs by turnaround: darker means more.",
+            description="Number of successful runs by turnaround. Darker means more runs.",
             queries=[Query(f"sum by (le) (increase({buckets}[$__rate_interval]))", "{{le}}")],
             width=12,
             unit="s",

@@ -24,6 +24,7 @@ _YES_NO: Final = mapping({"0": ("No", "red"), "1": ("Yes", "green")})
 _LOADED: Final = _SCOPE.target("theeye_exporter_config_last_reload_successful")
 _LOADED_WEB: Final = _SCOPE.target("theeye_exporter_web_config_last_reload_successful")
 _BY_COLLECTOR: Final = "organization, collector"
+_LISTED: Final = 100
 
 
 def exporter() -> dashboard.Dashboard:
@@ -75,7 +76,7 @@ def _numbers() -> list[stat.Panel]:
     return [
         _one(
             "Scraped",
-            "Whether Prometheus can scrape all exporters that it has scraped in the time range.",
+            "Whether Prometheus can now scrape every exporter that it scraped at some time in the time range.",
             f"min({_SCOPE.target('up')} and on (job, instance) {known})",
             empty="No exporter scraped in this time range",
             steps="yes",
@@ -108,14 +109,14 @@ def _numbers() -> list[stat.Panel]:
         ),
         _one(
             "Series cut",
-            "Samples left out because their family reached max_series_per_family.",
+            "Series left out because their family reached max_series_per_family.",
             f"sum({_SCOPE.target('theeye_exporter_cut_series')}) "
             f"or 0 * sum({_SCOPE.target('theeye_exporter_snapshot_series')})",
             steps="none",
         ),
         _one(
             "Series",
-            "Samples in one scrape, of all exporters chosen.",
+            "Series in one scrape, of all exporters chosen.",
             f"sum({_SCOPE.target('theeye_exporter_snapshot_series')})",
         ),
         _one(
@@ -130,19 +131,21 @@ def _numbers() -> list[stat.Panel]:
 
 
 def _collectors() -> table.Panel:
-    def largest(expression: str) -> str:
-        return f"topk(100, max by ({_BY_COLLECTOR}) ({expression}))"
+    listed = f"bottomk({_LISTED}, max by ({_BY_COLLECTOR}) ({_SCOPE('theeye_collector_success')}))"
+
+    def of_listed(expression: str) -> Query:
+        return Query(f"max by ({_BY_COLLECTOR}) ({expression}) and on ({_BY_COLLECTOR}) {listed}")
 
     age = f"time() - {_SCOPE('theeye_collector_last_success_timestamp_seconds')}"
     return rows(
         Panel(
             title="Collectors",
-            description="The last attempt of each collector; with more than 100 lines, the largest values.",
+            description=f"The last attempt of each collector; up to {_LISTED}, failing ones first.",
             queries=[
-                Query(largest(_SCOPE("theeye_collector_success"))),
-                Query(largest(age)),
-                Query(largest(_SCOPE("theeye_collector_duration_seconds"))),
-                Query(largest(_SCOPE("theeye_collector_objects"))),
+                Query(listed),
+                of_listed(age),
+                of_listed(_SCOPE("theeye_collector_duration_seconds")),
+                of_listed(_SCOPE("theeye_collector_objects")),
             ],
             width=12,
             empty=_NOT_SCRAPED,

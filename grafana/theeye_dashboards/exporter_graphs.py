@@ -18,6 +18,7 @@ _OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
 _NOT_SCRAPED: Final = "No data: see Age of the data"
 _NO_REQUESTS: Final = "No request in this time range"
 _SHOWN: Final = 20
+_LISTED: Final = 100
 
 
 def _slower_than(quantile: str) -> str:
@@ -76,7 +77,7 @@ def losses() -> list[timeseries_builders.Panel | bargauge.Panel]:
         timeseries(
             Panel(
                 title="Jobs in the ledger",
-                description="Jobs that the ledger keeps because TheEye may still have them, and jobs that the exporter still "
+                description="Jobs that the ledger remembers, because TheEye may still list them, and jobs that the exporter still "
                 "has to fetch.",
                 queries=[
                     Query(f"sum({_SCOPE('theeye_ledger_known_jobs')})", "known"),
@@ -90,7 +91,7 @@ def losses() -> list[timeseries_builders.Panel | bargauge.Panel]:
         bars(
             Panel(
                 title="Series cut, by family",
-                description="Samples left out because their family reached max_series_per_family. Raise it, or divide "
+                description="Series left out because their family reached max_series_per_family. Raise it, or divide "
                 "the organisations between several exporters.",
                 queries=[
                     Query(
@@ -141,7 +142,7 @@ def _responses() -> list[timeseries_builders.Panel | heatmap.Panel]:
         bucket_heatmap(
             _graph(
                 "Response time, all requests",
-                "Number of requests by duration, for all organisations: darker means more.",
+                "Number of requests by duration, for all organisations. Darker means more requests.",
                 Query(f"sum by (le) (increase({buckets}[$__rate_interval]))", "{{le}}"),
                 "s",
                 _NO_REQUESTS,
@@ -168,7 +169,7 @@ def _resources() -> list[timeseries_builders.Panel]:
         for title, description, query, unit in (
             (
                 "Size of a scrape",
-                "Samples in a response, uncompressed.",
+                "Bytes of the samples in a response, before compression.",
                 by_instance("theeye_exporter_snapshot_bytes"),
                 "bytes",
             ),
@@ -180,7 +181,7 @@ def _resources() -> list[timeseries_builders.Panel]:
             ),
             (
                 "Duration of a scrape",
-                "Measured by Prometheus. A long one means a slow network or a busy machine: a scrape copies what is rendered.",
+                "Measured by Prometheus. If it is long, the network is slow or the machine is busy.",
                 of_prometheus("scrape_duration_seconds"),
                 "s",
             ),
@@ -199,20 +200,18 @@ def _resources() -> list[timeseries_builders.Panel]:
 
 def exporters() -> table.Panel:
     """Return a line for each exporter."""
-    known = f"and on (job, instance) {_SCOPE.target('theeye_exporter_build_info')}"
+    info = _SCOPE.target("theeye_exporter_build_info")
+    uptime = (
+        f"max by (job, instance) (time() - {_SCOPE.target('process_start_time_seconds')} and on (job, instance) {info})"
+    )
+    listed = f"bottomk({_LISTED}, {uptime})"
     return rows(
         Panel(
             title="Exporters",
-            description="The exporters chosen; up to 100.",
+            description=f"The exporters chosen; up to {_LISTED}, the last started first.",
             queries=[
-                Query(
-                    "topk(100, max by (job, instance, version, python_version) "
-                    f"({_SCOPE.target('theeye_exporter_build_info')}))"
-                ),
-                Query(
-                    "topk(100, max by (job, instance) "
-                    f"(time() - {_SCOPE.target('process_start_time_seconds')} {known}))"
-                ),
+                Query(f"max by (job, instance, version, python_version) ({info}) and on (job, instance) {listed}"),
+                Query(listed),
             ],
             width=24,
             height=6,

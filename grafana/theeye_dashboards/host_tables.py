@@ -15,6 +15,7 @@ __all__ = ["STATES", "host_table", "inventory_table", "monitor_table"]
 _SCOPE: Final = Scope(('hostname=~"$hostname"',))
 _OVERVIEW: Final = (link_to("theeye-overview"), "Overview")
 _LISTED: Final = 100
+_WORST: Final = "Highest share of a limit"
 _NO_STATISTICS: Final = "No host statistics: no dstat monitor reports for these hosts"
 STATES: Final = {
     "0": ("normal", "green"),
@@ -28,14 +29,14 @@ STATES: Final = {
 def host_table() -> table.Panel:
     """Return a table with a row for each host: its usage, and the number of its monitors with problems."""
     columns = _columns()
-    ratios = {"Worst of limit", "CPU", "Memory", "Swap", "Fullest disk"}
-    gauges = ratios - {"Worst of limit"}
+    ratios = {_WORST, "CPU", "Memory", "Swap", "Fullest disk"}
+    gauges = ratios - {_WORST}
     return rows(
         Panel(
             title="Hosts, closest to a limit first",
-            description=f"Up to {_LISTED} hosts. Worst of limit is the highest usage as a share of its limit; above "
-            f"100 %, the monitor fails. Hosts without swap have no value. Silent hosts are not listed, because they "
-            f"have no usage.",
+            description=f"Up to {_LISTED} hosts. {_WORST} is the usage that is closest to its limit in TheEye, as a share of the "
+            "limit; above 100 %, the monitor fails. Hosts without swap have no value. Silent hosts are not listed, because they "
+            "have no usage.",
             queries=[Query(expression) for _, expression in columns],
             width=24,
             height=10,
@@ -52,10 +53,10 @@ def host_table() -> table.Panel:
                     title=title,
                     unit="percentunit" if title in ratios else "",
                     decimals=0,
-                    width=110 if title in ratios else 80,
+                    width=160 if title == _WORST else 110 if title in ratios else 80,
                     gauge=1.0 if title in gauges else None,
                     steps=((None, "green"), (0.9, "orange"), (1, "red"))
-                    if title == "Worst of limit"
+                    if title == _WORST
                     else ((None, "text"), (1, "red"))
                     if title not in gauges
                     else None,
@@ -63,7 +64,7 @@ def host_table() -> table.Panel:
                 for index, (title, _) in enumerate(columns)
             ),
         ],
-        sort=[("Worst of limit", True)],
+        sort=[(_WORST, True)],
     )
 
 
@@ -73,7 +74,7 @@ def _columns() -> list[tuple[str, str]]:
     worst = f"topk({_LISTED}, max by ({labels}) ({_SCOPE.pressure()}))"
     bad = f"sum by (job, instance, {labels}) ({{}})"
     return [
-        ("Worst of limit", worst),
+        (_WORST, worst),
         *(
             (title, f"max by ({labels}) ({_SCOPE(usage)}) and on ({labels}) {worst}")
             for usage, title in (
@@ -98,16 +99,17 @@ def inventory_table() -> table.Panel:
     labels = "organization, hostname, host_id"
     described = f"{labels}, platform, release, arch, agent_version"
     info = _SCOPE("theeye_host_info")
-    listed = f"topk({_LISTED}, max by ({described}) ({info}))"
+    every = f"max by ({described}) ({info})"
     usual = f"topk(1, count by (agent_version) ({info}))"
-    outdated = f"({listed} unless on (agent_version) {usual} or 0 * ({listed} and on (agent_version) {usual}))"
+    differs = f"({every} unless on (agent_version) {usual} or 0 * {every})"
+    listed = f"topk({_LISTED}, {differs})"
     return rows(
         Panel(
             title="Inventory",
-            description=f"Up to {_LISTED} hosts, as their bots described them when they registered. A version that is not the "
-            "one that most of these hosts have is marked: it is outdated, or newer than the rest.",
+            description=f"Up to {_LISTED} hosts, as their bots described them when they registered. Hosts whose bot does not have "
+            "the most common version come first, and are marked: their bots are outdated, or newer than the rest.",
             queries=[
-                Query(outdated),
+                Query(listed),
                 *(
                     Query(f"max by ({labels}) ({_SCOPE(metric)}) and on ({labels}) {listed}")
                     for metric in ("theeye_host_memory_total_bytes", "theeye_host_cpus", "theeye_host_enabled")
@@ -174,7 +176,7 @@ def monitor_table() -> table.Panel:
             SEVERITY,
             Column(name="Value #B", title="State", width=90, words=STATES),
             Column(name="Value #A", title="Failures in a row", decimals=0, width=120),
-            Column(name="Value #C", title="Since its report", unit="s", width=130),
+            Column(name="Value #C", title="Since the last report", unit="s", width=150),
             Column(name="Value #D", title="Interval", unit="s", width=80),
             Column(name="Value #E", title="Enabled", width=80, words={"0": ("no", "#8e8e8e"), "1": ("yes", "text")}),
             ORGANIZATION,

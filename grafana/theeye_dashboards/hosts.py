@@ -114,7 +114,7 @@ def _numbers() -> list[stat.Panel]:
 def _usage() -> list[timeseries_builders.Panel]:
     explained = {
         "cpu": "Share of CPU time in use, including waiting for disks.",
-        "memory": "Share of memory that is not available to programs.",
+        "memory": "Share of memory in use; memory that programs could still get does not count as used.",
         "cache": "Swap in use; TheEye calls it cache, but it is not the page cache. Hosts without swap have no line.",
         "disk": "Share of each disk in use; blocks reserved for root count as free.",
     }
@@ -123,8 +123,8 @@ def _usage() -> list[timeseries_builders.Panel]:
         timeseries(
             Panel(
                 title=RESOURCES[resource].capitalize() if resource != "cpu" else "CPU",
-                description=f"{text} Shows the {_DRAWN} highest averages of the hosts chosen. The dashed line is their "
-                "lowest limit in TheEye; if limits differ, another one shows the highest.",
+                description=f"{text} Shows the {_DRAWN} highest averages of the hosts chosen. The dashed line is the "
+                "lowest limit of these hosts in TheEye. If their limits differ, a second dashed line is the highest limit.",
                 queries=_usage_queries(resource),
                 width=12,
                 unit="percentunit",

@@ -88,7 +88,7 @@ def _table() -> table.Panel:
             SEVERITY,
             Column(name="Value #A", title="State", width=90, words=STATES),
             Column(name="Value #B", title="Value", width=120),
-            Column(name="Value #C", title="Since its change", unit="s", width=130),
+            Column(name="Value #C", title="Since the last change", unit="s", width=150),
             Column(name="Value #D", title="Enabled", width=80, words=_ENABLED),
             ORGANIZATION,
             Column(name="indicator_id"),

@@ -53,15 +53,15 @@ def _open(scope: Scope, link: tuple[str, str]) -> table.Panel:
             Column(name="Value #C", title="Timeout", unit="s", width=80),
             Column(
                 name="Value #A",
-                title="Of the timeout",
+                title="Share of the timeout",
                 unit="percentunit",
                 decimals=0,
-                width=106,
+                width=150,
                 steps=((None, "green"), (0.8, "orange"), (1, "red")),
             ),
             *_HIDDEN,
         ],
-        sort=[("Of the timeout", True)],
+        sort=[("Share of the timeout", True)],
     )
 
 
@@ -74,7 +74,7 @@ def _without_success(scope: Scope, link: tuple[str, str]) -> table.Panel:
         Panel(
             title="Longest without success",
             description="Tasks by the time since their last successful run, the longest first. This is not a problem "
-            "if nobody starts the task: look at the outcome of its last run, and at when it is due. Tasks whose "
+            "if nobody starts the task: look at the outcome of its last run, and at when it is due next. Tasks whose "
             f"successful runs TheEye has deleted are not listed; {_LINES}",
             queries=[
                 Query(longest),
@@ -169,20 +169,22 @@ def _schedules(scope: Scope, link: tuple[str, str]) -> table.Panel:
     missed = f"max by ({_LABELS}) ({scope.age('theeye_task_missed_trigger_timestamp_seconds')})"
     schedules = scope("theeye_task_schedules", 'state="failed"')
     failed = f"max by ({_LABELS}) ({schedules} > 0)"
-    troubled = f"topk({_LISTED}, {missed} or {late} or 0 * {failed})"
+    since = scope.age("theeye_task_schedule_last_failure_timestamp_seconds")
+    failed_for = f"(max by ({_LABELS}) ({since}) and on (organization, task_id) {failed})"
+    troubled = f"topk({_LISTED}, {missed} or {late} or {failed_for} or 0 * {failed})"
     columns = [
         ("In trouble for", troubled),
         ("Late by", _with(late, troubled)),
         ("No job since", _with(missed, troubled)),
         ("Failed schedules", _with(failed, troubled)),
-        ("Since the failure", _with(scope.age("theeye_task_schedule_last_failure_timestamp_seconds"), troubled)),
+        ("Since the failure", _with(since, troubled)),
         ("Since the last trigger", _with(scope.age("theeye_task_schedule_last_trigger_timestamp_seconds"), troubled)),
-        ("Since its last run", _with(scope.age("theeye_job_last_finish_timestamp_seconds"), troubled)),
+        ("Since the last run", _with(scope.age("theeye_job_last_finish_timestamp_seconds"), troubled)),
     ]
     return rows(
         Panel(
             title="Schedules in trouble",
-            description="Tasks that should have started more than a minute ago (TheEye's scheduler is late), tasks of which "
+            description="Tasks that should have started more than a minute ago (TheEye's scheduler is late), tasks for which "
             "TheEye created no job when a schedule was due, and tasks with a schedule that failed for good; "
             f"{_LINES}",
             queries=[Query(expression) for _, expression in columns],
@@ -251,12 +253,12 @@ def workflow_tables(scope: Scope, link: tuple[str, str]) -> list[table.Panel]:
                 Column(name="tags", title="Tags"),
                 ORGANIZATION,
                 Column(name="outcome", title="Last outcome", width=110, words=words(OUTCOMES)),
-                Column(name="Value #A", title="Since its end", unit="s", width=120),
+                Column(name="Value #A", title="Since the last run", unit="s", width=140),
                 Column(name="Value #C", title="Runs", decimals=0, width=80),
                 Column(name="Value #D", title="Oldest open run", unit="s", width=130),
                 Column(name="Value #E", title="Failures in a row", decimals=0, width=130),
                 Column(name="workflow_id"),
             ],
-            sort=[("Since its end", False)],
+            sort=[("Since the last run", False)],
         )
     ]

@@ -20,6 +20,7 @@ _JOBS: Final = (link_to("theeye-jobs"), "Jobs and tasks")
 _EXPORTER: Final = (link_to("theeye-exporter"), "Exporter")
 _NOT_SCRAPED: Final = "No data: see Age of the data"
 _LISTED: Final = 20
+_MANY: Final = 1_000_000_000
 _TASK_LABELS: Final = "organization, task, task_id, hostname"
 
 
@@ -115,12 +116,12 @@ def _failed_tasks() -> table.Panel:
             TASK_COLUMN,
             HOST,
             Column(name="outcome", title="Outcome", width=84, words=coloured(OUTCOMES)),
-            Column(name="Value #A", title="Since its end", unit="s", width=106),
+            Column(name="Value #A", title="Since the last run", unit="s", width=140),
             Column(name="Value #B", title="Since success", unit="s", width=144),
             Column(name="task_id"),
             Column(name="organization"),
         ],
-        sort=[("Since its end", False)],
+        sort=[("Since the last run", False)],
     )
 
 
@@ -178,15 +179,15 @@ def _hosts() -> table.Panel:
             Column(name="Value #B", title="In use", unit="percentunit", decimals=0, width=70),
             Column(
                 name="Value #A",
-                title="Of its limit",
+                title="Share of the limit",
                 unit="percentunit",
                 decimals=0,
-                width=96,
+                width=140,
                 steps=((None, "yellow"), (1, "red")),
             ),
             ORGANIZATION,
         ],
-        sort=[("Of its limit", True)],
+        sort=[("Share of the limit", True)],
     )
 
 
@@ -195,9 +196,11 @@ def _organizations() -> table.Panel:
         return _SCOPE.monitors(f'state="{state}"', by=("organization",))
 
     failing = of_state("failure")
-    worst = f"topk(50, {failing} or 0 * max by (organization) ({_SCOPE('theeye_up')}))"
+    up = f"max by (organization) ({_SCOPE('theeye_up')})"
+    # Without TheEye, no monitors are known to fail.
+    worst = f"topk(50, ({failing} or 0 * {up}) + on (organization) {_MANY} * (1 - {up}))"
     columns = [
-        ("TheEye up", f"max by (organization) ({_SCOPE('theeye_up')})"),
+        ("TheEye up", up),
         ("Failing", failing),
         ("Silent", of_state("updates_stopped")),
         ("Unknown", of_state("unknown")),
@@ -211,8 +214,8 @@ def _organizations() -> table.Panel:
     return rows(
         Panel(
             title="Organisations",
-            description="One line for each organisation chosen, with its monitors by state: the 50 with the most failing "
-            "monitors. The success rate is that of the runs in the time range.",
+            description="One line for each organisation chosen, with its monitors by state; up to 50: first those whose "
+            "TheEye does not respond, then those with the most failing monitors. The success rate is that of the runs in the time range.",
             queries=[Query(f"{expression} and on (organization) {worst}") for _, expression in columns],
             width=24,
             height=6,
@@ -242,5 +245,5 @@ def _organizations() -> table.Panel:
                 for index, (title, _) in enumerate(columns)
             ),
         ],
-        sort=[("Failing", True)],
+        sort=[("TheEye up", False), ("Failing", True)],
     )

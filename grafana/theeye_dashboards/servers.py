@@ -18,15 +18,18 @@ _DAY: Final = 86_400
 
 def server_table() -> table.Panel:
     """Return a line for each organisation's server."""
-    info = f"topk({_LISTED}, max by (organization, version) ({_SCOPE('theeye_server_info')}))"
+    info = f"max by (organization, version) ({_SCOPE('theeye_server_info')})"
     skew = f"max by (organization) ({_SCOPE('theeye_server_clock_skew_seconds')})"
     expiry = f"min by (organization) ({_SCOPE('theeye_server_certificate_expiry_timestamp_seconds')} - time())"
+    known = f"0 * max by (organization) ({_SCOPE('theeye_server_info')})"
+    listed = f"(bottomk({_LISTED}, {expiry}) or topk({_LISTED}, abs({skew}) or {known}))"
     return rows(
         Panel(
             title="TheEye's servers",
-            description=f"Version, clock and certificate of each organisation's server; up to {_LISTED}. A clock that is ahead "
-            "by some seconds makes ages wrong by as much. A server without TLS has no certificate.",
-            queries=[Query(info), *(Query(f"topk({_LISTED}, {expression})") for expression in (skew, expiry))],
+            description="Version, clock and certificate of each organisation's server: up to "
+            f"{_LISTED} whose certificates expire next, and up to {_LISTED} whose clocks are most wrong. A clock that is ahead by "
+            "some seconds makes ages wrong by as much. A server without TLS has no certificate.",
+            queries=[Query(f"{expression} and on (organization) {listed}") for expression in (info, skew, expiry)],
             width=24,
             height=6,
             empty="No server has answered yet",

@@ -19,7 +19,7 @@ from theeye_exporter.actions.alerts import BadAlert, Payload, identity
 from theeye_exporter.actions.arguments import Relabelling
 from theeye_exporter.actions.episodes import TOLERANCE, Message
 from theeye_exporter.actions.limits import Limits, Rate
-from theeye_exporter.actions.records import Account, Begun, KnownEpisode, Order, PastRun
+from theeye_exporter.actions.records import ActionTotals, Begun, KnownEpisode, Order, PastRun
 from theeye_exporter.actions.rows import Row
 from theeye_exporter.ledger.failures import LedgerError
 
@@ -43,12 +43,12 @@ def world() -> Iterator[World]:
         yield world
 
 
-def account(world: World) -> Account:
-    return world.runs.book.account("restart")
+def totals(world: World) -> ActionTotals:
+    return world.runs.records.totals("restart")
 
 
 def outcomes(world: World) -> list[str]:
-    past = world.runs.book.all(PastRun).values()
+    past = world.runs.records.all(PastRun).values()
     return [run.outcome for run in sorted(past, key=lambda run: run.ended_at)]
 
 
@@ -71,16 +71,16 @@ def test_an_episode_from_its_start_to_its_end(world: World) -> None:
     world.live(30.0)
     assert world.model.created == ["web-01", "web-01"]
     assert outcomes(world) == ["success", "success"]
-    counted = account(world)
+    counted = totals(world)
     assert counted.decisions == {"waiting": 3, "started": 2, "duplicate": 1, "resolved": 1, "stale": 2}
     assert counted.episodes == {"resolved_after_run": 1}
     assert counted.runs == {"success": 2}
     assert (sum(counted.to_start.counts), sum(counted.turnaround.counts)) == (2, 2)
-    assert [said.decision for said in world.runs.book.said("restart")][:2] == ["started", "waiting"]
+    assert [said.decision for said in world.runs.records.said("restart")][:2] == ["started", "waiting"]
 
 
 def test_what_fires_while_the_state_file_is_made_does_not_run(world: World) -> None:
-    assert world.fire("web-01", world.runs.book.born) == "stale"
+    assert world.fire("web-01", world.runs.records.born) == "stale"
     world.live(30.0)
     assert world.model.created == []
 
@@ -91,8 +91,8 @@ def test_a_start_that_waits_is_dropped_when_its_alert_is_resolved(world: World) 
     world.resolve("web-01", start, start + 1)
     world.live(30.0)
     assert world.model.created == []
-    assert account(world).episodes == {"resolved_without_run": 1}
-    assert world.runs.book.all(Order) == {}
+    assert totals(world).episodes == {"resolved_without_run": 1}
+    assert world.runs.records.all(Order) == {}
 
 
 @pytest.mark.parametrize("attempted", [False, True])
@@ -110,15 +110,15 @@ def test_what_waits_is_gone_with_the_episode_that_it_was_for(world: World, attem
     else:
         assert world.resolve("web-01", start, start + 1) == "resolved"
     for _ in range(2):
-        (episode,) = world.runs.book.all(KnownEpisode).values()
+        (episode,) = world.runs.records.all(KnownEpisode).values()
         assert episode.order == ""
-        assert world.runs.book.all(Order) == {}
+        assert world.runs.records.all(Order) == {}
         assert world.file is not None
         assert world.file.load("start/acme", Row) == {}
         world.restart()
     world.live(60.0)
     assert world.model.created == []
-    assert sum(account(world).episodes.values()) == 1
+    assert sum(totals(world).episodes.values()) == 1
 
 
 def test_an_episode_that_ends_between_two_requests_of_its_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,8 +128,8 @@ def test_an_episode_that_ends_between_two_requests_of_its_start(world: World, mo
     world.runs.work()
     assert world.file is not None
     assert world.file.load("start/acme", Row) == {}
-    assert world.runs.book.all(Order) == {}
-    assert account(world).runs == {}
+    assert world.runs.records.all(Order) == {}
+    assert totals(world).runs == {}
 
 
 def test_a_resolved_alert_whose_start_waited_is_forgotten(world: World) -> None:
@@ -138,7 +138,7 @@ def test_a_resolved_alert_whose_start_waited_is_forgotten(world: World) -> None:
     world.resolve("web-01", start, start + 1)
     world.model.wait(61 * DAY)
     world.runs.work()
-    assert world.runs.book.all(KnownEpisode) == {}
+    assert world.runs.records.all(KnownEpisode) == {}
 
 
 def test_an_episode_that_ends_while_the_answer_is_lost(world: World) -> None:
@@ -147,11 +147,11 @@ def test_an_episode_that_ends_while_the_answer_is_lost(world: World) -> None:
     world.fire("web-01", start)
     world.live(10.0)
     assert world.resolve("web-01", start, start + 5) == "resolved"
-    assert account(world).episodes == {}
+    assert totals(world).episodes == {}
     world.live(120.0)
     assert world.model.created == ["web-01"]
-    assert account(world).episodes == {"resolved_after_run": 1}
-    assert account(world).recovered == 1
+    assert totals(world).episodes == {"resolved_after_run": 1}
+    assert totals(world).recovered == 1
 
 
 def test_a_run_that_the_first_look_finds_was_recovered(world: World) -> None:
@@ -160,8 +160,8 @@ def test_a_run_that_the_first_look_finds_was_recovered(world: World) -> None:
     world.live(60.0)
     world.fire("web-02", world.model.now)
     world.live(60.0)
-    assert account(world).recovered == 1
-    told = [said.why for said in world.runs.book.said("restart") if said.decision == "started"]
+    assert totals(world).recovered == 1
+    told = [said.why for said in world.runs.records.said("restart") if said.decision == "started"]
     assert ["found after a lost answer" in why for why in told] == [False, True]
 
 
@@ -173,7 +173,7 @@ def test_a_start_that_never_happened_is_not_repeated_for_an_episode_that_is_over
     world.resolve("web-01", start, start + 5)
     world.live(900.0)
     assert world.model.created == []
-    assert account(world).episodes == {"resolved_without_run": 1}
+    assert totals(world).episodes == {"resolved_without_run": 1}
 
 
 def test_a_superseded_episode(world: World) -> None:
@@ -181,7 +181,7 @@ def test_a_superseded_episode(world: World) -> None:
     world.fire("web-01", start)
     world.live(400.0)
     assert world.fire("web-01", start + 400) == "waiting"
-    assert account(world).episodes == {"superseded": 1}
+    assert totals(world).episodes == {"superseded": 1}
     world.live(60.0)
     assert world.model.created == ["web-01", "web-01"]
 
@@ -191,7 +191,7 @@ def test_a_start_that_waits_does_not_count_for_the_episode_that_takes_its_place(
     start = world.model.now
     world.fire("web-01", start)
     assert world.fire("web-01", start + 400) == "waiting"
-    assert account(world).episodes == {"superseded": 1}
+    assert totals(world).episodes == {"superseded": 1}
     world.live(30.0)
     assert world.model.created == ["web-01"]
 
@@ -205,11 +205,11 @@ def test_what_does_not_start_anything(world: World) -> None:
     assert world.send("web-01", Message(firing=True, start=now), "TheEyeActionFailing").decision == "loop"
     said = world.send("web-01; reboot", Message(firing=True, start=now))
     assert (said.decision, said.why) == ("bad_arguments", "argument 1: it has a character that is not allowed")
-    world.runs.receive("restart", Payload((BadAlert({}, "it is no object"),), truncated=7))
+    world.runs.receive("restart", Payload((BadAlert({}, "the alert is not a JSON object"),), truncated=7))
     world.live(60.0)
     assert world.model.created == []
-    assert account(world).truncated == 7
-    assert account(world).alerts == {"firing": 3, "bad": 1}
+    assert totals(world).truncated == 7
+    assert totals(world).alerts == {"firing": 3, "bad": 1}
 
 
 def test_a_dry_run_uses_up_nothing(world: World) -> None:
@@ -218,7 +218,7 @@ def test_a_dry_run_uses_up_nothing(world: World) -> None:
     assert world.fire("web-01", start) == "dry_run"
     world.live(60.0)
     assert world.model.created == []
-    assert world.runs.book.said("restart")[0].why == "would start task restart nginx with 'web-01'"
+    assert world.runs.records.said("restart")[0].why == "would start task restart nginx with 'web-01'"
     world.change(live=True)
     assert world.fire("web-01", start) == "waiting"
     world.live(60.0)
@@ -233,7 +233,7 @@ def test_the_host_of_the_alert(world: World) -> None:
     world.fire("web-02", start)
     world.live(60.0)
     assert world.model.created == ["web-01"]
-    said = {str(one.decision): one.why for one in world.runs.book.said("restart")}
+    said = {str(one.decision): one.why for one in world.runs.records.said("restart")}
     assert said["no_target"] == "no task on web-02"
     assert world.fire("web-02", start) == "waiting"  # it may have got its task meanwhile
 
@@ -241,8 +241,8 @@ def test_the_host_of_the_alert(world: World) -> None:
 def test_a_host_that_is_too_long_is_not_kept_or_looked_for(world: World) -> None:
     world.change(rules=(), hostname_from=Relabelling(("instance",)))
     said = world.send("w" * 10_000, Message(firing=True, start=world.model.now))
-    assert (said.decision, said.why) == ("no_target", "the host: it has more than 256 characters")
-    assert world.runs.book.all(Order) == {}
+    assert (said.decision, said.why) == ("no_target", "hostname_from: the text has more than 256 characters")
+    assert world.runs.records.all(Order) == {}
 
 
 # The token of another user.
@@ -354,7 +354,7 @@ def test_a_start_that_waits_starts_what_the_configuration_names_now(world: World
     world.runs.work()
     world.connection.task_id, world.connection.first = "corrected", 3
     world.restart()
-    (order,) = world.runs.book.all(Order).values()
+    (order,) = world.runs.records.all(Order).values()
     world.live(5.0)
     row = world.runs.row_of(order)
     assert row is not None
@@ -371,7 +371,7 @@ def test_a_start_that_waits_is_dropped_if_the_configuration_names_another_number
     world.change(rules=())
     world.live(30.0)
     assert world.model.created == []
-    assert account(world).decisions["bad_arguments"] == 1
+    assert totals(world).decisions["bad_arguments"] == 1
 
 
 # Limits.
@@ -405,7 +405,7 @@ def test_a_rate_of_a_day_holds_for_each_day(limits: Limits, together: Rate) -> N
             world.live(3600.0, pause=300.0)
             if hour % 7 == 0:
                 world.restart()
-        sent = sorted(run.sent_at for run in world.runs.book.all(PastRun).values())
+        sent = sorted(run.sent_at for run in world.runs.records.all(PastRun).values())
         assert len(sent) == len(world.model.created)
         assert len(sent) in {6, 7}  # each one is due as soon as the day of an earlier one is over
         assert all(third - first >= DAY - 1 for first, third in zip(sent, sent[2:], strict=False))
@@ -417,13 +417,13 @@ def test_runs_that_count_are_kept_however_many_there_are(world: World, monkeypat
     for number in range(20):
         world.fire(f"web-{number}", world.model.now)
         world.live(600.0, pause=100.0)
-    assert len(world.model.created) == len(world.runs.book.all(PastRun)) == 6
+    assert len(world.model.created) == len(world.runs.records.all(PastRun)) == 6
     world.live(2 * DAY, pause=3600.0)
     for number in range(3):
         world.fire(f"web-{number}", world.model.now)
         world.live(600.0, pause=100.0)
     assert len(world.model.created) == 9
-    assert len(world.runs.book.all(PastRun)) <= 4  # those that are over do not count any more
+    assert len(world.runs.records.all(PastRun)) <= 4  # those that are over do not count any more
 
 
 def test_a_start_expires_that_waits_too_long(world: World) -> None:
@@ -434,9 +434,9 @@ def test_a_start_expires_that_waits_too_long(world: World) -> None:
     assert world.fire("web-02", start) == "waiting"
     world.restart()
     world.live(290.0, bot=False)
-    assert account(world).decisions.get("expired") is None
+    assert totals(world).decisions.get("expired") is None
     world.live(20.0, bot=False)
-    assert account(world).decisions["expired"] == 1
+    assert totals(world).decisions["expired"] == 1
     world.live(400.0)
     assert world.model.created == ["web-01"]
     assert world.fire("web-02", start) == "waiting"
@@ -477,7 +477,7 @@ def test_suspended_after_failures_until_resumed(world: World) -> None:
             job.lifecycle, job.state = "finished", "failure"
         world.live(20.0, bot=False)
     assert outcomes(world) == ["failure", "failure"]
-    assert account(world).suspended
+    assert totals(world).suspended
     world.restart()
     assert world.fire("web-9", world.model.now) == "suspended"
     assert world.runs.resume("restart")
@@ -526,7 +526,7 @@ def test_an_episode_stays_forgotten_when_the_clock_leaps_ahead_and_back(
         if restarts:
             world.restart()
         world.live(3700.0, pause=60.0)
-    assert world.runs.book.all(KnownEpisode) == {}
+    assert world.runs.records.all(KnownEpisode) == {}
     for _ in range(2):
         assert [world.fire("web-01", fires + moved) for moved in (-30, 0, 30)] == ["stale"] * 3
         assert world.fire("web-02", over) == "stale"
@@ -672,29 +672,29 @@ def test_one_run_an_episode_in_any_history(
                 if truth.fires:
                     world.fire(name, truth.periods[-1][0])
             world.live(300.0, pause=20.0)
-        book = world.runs.book
-        past = list(book.all(PastRun).values())
-        begun = book.all(Begun)[world.plan.name].at
+        records = world.runs.records
+        past = list(records.all(PastRun).values())
+        begun = records.all(Begun)[world.plan.name].at
         for name, truth in truths.items():
             key = identity({"alertname": "Down", "instance": name})
             # TheEye makes a job, but runs nothing, if it cannot build it.
             built = [run for run in past if run.alert == key and run.outcome == "refused" and run.job_id]
             assert world.model.created.count(name) - len(built) <= len(truth.periods)
             if truth.fires:
-                episode = book.get(KnownEpisode, f"{world.plan.name}/{key}")
+                episode = records.get(KnownEpisode, f"{world.plan.name}/{key}")
                 assert episode is not None
                 if not episode.ran:
                     assert episode.start <= begun or any(
                         abs(other.start - episode.start) <= TOLERANCE
-                        for name, other in book.all(KnownEpisode).items()
+                        for name, other in records.all(KnownEpisode).items()
                         if name.endswith(f"/{key}") and not name.startswith(f"{world.plan.name}/")
                     )
         with_run = [(run.alert, run.episode) for run in past if run.outcome not in {"refused", "lost"}]
         assert len(with_run) == len(set(with_run))
-        assert book.all(Order) == {}
-        accounts = [book.account(name) for name in ("restart", "renamed")]
-        decided = sum((Counter(one.decisions) for one in accounts), Counter[str]())
-        assert sum(sum(one.runs.values()) for one in accounts) == len(past)
-        assert decided["started"] == len(with_run) == sum(sum(one.turnaround.counts) for one in accounts)
-        received = sum(sum(one.alerts.values()) for one in accounts)
+        assert records.all(Order) == {}
+        totals = [records.totals(name) for name in ("restart", "renamed")]
+        decided = sum((Counter(one.decisions) for one in totals), Counter[str]())
+        assert sum(sum(one.runs.values()) for one in totals) == len(past)
+        assert decided["started"] == len(with_run) == sum(sum(one.turnaround.counts) for one in totals)
+        received = sum(sum(one.alerts.values()) for one in totals)
         assert decided.total() == received + decided["started"] + decided["expired"] + decided["no_target"]

@@ -41,7 +41,7 @@ def test_nothing_outside_the_alphabet_gets_through(values: list[str]) -> None:
         with pytest.raises(BadArgumentError) as raised:
             arguments_of([ANYTHING], {"x": value})
         assert str(raised.value) in {
-            "argument 1: it has more than 256 characters",
+            "argument 1: the text has more than 256 characters",
             "argument 1: it is empty",
             "argument 1: it begins with a hyphen",
             "argument 1: it has a character that is not allowed",
@@ -91,7 +91,7 @@ def test_values_of_several_labels_are_joined() -> None:
 def test_what_does_not_match_as_a_whole_is_no_argument(value: str) -> None:
     with pytest.raises(BadArgumentError) as raised:
         arguments_of([rule("x", r"([a-z0-9.-]+):\d+")], {"x": value})
-    assert str(raised.value) == r"argument 1: x does not match ([a-z0-9.-]+):\d+"
+    assert str(raised.value) == r"argument 1: the value of x does not match ([a-z0-9.-]+):\d+"
 
 
 def test_allow_widens_and_narrows() -> None:
@@ -115,5 +115,5 @@ def test_no_text_of_labels_is_longer_than_an_argument(length: int, fits: bool) -
     if fits:
         assert len(made.text({"x": "a" * length})) == length
         return
-    with pytest.raises(BadArgumentError, match="it has more than 256 characters"):
+    with pytest.raises(BadArgumentError, match="the text has more than 256 characters"):
         made.text({"x": "a" * length})

@@ -15,7 +15,7 @@ from actions.alerting import MortalFile
 from actions.model import US, Died, Model, ModelUpstream, Mortal
 from theeye_exporter.actions.canary import Canary, Found
 from theeye_exporter.actions.canary_state import CanaryPlan
-from theeye_exporter.actions.rows import Phase, Target, Timing
+from theeye_exporter.actions.rows import ByArguments, Phase, Target, Timing
 from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.store import FileStore, MemoryStore
 from theeye_exporter.actions.targets import TargetError
@@ -84,7 +84,9 @@ class Watched:
         canary = Canary(
             PLAN,
             find=self.find,
-            starter=Starter(self.upstream, store, lambda: self.model.now + self.ahead, Timing(), by_arguments=False),
+            starter=Starter(
+                self.upstream, store, lambda: self.model.now + self.ahead, Timing(), by_arguments=ByArguments.NEVER
+            ),
             store=store,
             upstream=self.upstream,
             clocks=Clocks(lambda: self.model.now + self.ahead, lambda: self.model.now),
@@ -148,7 +150,7 @@ def test_a_day_with_outages() -> None:
     assert (dict(state.runs), state.success, state.why) == ({"success": 72}, True, "")
     watched.live(HOUR / 2, bot=False)
     assert (state.runs["timeout"], state.success) == (6, False)
-    assert state.why == "it had not ended after 120 s, and was cancelled"
+    assert state.why == "the run had not ended after 120 s, and was cancelled"
     last_success = state.last_success_at
     watched.live(HOUR / 2, down=True)
     assert state.runs["refused"] in {5, 6}
@@ -308,7 +310,7 @@ def test_a_run_that_cannot_be_cancelled_keeps_the_next_one_from_starting() -> No
     watched.live(HOUR / 2, bot=False)
     assert watched.model.created == ["x"]
     assert watched.canary.state.runs["timeout"] >= 5
-    assert watched.canary.state.why == "it goes on although it was cancelled"
+    assert watched.canary.state.why == "the run continues although TheEye accepted the cancellation"
     watched.live(HOUR / 2)
     assert watched.canary.state.success
     assert watched.most_open == 1

@@ -32,7 +32,11 @@ def test_it_is_repeated_with_pauses_until_it_is_taken() -> None:
         cancelling.work()
         bell.now += 0.5
     assert bell.asked == [0.0, 1.0, 3.0, 8.0, 18.0, 28.0]
-    assert (cancelling.failed, bell.now, cancelling.trouble) == ("it goes on although it was cancelled", 88.0, "")
+    assert (cancelling.failed, bell.now, cancelling.trouble) == (
+        "the run continues although TheEye accepted the cancellation",
+        88.0,
+        "",
+    )
 
 
 def test_it_is_not_repeated_for_ever() -> None:
@@ -42,7 +46,7 @@ def test_it_is_not_repeated_for_ever() -> None:
         cancelling.work()
         bell.now += 0.5
     assert (len(bell.asked), bell.now) == (9, 60.0)
-    assert cancelling.failed == "TheEye did not take the cancellation: no answer 9"
+    assert cancelling.failed == "TheEye did not accept the cancellation: no answer 9"
 
 
 @pytest.fixture
@@ -56,7 +60,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def outcomes(world: World) -> list[tuple[str, str]]:
-    return [(run.outcome, run.why) for run in world.runs.book.all(PastRun).values()]
+    return [(run.outcome, run.why) for run in world.runs.records.all(PastRun).values()]
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -88,7 +92,7 @@ def test_a_run_that_goes_on_gives_its_place_back(world: World) -> None:
     world.live(150.0, bot=False)
     assert outcomes(world) == []
     world.live(30.0, bot=False)
-    assert outcomes(world) == [("timeout", "it goes on although it was cancelled")]
+    assert outcomes(world) == [("timeout", "the run continues although TheEye accepted the cancellation")]
 
 
 def test_an_outage_without_an_end_gives_the_place_back(world: World) -> None:
@@ -96,5 +100,5 @@ def test_an_outage_without_an_end_gives_the_place_back(world: World) -> None:
     world.live(3600.0, bot=False)
     assert outcomes(world) == []
     world.live(200.0, bot=False)
-    assert outcomes(world) == [("timeout", "TheEye did not take the cancellation: down")]
+    assert outcomes(world) == [("timeout", "TheEye did not accept the cancellation: down")]
     assert world.model.created == ["web-01"]

@@ -10,7 +10,7 @@ import pytest
 
 from actions.alerting import FREE, World
 from theeye_exporter.actions.alerts import read_payload
-from theeye_exporter.actions.records import Account
+from theeye_exporter.actions.records import ActionTotals
 
 HOUR = 3600.0
 
@@ -34,8 +34,8 @@ def say(world: World, status: str, start: float, end: float = 0.0) -> str:
     return str(said.decision)
 
 
-def counted(world: World) -> Account:
-    return world.runs.book.account("restart")
+def counted(world: World) -> ActionTotals:
+    return world.runs.records.totals("restart")
 
 
 def test_what_begins_in_our_future_starts_when_our_clock_is_right_again(world: World) -> None:

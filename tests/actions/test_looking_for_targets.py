@@ -116,8 +116,10 @@ def test_a_token_that_is_revoked_is_told(world: World, monkeypatch: pytest.Monke
     assert line.state == "warn"
     assert "HTTP status 401" in line.note
     world.live(300.0)
-    expired = [one for one in world.runs.book.said("restart") if one.decision == "expired"]
-    assert [one.why for one in expired] == ["it waited for 300 s; TheEye could not be asked: HTTP status 401"] * 3
+    expired = [one for one in world.runs.records.said("restart") if one.decision == "expired"]
+    assert [one.why for one in expired] == [
+        "the start waited for 300 s; requests to TheEye failed: HTTP status 401"
+    ] * 3
     revoked.clear()
     world.fire("web-09", world.model.now)
     world.live(60.0)

@@ -23,7 +23,7 @@ def seconds_of_a_look(folder: Path, waiting: int) -> float:
     world.runs.receive("restart", Payload(tuple(ReceivedAlert(one, firing, identity(one)) for one in every)))
     world.live(3.0, pause=1.0, bot=False)
     assert len(world.model.created) == 1
-    assert len(world.runs.book.all(Order)) == waiting + 1
+    assert len(world.runs.records.all(Order)) == waiting + 1
     began = time.process_time()
     world.runs.work()
     took = time.process_time() - began
@@ -46,11 +46,11 @@ def seconds_of_a_look_at_cooldowns(folder: Path, waiting: int) -> float:
         world.runs.receive("restart", Payload(tuple(ReceivedAlert(one, message, identity(one)) for one in every)))
 
     now = world.model.now
-    with world.runs.book.draft() as draft:
+    with world.runs.records.draft() as draft:
         for number, one in enumerate(every):
             draft.put(f"past-{number}", replace(PAST, alert=identity(one), sent_at=now, ended_at=now))
     send(Message(firing=True, start=now + 1.0))
-    assert len(world.runs.book.all(Order)) == waiting
+    assert len(world.runs.records.all(Order)) == waiting
     world.runs.work()
     began = time.process_time()
     world.runs.work()

@@ -15,8 +15,8 @@ from theeye_exporter.actions.canary import Canary
 from theeye_exporter.actions.canary_state import CanaryPlan
 from theeye_exporter.actions.limits import Rate
 from theeye_exporter.actions.matchers import parse_matchers
-from theeye_exporter.actions.records import Account, Order, PastRun, Said
-from theeye_exporter.actions.rows import Target, Timing
+from theeye_exporter.actions.records import ActionTotals, Order, PastRun, Said
+from theeye_exporter.actions.rows import ByArguments, Target, Timing
 from theeye_exporter.actions.starter import Starter
 
 DAY = 86_400.0
@@ -56,15 +56,15 @@ CHANGES = pytest.mark.parametrize("change", [rename, remove, stop, move])
 
 
 def outcomes(world: World) -> list[str]:
-    return [run.outcome for run in world.runs.book.all(PastRun).values()]
+    return [run.outcome for run in world.runs.records.all(PastRun).values()]
 
 
 def last_said(world: World, action: str = "restart") -> Said:
-    return world.runs.book.said(action)[0]
+    return world.runs.records.said(action)[0]
 
 
-def account(world: World, action: str = "restart") -> Account:
-    return world.runs.book.account(action)
+def totals(world: World, action: str = "restart") -> ActionTotals:
+    return world.runs.records.totals(action)
 
 
 # What was sent.
@@ -76,8 +76,8 @@ def test_a_run_is_followed_to_its_end(world: World, change: Change) -> None:
     world.live(10.0, bot=False)
     change(world)
     world.live(60.0)
-    assert (outcomes(world), world.runs.book.all(Order)) == (["success"], {})
-    assert account(world).runs == {"success": 1}
+    assert (outcomes(world), world.runs.records.all(Order)) == (["success"], {})
+    assert totals(world).runs == {"success": 1}
 
 
 @CHANGES
@@ -100,7 +100,7 @@ def test_a_lost_answer_is_looked_for(world: World, change: Change, lost: str, ra
     change(world)
     world.live(1500.0)
     if change is not stop:
-        assert world.runs.book.all(Order) == {}
+        assert world.runs.records.all(Order) == {}
     assert world.model.created.count("web-01") == ran
     assert outcomes(world) == ["success"] * ran
 
@@ -114,10 +114,10 @@ def test_a_start_that_waits_is_dropped_and_does_not_run_later(world: World, chan
     change(world)
     world.live(400.0)
     if change is not stop:
-        assert world.runs.book.all(Order) == {}
+        assert world.runs.records.all(Order) == {}
         assert (last_said(world).decision, last_said(world).why) == (
             "expired",
-            "organisation acme has no such action any more",
+            "the configuration of organisation acme no longer has this action",
         )
     assert world.model.created == []
 
@@ -162,9 +162,9 @@ def test_a_lost_answer_of_an_organisation_that_is_gone_is_lost_after_a_day(world
     (warned,) = (line for line in logs if line["log_level"] == "warning")
     assert warned["event"] == "nobody knows whether a run was started"
     assert warned["advice"].startswith("look in TheEye for a job of task t created since 2027-01-15")
-    assert (outcomes(world), world.runs.book.all(Order)) == (["lost"], {})
-    (run,) = world.runs.book.all(PastRun).values()
-    assert run.why == "nobody could look for the run: organisation acme is not in the configuration any more"
+    assert (outcomes(world), world.runs.records.all(Order)) == (["lost"], {})
+    (run,) = world.runs.records.all(PastRun).values()
+    assert run.why == "the run could not be looked for: organisation acme is not in the configuration any more"
 
 
 def test_a_run_of_an_organisation_that_is_gone_is_given_up_after_its_timeout(world: World) -> None:
@@ -174,7 +174,7 @@ def test_a_run_of_an_organisation_that_is_gone_is_given_up_after_its_timeout(wor
     world.live(700.0, bot=False)
     assert outcomes(world) == []  # the organisation may come back, and the run would be followed
     world.live(3600.0, bot=False)
-    assert (outcomes(world), world.runs.book.all(Order)) == (["timeout"], {})
+    assert (outcomes(world), world.runs.records.all(Order)) == (["timeout"], {})
 
 
 def test_an_organisation_that_comes_back_is_asked_again(world: World) -> None:
@@ -229,11 +229,11 @@ def test_what_fires_already_when_an_action_begins_does_not_run(world: World, cha
     change(world)
     for _ in range(2):
         assert world.fire("web-01", start) == "already_firing"
-        assert last_said(world, world.plan.name).why == "it fired already when the action began"
+        assert last_said(world, world.plan.name).why == "the alert was already firing when the action was added"
         world.live(60.0)
         world.restart()
     assert world.model.created == []
-    assert account(world, world.plan.name).decisions == {"already_firing": 2}
+    assert totals(world, world.plan.name).decisions == {"already_firing": 2}
     world.resolve("web-01", start, world.model.now)
     world.live(600.0)
     assert world.fire("web-01", world.model.now) == "waiting"
@@ -251,7 +251,7 @@ def test_an_action_that_comes_back_begins_again(world: World) -> None:
 
 
 def test_an_action_of_a_new_state_file_says_that_old_alerts_are_stale(world: World) -> None:
-    assert world.fire("web-01", world.runs.book.born) == "stale"
+    assert world.fire("web-01", world.runs.records.born) == "stale"
 
 
 def test_without_an_action_the_page_has_no_table_of_actions(world: World) -> None:
@@ -305,8 +305,8 @@ def test_a_start_that_waits_is_dropped_if_the_alert_does_not_match_any_more(
         assert world.fire("web-01", start) == "not_matched"
     else:
         assert world.resolve("web-01", start, start + 1) == "resolved"
-        assert account(world).episodes == {"resolved_without_run": 1}
-    assert world.runs.book.all(Order) == {}
+        assert totals(world).episodes == {"resolved_without_run": 1}
+    assert world.runs.records.all(Order) == {}
     world.live(60.0)
     assert world.model.created == []
     world.change(matchers=PLAN.matchers)
@@ -320,7 +320,7 @@ def test_the_end_of_an_episode_is_heard_although_the_alert_does_not_match_any_mo
     world.change(matchers=parse_matchers("alertname=Other"))
     assert world.fire("web-01", start) == "not_matched"
     assert world.resolve("web-01", start, world.model.now) == "resolved"
-    assert account(world).episodes == {"resolved_after_run": 1}
+    assert totals(world).episodes == {"resolved_after_run": 1}
     assert world.resolve("web-02", start, world.model.now) == "not_matched"  # nothing is known of it
 
 
@@ -337,7 +337,7 @@ def test_a_start_that_waits_without_a_host_is_dropped_if_the_alert_must_name_one
         world.runs.work()
     world.change(hostname_from=Relabelling(("instance",)))
     world.live(30.0)
-    assert (world.model.created, world.runs.book.all(Order)) == ([], {})
+    assert (world.model.created, world.runs.records.all(Order)) == ([], {})
     assert last_said(world).decision == "no_target"
     assert world.fire("web-01", start) == "waiting"
     world.live(30.0)
@@ -352,7 +352,7 @@ def a_canary(world: World) -> Canary:
     return Canary(
         CanaryPlan(organization="acme", name="c", timeout=120.0),
         find=lambda: (Target("task", "t", "t"), ((0, "canary"),)),
-        starter=Starter(upstream, store, lambda: model.now, Timing(), by_arguments=False),
+        starter=Starter(upstream, store, lambda: model.now, Timing(), by_arguments=ByArguments.NEVER),
         store=store,
         upstream=upstream,
         clocks=world.clocks,
@@ -375,7 +375,7 @@ def test_a_start_of_a_canary_whose_fate_is_unknown_keeps_an_action_from_its_task
         canary.work()
     world.live(60.0, bot=False)
     assert model.created.count("web-01") == 1
-    assert canary.job_id not in {run.job_id for run in world.runs.book.all(PastRun).values()}
+    assert canary.job_id not in {run.job_id for run in world.runs.records.all(PastRun).values()}
 
 
 def test_a_start_of_an_action_whose_fate_is_unknown_keeps_a_canary_from_its_task(world: World) -> None:

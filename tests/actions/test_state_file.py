@@ -1,5 +1,7 @@
 """The state file: what is read again, and what is said if it cannot be used."""
 
+import errno
+import io
 import os
 import shutil
 import signal
@@ -12,10 +14,12 @@ from pathlib import Path
 import pytest
 import structlog.testing
 
-from theeye_exporter.actions.state_file import StateFile
+from theeye_exporter.actions.checking import check
+from theeye_exporter.actions.settings import ActionsSettings, ActionsStateSettings
+from theeye_exporter.actions.state_file import StateFile, copied
 from theeye_exporter.ledger.failures import LedgerError
 
-ANEW = "; move it away; alerts that fire already then start nothing"
+ANEW = "; move the file away (alerts that are firing then start nothing)"
 WRITER = """
 import sys
 from pathlib import Path
@@ -181,4 +185,34 @@ def test_a_file_of_something_else(tmp_path: Path) -> None:
     db.execute("CREATE TABLE theirs (a)")
     db.commit()
     db.close()
-    assert refused(path) == "STATE is not a state file of theeye-exporter actions; name another one"
+    assert refused(path) == f"STATE is not a state file of theeye-exporter actions; name another one, or{ANEW[1:]}"
+
+
+def test_a_file_that_cannot_be_copied(file: StateFile, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path, to: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(to))
+
+    file.close()
+    monkeypatch.setattr(shutil, "copy", full)
+    with pytest.raises(LedgerError) as raised:
+        copied(path, path.with_name("copy"))
+    assert str(raised.value) == (
+        f"cannot copy state file {path}: no space left on device; run this as a user who may read the file, "
+        "and with room for a copy in the folder for temporary files"
+    )
+
+
+def test_a_folder_cannot_be_copied(path: Path) -> None:
+    with pytest.raises(LedgerError) as raised:
+        copied(path.parent, path)
+    assert str(raised.value) == f"cannot read state file {path.parent}: it is a folder; move it away, or name a file"
+
+
+def test_check_says_what_to_do_without_a_permission(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    assert check(ActionsSettings(state=ActionsStateSettings(file=path)), out) == 1
+    assert out.getvalue().splitlines()[-1] == (
+        f"cannot open state file {path}: no permission to write its folder; "
+        "give the user of the process write access to the file and its folder."
+    )

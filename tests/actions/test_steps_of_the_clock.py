@@ -23,11 +23,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def outcomes(world: World) -> list[str]:
-    return [run.outcome for run in world.runs.book.all(PastRun).values()]
+    return [run.outcome for run in world.runs.records.all(PastRun).values()]
 
 
 def expired(world: World) -> int:
-    return world.runs.book.account("restart").decisions.get("expired", 0)
+    return world.runs.records.totals("restart").decisions.get("expired", 0)
 
 
 # Within a process.
@@ -45,7 +45,7 @@ def test_a_run_has_its_time_whatever_the_clock_says(world: World, step: float, r
     assert outcomes(world) == []
     world.live(60.0, bot=False)
     assert outcomes(world) == ["timeout"]
-    assert world.runs.book.account("restart").turnaround.sum == pytest.approx(620, abs=30)
+    assert world.runs.records.totals("restart").turnaround.sum == pytest.approx(620, abs=30)
 
 
 @pytest.mark.parametrize("reloads", [False, True])
@@ -116,6 +116,6 @@ def test_waiting_behind_an_unresolved_start_does_not_count_over_a_restart(world:
         world.restart()
     world.live(150.0)
     assert expired(world) == 0
-    assert len(world.runs.book.all(Order)) == 2
+    assert len(world.runs.records.all(Order)) == 2
     world.live(150.0)
     assert expired(world) == 2

@@ -53,7 +53,7 @@ def test_two_organisations_do_not_share_the_last_place(
     world.connection.task_id = "first"
     world.runs.works["acme"]()
     assert len(world.model.created) == together
-    waiting = [order for order in world.runs.book.all(Order).values() if world.runs.row_of(order) is not None]
+    waiting = [order for order in world.runs.records.all(Order).values() if world.runs.row_of(order) is not None]
     assert [world.runs.row_of(order).phase for order in waiting].count(Phase.DECIDED) == 2 - together  # type: ignore[union-attr]
 
 
@@ -65,8 +65,8 @@ def test_a_suspension_that_comes_just_before_the_request_holds(
     world.fire("web-01", world.model.now)
 
     def suspend() -> None:
-        with world.runs.book.draft() as draft:
-            draft.account("restart").suspended = True
+        with world.runs.records.draft() as draft:
+            draft.totals("restart").suspended = True
 
     meanwhile(world, monkeypatch, suspend)
     world.live(30.0)

@@ -89,7 +89,7 @@ def message(numbers: range, start: float) -> bytes:
 def fill(folder: Path, episodes: int) -> None:
     """Make a state file with so many open episodes that have had their run."""
     world = World(folder, PLAN)
-    with world.runs.book.draft() as draft:
+    with world.runs.records.draft() as draft:
         for number in range(episodes):
             alert, start = f"{number:064x}", world.model.now + 30.0
             draft.put(alert_key("restart", alert), KnownEpisode(start=start, heard_at=start, ran=True))

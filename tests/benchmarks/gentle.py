@@ -48,13 +48,13 @@ _RUN_SECONDS: Final = 10
 _TARGETS: Final = {
     "until everything is read": ("all_read_after", 600.0, 1.0, "s"),
     "share of the time for which polls occupy the supervisor": ("busy", 0.2, 100.0, "%"),
-    "longest time for which one request does, without the first list of monitors": ("longest", 2.0, 1.0, "s"),
+    "longest time that the supervisor works on a request, except the first list": ("longest", 2.0, 1.0, "s"),
     "age of the oldest state, plus the monitor's looptime": ("oldest_state", 120.0, 1.0, "s"),
     "from the end of a run to its count": ("latest_count", 60.0, 1.0, "s"),
 }
 """What is wanted, by name: the attribute of `Seen`, the most, and how it is shown."""
 
-_RATIO: Final = "that share, against one who lists everything at the same intervals"
+_RATIO: Final = "share of the time, compared with listing everything at the same intervals"
 
 
 @dataclass(frozen=True, slots=True)

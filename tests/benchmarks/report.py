@@ -12,7 +12,7 @@ __all__ = ["as_data", "as_markdown", "as_text", "put_into", "put_table"]
 
 _BEGIN: Final = "<!-- what follows is written by make bench -->"
 _END: Final = "<!-- what make bench writes ends here -->"
-_APART: Final = "Measured apart"
+_APART: Final = "Measured separately"
 _SIGNIFICANT: Final = 3
 _LARGE: Final = 100
 

@@ -90,7 +90,7 @@ def test_a_table_that_was_measured_apart_takes_the_place_of_the_one_of_its_name(
         put_table(document, f"| many | {note} |\n| --- | --- |", note)
         assert document.read_text() == (
             f"before\n{BEGIN}\n\n- about: all\n\n| what | 1 |\n| --- | --- |\n\n"
-            f"Measured apart: {note}\n\n| many | {note} |\n| --- | --- |\n\n{END}\nafter\n"
+            f"Measured separately: {note}\n\n| many | {note} |\n| --- | --- |\n\n{END}\nafter\n"
         )
 
 

@@ -1,12 +1,21 @@
 """Tests the second Deployment, which starts runs: apart from the exporter in everything."""
 
+import argparse
+import base64
+import re
+import time
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import yaml
 
-from chart.cases import ACME, BASIC, CASES
+from chart.cases import ACME, BASIC, CASES, INSTALLED
 from chart.releases import Helm
+from theeye_exporter.actions.loading import load
+from theeye_exporter.actions.settings import ActionsSettings
+from theeye_exporter.config import add_flags
+from theeye_exporter.web.security.live import LiveWebFile
 
 CONFIG: Final = {
     "organizations": [{"name": "acme", "token_file": "/etc/theeye-exporter/secrets/acme"}],
@@ -123,3 +132,43 @@ def test_a_missing_secret_is_refused(newest_helm: Helm) -> None:
     values = ACTIONS | {"actions": ACTIONS["actions"] | {"existingSecret": ""}}
     with pytest.raises(Exception, match=r"actions\.existingSecret is missing"):
         newest_helm.template(values)
+
+
+@pytest.mark.parametrize("way", [way for way, values in INSTALLED.items() if "actions" in values])
+def test_the_process_takes_what_a_way_of_installing_gives_it(newest_helm: Helm, tmp_path: Path, way: str) -> None:
+    """If alerts start runs, it would not start without users on the address that all can reach."""
+    values = INSTALLED[way]
+    (container,) = named(newest_helm, values, "Deployment")["spec"]["template"]["spec"]["containers"]
+    folder, state = tmp_path / "etc/theeye-exporter", tmp_path / "var/lib/theeye-exporter"
+    state.mkdir(parents=True)
+    secrets = [one for one in newest_helm.template(values).of_kind("Secret") if "-actions" in one["metadata"]["name"]]
+    files = {
+        "actions": named(newest_helm, values, "ConfigMap")["data"],
+        "secrets": {"acme": "a-token"},
+        "web": {key: base64.b64decode(text).decode() for one in secrets for key, text in one["data"].items()},
+    }
+    for mount, texts in files.items():
+        for name, text in texts.items():
+            path = folder / mount / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_below(text, tmp_path))
+    parser = argparse.ArgumentParser()
+    add_flags(parser, ActionsSettings)
+    _, *flags = (_below(argument, tmp_path) for argument in container["args"])
+
+    settings = load(parser.parse_args(flags), {})
+
+    assert settings.canaries or settings.actions
+    if settings.actions:
+        assert settings.state.file is not None
+        assert settings.web.config_file is not None
+        LiveWebFile(settings.web.config_file, time.time, demand_authentication=True)
+
+
+def _below(text: str, root: Path) -> str:
+    return re.sub("/(etc|var/lib)/theeye-exporter", rf"{root}\g<0>", text)
+
+
+def test_both_kinds_of_work_have_a_way_of_installing() -> None:
+    work = [values["actions"]["config"] for values in INSTALLED.values() if "actions" in values]
+    assert {kind for config in work for kind in ("canaries", "actions") if kind in config} == {"canaries", "actions"}

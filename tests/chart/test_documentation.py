@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 from chart.cases import CASES
 from chart.releases import CHART, Helm
+from commands import PAGES, commands_of
 from documents import ROOT, code_blocks, document
 
 GUIDE = document("docs/kubernetes.md")
@@ -21,6 +23,26 @@ EXAMPLES = [yaml.safe_load(text) for text in code_blocks(GUIDE, "yaml")]
 def test_examples_install(helm: Helm, number: int) -> None:
     example = EXAMPLES[number]
     helm.template(example if "configFile" in example else CASES["existing_secret"] | example)
+
+
+COMMANDS = sorted({c for page in PAGES for c in commands_of(page) if re.match(r"helm .*\b(install|upgrade) ", c)})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_pages(helm: Helm, tmp_path: Path, command: str) -> None:
+    """Helm has the flags; what it would send to a cluster is rendered."""
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(EXAMPLES[0]), encoding="utf-8")
+    _, *words = shlex.split(command)
+    does = next(word for word in words if word in {"install", "upgrade"})
+    flags = {word.partition("=")[0] for word in words if word.startswith("--")}
+    assert flags <= set(re.findall(r"--[a-z-]+", helm.run(does, "--help").stdout))
+    before = [f"--values={values}"] if "--reset-then-reuse-values" in flags else []
+    here = {"helm/theeye-exporter": str(CHART), "values.yaml": str(values)}
+    left = [here.get(word, word) for word in words if word not in {does, "--install", "--reset-then-reuse-values"}]
+    done = helm.run("template", *left, *before)
+    assert done.returncode == 0, done.stderr
+    assert "kind: Deployment" in done.stdout
 
 
 def test_the_first_command_of_the_readme_installs(helm: Helm) -> None:

@@ -80,15 +80,15 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "answers larger than the memory": (
         ONE | {"config": {"limits": {"max_response_bytes": 2**29}}, "resources": {"limits": {"memory": "512Mi"}}},
-        "config.limits.max_response_bytes: 536870912 needs nine times as much memory: set resources.limits.memory to 6144Mi",
+        "config.limits.max_response_bytes: 536870912 needs nine times as much memory, and a quarter of the memory must stay free: set resources.limits.memory to 6144Mi",
     ),
     "unknown alert": (
         ONE | {"prometheusRule": {"disabledAlerts": ["TheEyeDiskFiling", "TheEyeDiskFilling"]}},
-        "prometheusRule.disabledAlerts: there is no such alert: TheEyeDiskFiling; there are TheEye",
+        "prometheusRule.disabledAlerts: there is no alert TheEyeDiskFiling; the alerts are TheEye",
     ),
     "unknown optional alert": (
         ONE | {"prometheusRule": {"optionalAlerts": ["TheEyeDiskFilling"]}},
-        "prometheusRule.optionalAlerts: there is no such alert: TheEyeDiskFilling; there are TheEyeJobOnHold",
+        "prometheusRule.optionalAlerts: there is no alert TheEyeDiskFilling; the alerts are TheEyeJobOnHold",
     ),
     "unverified in front": (
         ONE | {"serviceMonitor": {"enabled": True, "scheme": "https"}},

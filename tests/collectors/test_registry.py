@@ -17,7 +17,7 @@ from theeye_exporter.values.settings import Setting
 PACKAGE: Final = Path(theeye_exporter.__file__).parent
 NAMES: Final = tuple(kind.name for kind in COLLECTORS)
 
-MAY_NAME_THEM: Final = ("collectors/", "demo/", "commands/demo.py", "theeye/")
+MAY_NAME_THEM: Final = ("collectors/", "demo/", "commands/flags/demo.py", "theeye/")
 """Collectors themselves, the simulated TheEye, and what TheEye calls its routes and keys."""
 
 

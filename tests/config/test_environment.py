@@ -143,7 +143,7 @@ def test_name_without_token_is_fine_where_the_file_has_one(file: Path) -> None:
                 "THEEYE_SUPERVISOR_URL": f"https://u:{CANARY}@theeye.io",
             },
             (
-                "environment: THEEYE_SUPERVISOR_URL: expected an address without user name and password; "
+                "environment: THEEYE_SUPERVISOR_URL: expected an address without a user name or password; "
                 "use token or token_file"
             ),
         ),
@@ -156,7 +156,7 @@ def test_mistakes(environ: dict[str, str], problem: str) -> None:
 
 def test_token_without_name_for_several_organizations(file: Path) -> None:
     assert problems_of(file=file, text=TWO, environ={"THEEYE_TOKEN": CANARY}) == [
-        "environment: THEEYE_TOKEN: which of the 2 organisations is the token for? set THEEYE_ORGANIZATION_NAME"
+        "environment: THEEYE_TOKEN: 2 organisations are configured, and it is unclear which one the token is for: set THEEYE_ORGANIZATION_NAME"
     ]
 
 

@@ -55,7 +55,10 @@ def test_listen_addresses(text: str, address: ListenAddress) -> None:
             "--web.listen-address=[::g]:1",
             "--web.listen-address: expected an address such as :9855, 127.0.0.1:9855 or [::1]:9855, got [::g]:1",
         ),
-        ("--web.telemetry-path=/", "--web.telemetry-path: / is the status page; for example /metrics"),
+        (
+            "--web.telemetry-path=/",
+            "--web.telemetry-path: / is already the path of the status page; use another one, such as /metrics",
+        ),
         (
             "--log.level=inf",
             '--log.level: expected one of debug, info, warn, error, got inf; did you mean "info"?',
@@ -79,7 +82,7 @@ def test_mistakes(flag: str, problem: str) -> None:
 def test_a_configuration_file_that_is_no_path_does_not_make_the_environment_wrong() -> None:
     """Whose token it is stands in the file, perhaps."""
     assert problems_of("--config.file=${CONFIG}", environ={"THEEYE_TOKEN": "token"}) == [
-        "command line: --config.file: expected the path of a file, got a variable, and variables are not expanded"
+        "command line: --config.file: expected the path of a file, got a variable (variables are not expanded)"
     ]
 
 

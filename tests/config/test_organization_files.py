@@ -114,9 +114,9 @@ def test_a_bad_file_keeps_what_was_in_effect_and_the_others_load(folder: Folder)
         ),
         ("name: beta\n", ":1: neither token nor token_file is given"),
         ("- name: beta\n  token: t\n- token: t\n", ":3: [1]: name is missing"),
-        ("- name: beta\n  token: t\n- name: beta\n  token: t\n", ":3: [1].name: the same name as on line 1"),
-        ("name: alpha\ntoken: t\n", ":1: name: the same name as in conf.d/a.yaml:1"),
-        ("name: first\ntoken: t\n", ":1: name: the same name as in exporter.yml:2"),
+        ("- name: beta\n  token: t\n- name: beta\n  token: t\n", ":3: [1].name: this name is already used on line 1"),
+        ("name: alpha\ntoken: t\n", ":1: name: this name is already used in conf.d/a.yaml:1"),
+        ("name: first\ntoken: t\n", ":1: name: this name is already used in exporter.yml:2"),
         (
             "name: beta\ntoken: t\ncollectors:\n  jobs: {interval: 10m, max_age: 11m}\n",
             (
@@ -213,7 +213,7 @@ def test_the_description_lists_all_organizations_and_loads_again(folder: Folder)
     [
         ("{a: b}", "expected the path of a file, got keys"),
         ("[a, '']", "expected the path of a file, got empty text"),
-        ("${FOLDER}/*", "expected the path of a file, got a variable, and variables are not expanded"),
+        ("${FOLDER}/*", "expected the path of a file, got a variable (variables are not expanded)"),
     ],
 )
 def test_patterns_are_text(folder: Folder, value: str, problem: str) -> None:

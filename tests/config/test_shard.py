@@ -107,14 +107,19 @@ def test_every_shard_reports_the_problems_of_all_organizations(file: Path) -> No
 @pytest.mark.parametrize(
     ("flags", "problems"),
     [
-        (["--shard.index=3", "--shard.count=3"], ["--shard.index: shard 3 of 3: shards are numbered from 0"]),
+        (
+            ["--shard.index=3", "--shard.count=3"],
+            ["--shard.index: 3 is too large for shard.count 3, because shards are numbered from 0"],
+        ),
         (
             ["--shard.index=1"],
-            ["--shard.index: shard 1 of 1: shards are numbered from 0; shard.count is the total number"],
+            [
+                "--shard.index: 1 is too large for shard.count 1, because shards are numbered from 0; shard.count is the total number"
+            ],
         ),
         (
             ["--shard.index=$(POD_INDEX)", "--shard.count=3"],
-            ["--shard.index: expected a whole number from 0 to 999, got a variable, and variables are not expanded"],
+            ["--shard.index: expected a whole number from 0 to 999, got a variable (variables are not expanded)"],
         ),
         (["--shard.index=-1", "--shard.count=3"], ["--shard.index: expected a whole number from 0 to 999, got -1"]),
         (["--shard.index=1", "--shard.count=0"], ["--shard.count: expected a whole number from 1 to 1000, got 0"]),
@@ -128,5 +133,5 @@ def test_mistakes(flags: list[str], problems: list[str], file: Path) -> None:
 def test_a_count_below_the_index_of_the_file(file: Path) -> None:
     text = listed("a") + "shard: {index: 2}\n"
     assert problems_of("--shard.count=2", file=file, text=text) == [
-        "3: shard.index: shard 2 of 2: shards are numbered from 0"
+        "3: shard.index: 2 is too large for shard.count 2, because shards are numbered from 0"
     ]

@@ -145,11 +145,11 @@ def test_differences_from_go_are_reported(folder: Path) -> None:
     clients = read(folder, TLS + "  client_auth_type: RequestClientCert\n")
     clear = read(folder, f"basic_auth_users: {{alice: {HASH}}}\n")
 
-    assert curves.remarks == ("of curve_preferences only CurveP384 is used",)
+    assert curves.remarks == ("only CurveP384 of curve_preferences is used",)
     assert clients.remarks == (
         "client_auth_type RequestClientCert works like NoClientCert: certificates are requested only to verify them",
     )
-    assert clear.remarks == ("passwords travel in the clear: there are basic_auth_users, but no tls_server_config",)
+    assert clear.remarks == ("passwords are sent unencrypted: there are basic_auth_users, but no tls_server_config",)
     assert read(folder, TLS + "  curve_preferences: [X25519]\n").remarks == ()
 
 

@@ -46,9 +46,9 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "unknown fault. There are:\n  latency=2s: "),
-        ("slow", "unknown fault. There are:\n  latency=2s: "),
-        ("pages:hang", "unknown kind of endpoint; there are monitors, "),
+        ("", "unknown fault. The faults are:\n  latency=2s: "),
+        ("slow", "unknown fault. The faults are:\n  latency=2s: "),
+        ("pages:hang", "unknown kind of endpoint; the kinds are action, "),
         ("latency", "expected latency=2s"),
         ("latency=", "expected latency=2s"),
         ("latency=long", "expected latency=2s"),
@@ -60,7 +60,7 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
         ("hang,p=often", "p is a probability from 0 to 1"),
         ("hang,p=nan", "p is a probability from 0 to 1"),
         ("error=429,retry-after=soon", "retry-after is a number of seconds"),
-        ("hang,retry-after=3", "retry-after goes with error only"),
+        ("hang,retry-after=3", "retry-after is allowed only with error"),
         ("redirect=", "expected redirect=URL"),
     ],
 )
@@ -71,7 +71,7 @@ def test_an_invalid_fault_is_rejected_with_help(text: str, said: str) -> None:
 
 
 def test_the_help_names_every_fault() -> None:
-    with pytest.raises(ValueError, match="There are") as refused:
+    with pytest.raises(ValueError, match="The faults are") as refused:
         parse_fault("?")
     assert all(f"\n  {name}" in str(refused.value) for name in FAULTS)
 

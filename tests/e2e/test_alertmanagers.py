@@ -14,7 +14,7 @@ import pytest
 from alertmanagers import RECEIVER, Alertmanager, BadProxy, bad_proxy, cluster
 from processes import eventually
 from receiving import acting_theeye, configuration, recorded_runs, samples, serving
-from theeye_exporter.actions.book import Book
+from theeye_exporter.actions.alert_records import AlertRecords
 from theeye_exporter.actions.records import Begun
 from theeye_exporter.actions.state_file import StateFile
 
@@ -78,7 +78,7 @@ def staged(folder: Path, route: Mapping[str, Any]) -> Iterator[Stage]:
     with acting_theeye(arguments=1) as theeye, recorded_runs(theeye) as runs:
         file = configuration(theeye, folder, "arguments: [{source_labels: [instance]}]\n    cooldown: 0s")
         state, born = StateFile(folder / "state"), time.time() - 2 * OLD
-        with Book(state, born).draft() as draft:  # what began since then may start runs
+        with AlertRecords(state, born).draft() as draft:  # what began since then may start runs
             draft.put("restart-nginx", Begun("demo", born))
         state.close()
         with (

@@ -24,7 +24,7 @@ EVERY = expressions()
 
 # What has no answer when all is well, or where the simulated TheEye has nothing of the kind.
 OFTEN_EMPTY = {
-    "actions": {"Alerts that started nothing, per hour A", "Not helped, by action A"},
+    "actions": {"Alerts that started nothing, per hour A", "Still firing after a run, by action A"},
     "exporter": {
         "Failed polls per minute, by reason A",
         "Left out per minute A",
@@ -243,7 +243,7 @@ def test_where_nothing_is_scraped_every_panel_says_so(name: str, setup: Setup) -
 def test_the_banner_says_since_when_the_exporter_is_not_scraped(setup: Setup) -> None:
     later = setup._replace(time=TimeRange(setup.past.end - 1800, setup.past.end + 1800, STEP))
     (banner,) = (panel for panel in panels(DASHBOARDS["overview"]) if panel["title"] == "Age of the data")
-    assert shown(later, "overview", banner) == "No data: the exporter was last scraped before"
+    assert shown(later, "overview", banner) == "No data. Time since the last scrape of the exporter:"
     assert value(later, "overview", "Age of the data") == pytest.approx(1800, abs=90)
 
 
@@ -288,9 +288,9 @@ def test_actions_are_shown_by_what_became_of_alerts_and_runs(setup: Setup) -> No
     assert value(setup, "actions", "Success rate") == pytest.approx(5 / 6, abs=0.02)
     assert value(setup, "actions", "Resolved after a run") == pytest.approx(0.5, abs=0.02)
     assert value(setup, "actions", "Resolved after a run", action=[LIVE]) == pytest.approx(1)
-    assert value(setup, "actions", "Not helped") == 0
+    assert value(setup, "actions", "Still firing after a run") == 0
     assert value(setup, "actions", "Mode, by action") == 1  # one is live, the other one a dry run
-    (panel,) = (panel for panel in panels(DASHBOARDS["actions"]) if panel["title"] == "Not helped")
+    (panel,) = (panel for panel in panels(DASHBOARDS["actions"]) if panel["title"] == "Still firing after a run")
     assert (
         shown(setup, "actions", panel, action=["clean disk"])
         == "No run succeeded in this time range, or there is no data"

@@ -1,10 +1,11 @@
 """A newcomer types the commands of the documents, as they stand there, on a bare Debian.
 
-What needs systemd, containers, a cluster or TheEye itself is not typed: `NOT_HERE` says which other test has it.
+What needs systemd, containers, a cluster or TheEye itself is not typed: `commands.py` says which other test has it.
 """
 
 import json
 import re
+import shutil
 import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,24 +15,23 @@ import bcrypt
 import pytest
 import yaml
 
+from commands import PAGES, left_to_type
 from documents import code_blocks, document
+from processes import eventually
 from theeye_exporter import __version__
-from theeye_exporter.demo import DemoSettings, SimulatedTheEye
+from theeye_exporter.actions.report import Exit
+from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
 from theeye_exporter.demo.results import Ending
 from theeye_exporter.demo.tasks import Task
+from tools import require_tool
 from trees import HOME, Tree, tree_with
 
 pytestmark = pytest.mark.e2e
 
-NOT_HERE: Final = {
-    r"sudo systemctl |sudo journalctl ": "tests/test_install.py has the units, and runs what they start",
-    r"docker |make image|cp env.example|echo ACTIONS": "tests/image and tests/test_compose.py",
-    r"curl .*app\.theeye\.io": "tests/test_install.py logs in",
-    r"make dist": "tests/release/test_dist.py",
-}
-"""Commands that are not typed, and who tests them instead."""
-
 PASSWORD: Final = "right"
+READY: Final = "curl -sS --retry 60 --retry-delay 1 --retry-connrefused localhost:9855/-/ready"
+TASKS: Final = {"canary": (), "restart nginx": ("host",), "deploy": (), "lost and gone": (), "long report": ()}
+"""The tasks of the documents, and the names of their arguments."""
 
 
 class Page:
@@ -39,37 +39,36 @@ class Page:
 
     def __init__(self, name: str) -> None:
         in_lists = re.compile("^ +```.*?^ +```$", re.MULTILINE | re.DOTALL)
-        self.text = in_lists.sub(lambda block: textwrap.dedent(block[0]), document(f"docs/{name}.md"))
-        self.left = [line for block in code_blocks(self.text, "sh") for line in _lines(block)]
+        self.text = in_lists.sub(lambda block: textwrap.dedent(block[0]), document(name))
+        self.left = left_to_type(name)
 
     def take(self, start: str) -> str:
         """Return the next command that begins so; a password that it asks for is given."""
         command = next(line for line in self.left if line.startswith(start))
         self.left.remove(command)
-        return re.sub(r"-u \w+", rf"\g<0>:{PASSWORD}", command)
-
-    def rows(self, way: str) -> list[str]:
-        """Return the commands of a way of installing in tables."""
-        return re.findall(rf"^\| {way} \| `([^`|]* (?:check|install) ?[^`|]*)`", self.text, re.MULTILINE)
+        return re.sub(r"-u [\w]+", rf"\g<0>:{PASSWORD}", command)
 
     def file(self, name: str) -> str:
         """Return the example of a file."""
         (found,) = [text for text in code_blocks(self.text, "yaml") if text.startswith(f"# {name}\n")]
         return found
 
-    def finish(self) -> None:
-        """All has been typed, or is tested elsewhere."""
-        assert [line for line in self.left if not re.match("|".join(NOT_HERE), line)] == []
 
+class Pages(dict[str, Page]):
+    """All documents, also by their name in `docs`."""
 
-def _lines(block: str) -> list[str]:
-    whole = re.sub(r"(\\|(?<=\||&))\n\s*", " ", re.sub(r" +# .*$|^#.*$", "", block, flags=re.MULTILINE))
-    return [line for line in whole.splitlines() if line.strip()]
+    def __missing__(self, name: str) -> Page:
+        return self[f"docs/{name}.md"]
+
+    def take(self, start: str, *names: str) -> str:
+        """Return the next command that begins so on several pages; it is the same on all."""
+        (command,) = {self[name].take(start) for name in names}
+        return command
 
 
 @pytest.fixture(scope="module")
 def tree() -> Iterator[Tree]:
-    with tree_with("python3", "python3-venv", "make", "curl", "pipx") as made:
+    with tree_with("python3", "python3-venv", "make", "curl", "pipx", "apache2-utils", "python3-bcrypt") as made:
         yield made
 
 
@@ -78,13 +77,11 @@ def theeye(tree: Tree) -> Iterator[SimulatedTheEye]:
     """A TheEye that the tree reaches, with the tasks of the documents."""
     theeye = SimulatedTheEye(DemoSettings(organization="acme", monitors=10, tasks=24, speed=50.0, calm=True))
     host = next(host for host in theeye.world.hosts.values() if host.hostname == "web-01")
-    for number, (name, arguments) in enumerate({"canary": (), "restart nginx": ("host",), "deploy": ()}.items()):
+    for number, (name, arguments) in enumerate(TASKS.items()):
         task = Task(f"6a30f0c1a2b3c4d5e6f7080{number}", name, "script", host, theeye.world.now_ms - 1000)
         task.script_id, task.secret = "6a30f0c1a2b3c4d5e6f7081a", str(number) * 64
-        task.ends = (Ending("success", 1.0), None)
-        task.arguments = tuple(
-            {"order": n, "label": label, "type": "input", "id": n} for n, label in enumerate(arguments)
-        )
+        task.ends = (Ending("success", 3600.0 if name == "long report" else 1.0), None)
+        task.arguments = inputs(*arguments)
         theeye.world.add_task(task)
     with tree.inside():
         theeye.start()
@@ -93,33 +90,102 @@ def theeye(tree: Tree) -> Iterator[SimulatedTheEye]:
         theeye.stop()
 
 
+def inputs(*labels: str) -> tuple[dict[str, object], ...]:
+    """Return the arguments of a task that has these."""
+    return tuple({"order": n, "label": label, "type": "input", "id": n} for n, label in enumerate(labels))
+
+
 def write(tree: Tree, name: str, text: str) -> None:
     (tree.root / HOME[1:] / name).write_text(text)
 
 
 def test_all_that_can_be_typed_works(tree: Tree, theeye: SimulatedTheEye) -> None:
-    install, no_data, upgrading = Page("install"), Page("no-data"), Page("upgrading")
-    tree.type(install.take("install -m 600 /dev/null token.txt"))
-    tree.type(install.take("cat > token.txt"), stdin=f"{theeye.settings.token}\n")
+    pages = Pages({page: Page(page) for page in PAGES})
+    install = pages["install"]
+    install_the_wheel(tree, install, theeye)
+    change_the_rules(tree, pages["alerts"])
+    try_the_demo(tree, pages)
     tree.variables["THEEYE_SUPERVISOR_URL"] = theeye.url
-    exported = install.take("export ")
-    assert exported == install.take("export ")
+    exported = pages.take("export ", "install", "install", "README.md")
+    exporter = f"env {exported.removeprefix('export ')} theeye-exporter"
+    watch_ones_own(tree, pages, exported)
+    keep_the_state(tree, pages["upgrading"], exporter)
+    configure(tree, pages["configuration"], theeye)
+    demand_a_password(tree, pages["web-config"], exporter)
+    start_tasks(tree, theeye, pages)
+    start_from_the_clone(tree, pages, exported)
+    assert {name: page.left for name, page in pages.items() if page.left} == {}
+
+
+def install_the_wheel(tree: Tree, page: Page, theeye: SimulatedTheEye) -> None:
+    tree.type(page.take("install -m 600 /dev/null token.txt"))
+    tree.type(page.take("cat > token.txt"), stdin=f"{theeye.settings.token}\n")
     for start in ("pipx install", "sudo python3 -m venv", "sudo /opt/theeye-exporter/bin/pip"):
-        tree.type(install.take(start), online=True)
-    assert __version__ in tree.type(install.take("theeye-exporter version"))
+        tree.type(page.take(start), online=True)
+    assert __version__ in tree.type(page.take("theeye-exporter version"))
     for start in ("sudo install -D -m 600 token.txt", "sudo chown", "sudo chown"):
-        tree.type(install.take(start))
-    for command in (install.take("theeye-exporter check"), install.rows("pipx")[0], install.rows("systemd")[0]):
+        tree.type(page.take(start))
+
+
+def change_the_rules(tree: Tree, page: Page) -> None:
+    tree.type("cp --recursive grafana/alerts theeye")
+    for _ in range(2):
+        tree.type(page.take("sed"))
+    shutil.copy(require_tool("promtool"), tree.root / "usr/local/bin")
+    assert "FAILED" not in tree.type(page.take("promtool check rules"))
+    addresses = set(re.findall(r"_url: .*?(https?://[^/]+)", tree.type("cat theeye/*.rules.yml")))
+    assert addresses == {"https://grafana.example.org", "https://wiki.example.org"}
+
+
+def try_the_demo(tree: Tree, pages: Pages) -> None:
+    """Without a token, there is a simulated TheEye, which breaks as it is told to."""
+    readme, contributing, demo, alerts = (pages[name] for name in ("README.md", "CONTRIBUTING.md", "demo", "alerts"))
+    tree.type("make .venv/run.stamp", online=True)  # what `make run` installs first
+    printed = re.findall(r"^\$ make run\n(.*?)```", readme.text, re.MULTILINE | re.DOTALL)[0]
+    with tree.running(readme.take("make run")) as log:
+        tree.type(READY)
+        assert printed in log()
+        assert 'theeye_up{organization="demo"} 1' in tree.type(readme.take("curl -s "))
+        for page in (readme, *[alerts] * 4, demo):
+            start = "curl -X" if page is not demo else "curl -X PUT --data error=503"
+            tree.type(page.take(start))
+        assert "error=503" in tree.type(demo.take("curl http"))
+        tree.type(demo.take("curl -X DELETE"))
+        assert "error=503" not in tree.type("curl http://127.0.0.1:60080/-/faults")
+    with tree.running(contributing.take("make run")):
+        tree.type(READY)
+    close_the_loop(tree, pages)
+
+
+def close_the_loop(tree: Tree, pages: Pages) -> None:
+    demo = pages["demo"]
+
+    def shows(command: str, value: str) -> bool:
+        return tree.type(f"{command} || true").endswith(f" {value}\n")
+
+    with tree.running(demo.take("theeye-exporter demo")):
+        for port in (9855, 9856):
+            tree.type(READY.replace("9855", str(port)))
+        tree.type(pages.take("curl -X PUT", "demo", "actions"))
+        failing = demo.take("curl -s ")
+        eventually(lambda: shows(failing, "1"), "the monitor fails")
+        assert json.loads(tree.type(demo.take("curl --json")))["decisions"][0]["decision"] == "waiting"
+        assert failing == demo.take("curl -s ")
+        eventually(lambda: shows(failing, "0"), "the monitor works again")
+
+
+def watch_ones_own(tree: Tree, pages: Pages, exported: str) -> None:
+    install = pages["install"]
+    for command in (install.take("theeye-exporter check"), install.take("sudo env THEEYE_ORGANIZATION_NAME=acme")):
         assert "Everything works" in tree.type(f"{exported}; {command}")
     ready = install.take("curl -sS --retry")
+    assert ready == READY
     with tree.running(f"env {exported.removeprefix('export ')} {install.take('theeye-exporter')}"):
         tree.type(ready)
-        look_for_what_is_missing(tree, no_data)
-    keep_the_state(tree, upgrading, f"env {exported.removeprefix('export ')} theeye-exporter", ready)
-    start_tasks(tree, theeye, install)
-    start_from_the_clone(tree, install, exported, ready)
-    for page in (install, no_data, upgrading):
-        page.finish()
+        look_for_what_is_missing(tree, pages["no-data"])
+        look_into_the_runbooks(tree, pages["runbooks"])
+    for command in (pages["README.md"].take("theeye-exporter completion"), pages["README.md"].take("source <(")):
+        tree.type(command)
 
 
 def look_for_what_is_missing(tree: Tree, page: Page) -> None:
@@ -134,58 +200,98 @@ def look_for_what_is_missing(tree: Tree, page: Page) -> None:
             assert tree.type(typed)
 
 
-def keep_the_state(tree: Tree, page: Page, exporter: str, ready: str) -> None:
+def look_into_the_runbooks(tree: Tree, page: Page) -> None:
+    write(tree, "FILE", "organizations: [{name: acme, token_file: token.txt}]\n")
+    assert "1 organisation" in tree.type(page.take("theeye-exporter check --config-only"))
+    assert tree.type(page.take("curl -s http").replace("INSTANCE", "localhost:9855"))
+    assert tree.type(page.take("curl -sS -o")) == "200\n"
+    tree.type(page.take("curl -sS $THEEYE"))
+    monitor = re.findall(r'monitor_id="(\w+)"', tree.type("curl -s localhost:9855/metrics"))[0]
+    report = page.take("curl -H").replace("/ORG/", "/acme/").replace("/ID", f"/{monitor}")
+    assert json.loads(tree.type(f"THEEYE_TOKEN=$(cat token.txt); {report}"))["id"] == monitor
+
+
+def keep_the_state(tree: Tree, page: Page, exporter: str) -> None:
     start = f"{exporter} --state.file=exporter.state"
 
     def files() -> list[str]:
         return tree.type("ls exporter.state*").split()
 
     with tree.running(start):
-        tree.type(ready)
+        tree.type(READY)
     assert files() == ["exporter.state"]
     tree.type(page.take("cp --archive exporter.state "))
-    (forced,), (upgrade,) = page.rows("pipx"), page.rows("systemd")
-    tree.type(forced, online=True)
-    tree.type(upgrade.partition(" && ")[0], online=True)
+    tree.type(page.take("pipx install --force"), online=True)
+    tree.type(page.take("sudo /opt").partition(" && ")[0], online=True)
     with tree.running(start):
-        tree.type(ready)
-    for command in list(page.left):
-        tree.type(page.take(command))
+        tree.type(READY)
+    tree.type(page.take("rm --force"))
+    tree.type(page.take("cp --archive"))
     with tree.running(start):
-        tree.type(ready)
+        tree.type(READY)
     assert files() == ["exporter.state", "exporter.state.before"]
+    tree.type("install -D exporter.state /var/lib/theeye-exporter/exporter.state")  # where systemd keeps it
+    tree.type(page.take("sudo cp --archive"))
 
 
-def start_tasks(tree: Tree, theeye: SimulatedTheEye, install: Page) -> None:
-    tree.type(install.take("install -m 600 /dev/null acme.token"))
+def configure(tree: Tree, page: Page, theeye: SimulatedTheEye) -> None:
+    exported = page.take("export ").replace("=demo", "=acme").replace("…", theeye.settings.token)
+    with tree.running(f"env {exported.removeprefix('export ')} {page.take('theeye-exporter')} --web.enable-lifecycle"):
+        tree.type(READY)
+        assert tree.type(page.take("curl -X POST")) == "reloaded\n"
+
+
+def demand_a_password(tree: Tree, page: Page, exporter: str) -> None:
+    twice = f"{PASSWORD}\n{PASSWORD}\n"
+    hashes = [tree.type(page.take(start), stdin=twice).strip() for start in ("htpasswd", "python3")]
+    users = {"basic_auth_users": dict(zip(("one", "two"), hashes, strict=True))}
+    (tree.root / "etc/theeye-exporter/web.yml").write_text(yaml.safe_dump(users))
+    with tree.running(page.take("theeye-exporter").replace("theeye-exporter", exporter, 1)):
+        for user in ("one", "two"):
+            assert tree.type(READY.replace("curl", f"curl --fail -u {user}:{PASSWORD}"))
+
+
+def start_tasks(tree: Tree, theeye: SimulatedTheEye, pages: Pages) -> None:
+    tree.type(pages["install"].take("install -m 600 /dev/null acme.token"))
     write(tree, "acme.token", theeye.settings.user_token)
     hosts = tree.root / "etc/hosts"
     hosts.write_text("127.0.0.1 localhost actions.example\n")
-    start_one_by_hand(tree)
-    start_canaries(tree)
-    let_alerts_start_some(tree, install)
+    start_some_by_hand(tree, theeye, pages)
+    start_canaries(tree, pages["canaries"])
+    let_alerts_start_some(tree, pages)
 
 
-def start_one_by_hand(tree: Tree) -> None:
-    command = re.findall(r"^\$ (theeye-exporter run deploy) ", document("docs/run.md"), re.MULTILINE)[0]
+def start_some_by_hand(tree: Tree, theeye: SimulatedTheEye, pages: Pages) -> None:
     account = "THEEYE_ORGANIZATION_NAME=acme THEEYE_TOKEN_FILE=acme.token"
-    assert "ended: success" in tree.type(f"env {account} {command}")
+    tasks = {task.name: task for task in theeye.world.tasks.values()}
+
+    def run(page: Page, start: str, code: Exit) -> str:
+        return tree.type(f"env {account} {page.take(start).replace('TASK', 'deploy')} || test $? = {code:d}")
+
+    assert "ended: success" in run(pages["README.md"], "theeye-exporter run", Exit.SUCCESS)
+    tasks["restart nginx"].arguments, tasks["deploy"].arguments = (), inputs("service", "version")
+    assert "ended: success" in run(pages["run"], 'theeye-exporter run "restart', Exit.SUCCESS)
+    run(pages["run"], "theeye-exporter run deploy", Exit.USAGE)
+    theeye.faults = (parse_fault("creation:drop"),)
+    run(pages["run"], 'theeye-exporter run "lost', Exit.FATE_UNKNOWN)
+    theeye.faults = ()
+    assert "--attach" in run(pages["run"], 'theeye-exporter run "long', Exit.STILL_RUNNING)
+    tasks["restart nginx"].arguments = inputs(*TASKS["restart nginx"])
 
 
-def start_canaries(tree: Tree) -> None:
-    page = Page("canaries")
+def start_canaries(tree: Tree, page: Page) -> None:
     write(tree, "actions.yaml", page.file("actions.yaml"))
+    assert "--config.file" in tree.type(page.take("theeye-exporter actions --help"))
     assert "script-on-web-01" in tree.type(page.take("theeye-exporter actions check"))
     with tree.running(page.take("theeye-exporter actions ")):
-        tree.type("curl -sS --retry 60 --retry-delay 1 --retry-connrefused localhost:9856/-/ready")
+        tree.type(READY.replace("9855", "9856"))
     assert json.loads(tree.type(page.take("echo"))) == {"state": "success"}
-    page.finish()
 
 
-def let_alerts_start_some(tree: Tree, install: Page) -> None:
-    page = Page("actions")
+def let_alerts_start_some(tree: Tree, pages: Pages) -> None:
+    page, install, runbooks = (pages[name] for name in ("actions", "install", "runbooks"))
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-    users = {"basic_auth_users": dict.fromkeys(("alertmanager", "prometheus", "NAME"), hashed)}
+    users = {"basic_auth_users": dict.fromkeys(("alertmanager", "prometheus", "NAME", "USER"), hashed)}
     alert = {
         "status": "firing",
         "labels": {"alertname": "NginxDown", "severity": "critical", "instance": "web-01:80"},
@@ -196,26 +302,29 @@ def let_alerts_start_some(tree: Tree, install: Page) -> None:
     write(tree, "web.yml", yaml.safe_dump(users))
     write(tree, "FILE", json.dumps({"version": "4", "status": "firing", "truncatedAlerts": 0, "alerts": [alert]}))
     tree.type(install.take("sudo install -D -m 600 -t /etc/theeye-exporter/actions"))
-    for check in (page.take("theeye-exporter actions check"), install.rows("pipx")[1], install.rows("systemd")[1]):
-        assert "restart-nginx" in tree.type(check)
-    history, test = (
-        re.findall(rf"`(theeye-exporter actions {what}.*?)`", page.text)[0] for what in ("history", "test FILE")
-    )
+    check = pages.take("theeye-exporter actions check", "actions", "install")
+    of_systemd = install.take("sudo /opt/theeye-exporter/bin/theeye-exporter actions check")
+    of_runbooks = runbooks.take("theeye-exporter actions check").replace("FILE", "actions.yaml")
+    for command in {check, of_systemd, of_runbooks}:
+        assert "restart-nginx" in tree.type(command)
     post = f"curl -sS -u alertmanager:{PASSWORD} -H 'Content-Type: application/json' -d @FILE"
-    with tree.running(page.take("theeye-exporter actions ")):
+    with tree.running(page.take("theeye-exporter actions --config")):
         tree.type(install.take("curl -sS --retry"))
         said = tree.type(f"{post} http://actions.example:9856/api/v1/alerts/restart-nginx")
         assert json.loads(said)["decisions"][0]["decision"] == "dry_run"
-        tree.type(page.take("curl"))
-    assert "web-01" in tree.type(test)
+        resume = runbooks.take("curl -u USER").replace("PROCESS", "actions.example").replace("NAME", "restart-nginx")
+        assert tree.type(page.take("curl -u NAME")) == tree.type(resume)
+    assert "web-01" in tree.type(page.take("theeye-exporter actions test"))
+    history = page.take("theeye-exporter actions history")
+    assert history == runbooks.take("theeye-exporter actions history").replace("FILE", "actions.yaml")
     assert "dry_run" in tree.type(history)
     assert tree.type("ls actions.state*").split() == ["actions.state"]
-    page.finish()
 
 
-def start_from_the_clone(tree: Tree, page: Page, exported: str, ready: str) -> None:
-    tree.type("make .venv/run.stamp", online=True)  # what `make run` installs first
-    with tree.running(f"env {exported.removeprefix('export ')} {page.take('make run')}"):
-        tree.type(ready)
-    (check,) = page.rows("clone")
+def start_from_the_clone(tree: Tree, pages: Pages, exported: str) -> None:
+    run = pages.take("make run", "README.md", "install")
+    with tree.running(f"env {exported.removeprefix('export ')} {run}"):
+        tree.type(READY)
+    check = pages.take(".venv", "README.md", "install")
     assert "Everything works" in tree.type(f"{exported}; {check}")
+    tree.type(pages["image"].take("install -d"))

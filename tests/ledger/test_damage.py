@@ -12,6 +12,7 @@ import pytest
 import structlog.testing
 
 from ledger.polling import BOUNDS, START, TASK, Poller, result
+from theeye_exporter.ledger.failures import BEGIN_ANEW
 from theeye_exporter.ledger.records import LastRun, RunKey, RunKind, RunTotals
 from theeye_exporter.ledger.rows import Damage
 from theeye_exporter.ledger.run_ledger import RunLedger
@@ -111,7 +112,7 @@ def test_a_damaged_job_stays_as_counted_and_the_others_count_on(statement: str, 
         storage = reopened(poller, path)
     (told,) = logs
     assert (told["log_level"], told["organization"], told["file"]) == ("error", "demo", str(path))
-    assert told["event"] == "rows of the state file were damaged; the runs of these jobs stay counted as they are"
+    assert told["event"] == "rows of the state file were damaged; the counts of these jobs' runs do not change"
     assert poller.ledger.damage == Damage(jobs=62 if "kind = 'job'" in statement else 1)
     poller.put("ended meanwhile", 1000, result=result(5))
     for complete in (True, False, True):
@@ -194,7 +195,7 @@ def test_a_damaged_account_begins_the_ledger_anew_and_says_so(statement: str, pa
     (told,) = logs
     assert (told["log_level"], told["organization"], told["file"]) == ("error", "demo", str(path))
     assert told["event"] == "rows of the state file were damaged; the organisation's counters begin at 0"
-    assert "put a copy of the file back" in told["advice"]
+    assert "restore a copy of the file" in told["advice"]
     assert poller.ledger.damage == Damage(accounts=1)
     assert (dict(poller.ledger.totals), poller.ledger.known_jobs, poller.ledger.cursor) == ({}, 0, None)
     poller.poll()
@@ -239,7 +240,7 @@ def test_flipped_bits_change_no_count_in_silence(
         verdicts[verdict_on(path, poller, expected)] += 1
         for left in path.parent.iterdir():
             left.unlink()
-    assert {"harmless", "kept"} <= verdicts.keys() <= {"counters start at 0", "harmless", "kept", "anew"}
+    assert {"harmless", "kept"} <= verdicts.keys() <= {BEGIN_ANEW, "harmless", "kept", "anew"}
     for verdict, count in verdicts.items():
         record_property(verdict, count)
 

@@ -174,8 +174,11 @@ def take_the_folder(path: Path) -> None:
 @pytest.mark.parametrize(
     ("displace", "words"),
     [
-        (put_text, "file is not a database; move it away; counters start at 0"),
-        (put_a_database, "is not a theeye-exporter state file; name another one, or move it away; counters start at 0"),
+        (put_text, "file is not a database; move the file away (counters then start at 0)"),
+        (
+            put_a_database,
+            "is not a theeye-exporter state file; name another one, or move the file away (counters then start at 0)",
+        ),
         (put_a_folder, "it is a folder; move it away, or name a file"),
         (take_the_folder, "unable to open database file; use a path in an existing folder"),
     ],

@@ -33,10 +33,10 @@ from theeye_exporter.ledger.storage import LedgerError, Storage
 from theeye_exporter.theeye.lifecycle import Outcome
 
 TASK = RunKey(RunKind.TASK, "t1")
-ANEW = "; move it away; counters start at 0"
+ANEW = "; move the file away (counters then start at 0)"
 BUSY = "cannot use state file STATE: another process uses it; stop that process, or use another state file"
 NO_DATABASE = f"cannot use state file STATE: file is not a database{ANEW}"
-PERMIT = "; give the exporter's user write access to the file and its folder"
+PERMIT = "; give the user of the process write access to the file and its folder"
 
 # Lone surrogates do not get as far as this.
 names = st.text(st.characters(codec="utf-8"), max_size=50)

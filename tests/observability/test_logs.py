@@ -196,7 +196,7 @@ def test_a_line_that_cannot_be_made_is_told_without_what_was_in_it(capsys: pytes
     configure_logging("info", "logfmt", [], stream)
     logging.getLogger("some.library").warning("%d of s3cret", "s3cret")
     (line,) = stream.getvalue().splitlines()
-    assert 'msg="a line could not be written" of=some.library' in line
+    assert 'msg="a log line could not be written" source=some.library' in line
     assert "exception=TypeError" in line
     assert "s3cret" not in line
     assert capsys.readouterr().err == ""

@@ -48,3 +48,5 @@ def test_a_list_without_end_is_too_large_before_it_fills_the_memory(item: str, m
         with pytest.raises(UpstreamError) as caught:
             decode_list(body.encode(), DECODER, room=UNBOUNDED)
         assert caught.value.reason is Reason.TOO_LARGE
+        assert caught.value.detail.endswith(" (a fixed limit)")  # no setting helps, and the advice must not promise it
+    assert "limits." not in Reason.TOO_LARGE.advice

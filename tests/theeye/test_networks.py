@@ -76,7 +76,7 @@ def test_a_private_authority_is_trusted_if_its_file_is_given(authority: Authorit
         with transport(server.url) as made:
             assert failure(made) == (
                 Reason.TLS,
-                f"the certificate of {peer} is not trusted: no authority in {DEFAULT_CA_BUNDLE_PATH} has signed it",
+                f"the certificate of {peer} is not trusted: no CA in {DEFAULT_CA_BUNDLE_PATH} has signed it",
             )
         with transport(server.url, tls=TlsFiles(ca_file=authority.file)) as made:
             assert fetch(made) == b"[]"
@@ -126,7 +126,7 @@ def test_a_server_that_wants_a_certificate_gets_the_current_one(authority: Autho
     with tls_server(authority.server, demand) as server:
         peer = f"127.0.0.1:{server.port}"
         with transport(server.url, tls=TlsFiles(ca_file=authority.file)) as made:
-            assert failure(made) == (Reason.TLS, f"{peer} wants a client certificate; set cert_file and key_file")
+            assert failure(made) == (Reason.TLS, f"{peer} needs a client certificate; set cert_file and key_file")
         with transport(server.url, tls=TlsFiles(authority.file, certificate, key)) as made:
             assert fetch(made) == b"[]"
             certificate.write_bytes(foreign[0].read_bytes())
@@ -224,7 +224,7 @@ def test_no_connection_in_time() -> None:
             filler.connect_ex(("127.0.0.1", port))
         try:
             with transport(f"http://127.0.0.1:{port}", timeout=0.5) as made:
-                assert failure(made) == (Reason.UNREACHABLE, f"no connection to 127.0.0.1:{port} in time")
+                assert failure(made) == (Reason.UNREACHABLE, f"127.0.0.1:{port} did not accept a connection in time")
         finally:
             for filler in fillers:
                 filler.close()
@@ -253,7 +253,7 @@ def test_a_proxy_with_a_password_leads_to_theeye_and_does_not_see_the_token(auth
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (407, "it wants a user and a password, or other ones"),
+        (407, "it needs a user and a password, or the given ones are wrong"),
         (403, "it does not allow connections to theeye.example:443"),
         (502, "it cannot reach theeye.example:443"),
         (418, "it does not connect to theeye.example:443"),
@@ -296,7 +296,7 @@ def test_plain_http_goes_through_a_proxy_too() -> None:
         with transport("http://theeye.example", proxy_url=proxy.url) as without:
             assert failure(without) == (
                 Reason.PROXY,
-                "the proxy answered 407: it wants a user and a password, or other ones",
+                "the proxy answered 407: it needs a user and a password, or the given ones are wrong",
             )
     assert [asked.path for asked in proxy.asked] == ["/monitor"] * 2
 

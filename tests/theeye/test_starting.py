@@ -104,7 +104,7 @@ def test_nothing_is_sent_with_another_token_than_expected(theeye: SimulatedTheEy
     start = client.start_task if kind == "task" else client.start_workflow
     what = a_task(theeye) if kind == "task" else next(iter(theeye.world.workflows.values()))
     creation = start(what.id, [], token_mark=old)
-    assert (creation.fate, creation.why) == (Fate.NOTHING, "the token was replaced just now")
+    assert (creation.fate, creation.why) == (Fate.NOTHING, "the token was replaced while the start was prepared")
     assert not theeye.requests
     assert start(what.id, [], token_mark=new).fate is not Fate.NOTHING
 
@@ -120,8 +120,8 @@ def test_nothing_is_sent_with_another_token_than_expected(theeye: SimulatedTheEy
         ("truncate", Fate.UNKNOWN, "the connection was closed before the end of the response"),
         ("garbage", Fate.UNKNOWN, "TheEye answered 200 without a job"),
         ("empty", Fate.UNKNOWN, "TheEye answered 200 without a job"),
-        ("bomb", Fate.UNKNOWN, "the answer is too large for one of TheEye's"),
-        ("too-large", Fate.UNKNOWN, "the answer is too large for one of TheEye's"),
+        ("bomb", Fate.UNKNOWN, "the answer is larger than any answer of TheEye"),
+        ("too-large", Fate.UNKNOWN, "the answer is larger than any answer of TheEye"),
         ("token-expired", Fate.REFUSED, "TheEye answered 401: authentication failed"),
         ("forbidden", Fate.REFUSED, "TheEye answered 403: forbidden"),
         ("error=429", Fate.REFUSED, "TheEye answered 429: Too Many Requests"),

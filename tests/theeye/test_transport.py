@@ -191,7 +191,10 @@ def test_a_gzip_bomb_is_cut() -> None:
     reply = Reply(bomb(256 * 2**20), headers={"Content-Encoding": "gzip"})
     with http_server(lambda _: reply) as server, transport(server.url, max_bytes=10**6) as made:
         error = failure(made)
-    assert (error.reason, error.detail) == (Reason.TOO_LARGE, "the response has more than 1000000 bytes")
+    assert (error.reason, error.detail) == (
+        Reason.TOO_LARGE,
+        "the response has more than 1000000 bytes (`limits.max_response_bytes`)",
+    )
     assert len(server.asked) == 1
 
 

@@ -122,7 +122,7 @@ def test_it_is_not_healthy_while_no_poll_is_started(http: requests.Session, expo
     exporter.stalled_for = 185.0
     answer = http.get(url, timeout=10)
     assert answer.status_code == 503
-    assert answer.text == "no poll was started for 3 min 5 s; restart the exporter, and please report it\n"
+    assert answer.text == "no poll was started for 3 min 5 s; restart the exporter, and please report this\n"
     exporter.stalled_for = None
     assert http.get(url, timeout=10).status_code == 200
 
@@ -178,7 +178,7 @@ def test_other_methods_are_not_allowed(http: requests.Session, url: str, path: s
 
         assert answer.status_code == 405
         assert answer.headers["Allow"] == "GET, HEAD"
-        assert answer.text == "method not allowed; only GET and HEAD are\n"
+        assert answer.text == "method not allowed; use GET or HEAD\n"
 
 
 def test_an_unknown_path_gets_a_list_of_the_known_ones(http: requests.Session, url: str) -> None:
@@ -196,7 +196,7 @@ def test_an_unknown_path_gets_a_list_of_the_known_ones(http: requests.Session, u
 
         assert answer.status_code == 404
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-        assert answer.text == "not found; the exporter has /, /metrics, /-/healthy, /-/ready, /-/reload\n"
+        assert answer.text == "not found; the paths are /, /metrics, /-/healthy, /-/ready, /-/reload\n"
 
 
 def test_the_telemetry_path_is_a_setting(http: requests.Session, serve: Serve) -> None:
@@ -265,7 +265,7 @@ def test_our_own_errors_are_logged_and_not_shown(
         answer = http.get(url + path, timeout=10)
 
     assert answer.status_code == 500
-    assert answer.text == "internal error; see the exporter's log\n"
+    assert answer.text == "internal error; see the log\n"
     assert [(log["log_level"], log["path"], log["exc_info"]) for log in logs] == [("error", path, True)]
 
 

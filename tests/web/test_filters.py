@@ -95,13 +95,16 @@ def test_without_and_with_the_exporters_own(http: requests.Session, url: str) ->
     [
         (
             "collect[]=monitor",
-            f"collect[]: no collector 'monitor'; there are {NAMES}, exporter",
+            f"collect[]: no collector is called 'monitor'; the collectors are {NAMES}, exporter",
         ),
-        ("exclude[]=", f"exclude[]: no collector ''; there are {NAMES}, exporter"),
+        ("exclude[]=", f"exclude[]: no collector is called ''; the collectors are {NAMES}, exporter"),
         ("collect[]=jobs&exclude[]=tasks", "use either collect[] or exclude[], not both"),
-        ("name[]=theeye_monitor_stat", "name[]: no metric 'theeye_monitor_stat'; did you mean theeye_monitor_state,"),
-        ("name[]=x%0Ay%1B", "name[]: no metric 'x\ufffdy\ufffd'; there are "),
-        ("name[]=" + "y" * 5000, "name[]: no metric 'yyy"),
+        (
+            "name[]=theeye_monitor_stat",
+            "name[]: no metric is called 'theeye_monitor_stat'; did you mean theeye_monitor_state,",
+        ),
+        ("name[]=x%0Ay%1B", "name[]: no metric is called 'x\ufffdy\ufffd'; the metrics are "),
+        ("name[]=" + "y" * 5000, "name[]: no metric is called 'yyy"),
     ],
 )
 def test_an_unknown_name_is_rejected_with_the_valid_names(

@@ -91,6 +91,9 @@ def test_a_tool_or_an_own_page_may(headers: dict[str, str], http: requests.Sessi
 def test_the_refusal_says_why_and_reading_is_free(http: requests.Session, serve: Serve) -> None:
     ours = Changed(serve)
     answer = http.post(f"{ours.url}/more", headers={"Origin": "http://evil.example"}, timeout=10)
-    assert answer.text == "a page of another site may not change anything\n"
+    assert (
+        answer.text
+        == "a browser may send this only from a page of this process, opened by IP address or as localhost\n"
+    )
     assert answer.headers["Cache-Control"] == "no-store"
     assert http.get(f"{ours.url}/-/ready", headers={"Origin": "http://evil.example"}, timeout=10).ok

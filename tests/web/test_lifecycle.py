@@ -50,4 +50,4 @@ def test_a_reload_is_no_get(http: requests.Session, serve: Serve) -> None:
         answer = http.request(method, f"{url}/-/reload", timeout=10)
         assert answer.status_code == 405
         assert answer.headers["Allow"] == "POST, PUT"
-    assert http.get(f"{url}/-/reload", timeout=10).text == "method not allowed; only POST and PUT are\n"
+    assert http.get(f"{url}/-/reload", timeout=10).text == "method not allowed; use POST or PUT\n"

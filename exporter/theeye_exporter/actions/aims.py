@@ -1,4 +1,4 @@
-"""From the settings of something that starts runs to what it starts, and how."""
+"""Turns the settings of a canary or an action into the target to start, and the way to start it."""
 
 from typing import Any
 

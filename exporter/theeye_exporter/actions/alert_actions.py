@@ -185,5 +185,5 @@ class AlertActions:
 
     def _current(self) -> AlertRuns:
         if self._runs is None:
-            raise LedgerError("the configuration is not in effect yet")
+            raise LedgerError("the configuration is not in effect yet; Alertmanager sends the alerts again")
         return self._runs

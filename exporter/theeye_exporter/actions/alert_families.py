@@ -119,7 +119,7 @@ ALERT_SERIES: Final = "88 for each action. `theeye-exporter actions` shows them.
 
 ALERT_QUERIES: Final = (
     Query(
-        "Why alerts started nothing in the last hour",
+        "What was decided about alerts in the last hour",
         "sum by (action, decision) (increase(theeye_action_decisions_total[1h])) > 0",
     ),
     Query(

@@ -1,12 +1,12 @@
-"""Alert-driven runs as a whole: alerts in, decisions out, and what becomes of them."""
+"""Connects the parts for runs that alerts start: takes alerts, returns decisions, and lets workers carry them out."""
 
 import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from theeye_exporter.actions.alert_records import AlertRecords
 from theeye_exporter.actions.alerts import Payload
-from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.deciding import Decider, World
 from theeye_exporter.actions.episodes import FORGET_AFTER, Episode, covers, horizon
 from theeye_exporter.actions.finding import Way
@@ -35,14 +35,14 @@ class AlertRuns:
         reach: Returns an organisation's way to TheEye.
         together: The rate of all actions.
         clocks: The clocks to use.
-        moments: When things happened; for the life of the process.
+        moments: Converts Unix times to monotonic times; one object for the life of the process.
         timing: How patient a start is.
 
     Attributes:
         plans: The actions.
-        book: What is kept.
+        records: What is kept.
         leaving: Set to make the work end after the request that is running.
-        works: What to do again and again for each organisation, each in one thread at a time.
+        works: The function to call repeatedly for each organisation; calls for one organisation must not overlap.
 
     Raises:
         LedgerError: The state file cannot be read.
@@ -61,22 +61,22 @@ class AlertRuns:
         timing: Timing,
     ) -> None:
         self.plans = MappingProxyType(dict(plans))
-        self.book = Book(stores.file, clocks.wall())
+        self.records = AlertRecords(stores.file, clocks.wall())
         self.leaving = threading.Event()
         self._clocks = clocks
         self._together = together
         self._stores = stores
-        self._starts = Starts(self.book, self.row_of, together, moments, clocks)
+        self._starts = Starts(self.records, self.row_of, together, moments, clocks)
         self._forget_at = clocks.monotonic()
         self._begin(clocks.wall())
         self._left = self._starts_left()
         organizations = {plan.organization for plan in plans.values()}
-        organizations |= {order.organization for order in self.book.all(Order).values()}
+        organizations |= {order.organization for order in self.records.all(Order).values()}
         self._workers = {
             name: Worker(
                 self.plans,
                 organization=name,
-                book=self.book,
+                records=self.records,
                 store=stores.of(name),
                 starts=self._starts,
                 connect=connect,
@@ -108,8 +108,8 @@ class AlertRuns:
         """
         plan = self.plans[action]
         store = self._stores.of(plan.organization)
-        with self.book.draft(lambda changes: store.settle(decider.dropped, changes)) as draft:
-            decider = Decider(self.book, draft, plan, self._world())
+        with self.records.draft(lambda changes: store.settle(decider.dropped, changes)) as draft:
+            decider = Decider(self.records, draft, plan, self._world())
             return decider.decide(payload)
 
     def work(self) -> None:
@@ -141,15 +141,15 @@ class AlertRuns:
             LedgerError: The state file cannot be written.
         """
         name = self.plans[action].name
-        with self.book.draft() as draft:
-            account = draft.account(name)
-            was, account.suspended, account.failures = account.suspended, False, 0
+        with self.records.draft() as draft:
+            totals = draft.totals(name)
+            was, totals.suspended, totals.failures = totals.suspended, False, 0
         return was
 
     def _begin(self, now: float) -> None:
         """Note which actions are new: nothing is known of the alerts that fire already."""
-        begun = self.book.all(Begun)
-        with self.book.draft() as draft:
+        begun = self.records.all(Begun)
+        with self.records.draft() as draft:
             for name, plan in self.plans.items():
                 if name not in begun or begun[name].organization != plan.organization:
                     draft.put(name, Begun(plan.organization, now))
@@ -159,7 +159,7 @@ class AlertRuns:
     def _starts_left(self) -> dict[str, float]:
         """Return the last start of each alert that an action has heard of which is gone; it may have a new name."""
         left: dict[str, float] = {}
-        for key, one in self.book.all(KnownEpisode).items():
+        for key, one in self.records.all(KnownEpisode).items():
             action, _, alert = key.rpartition("/")
             if action not in self.plans:
                 left[alert] = max(one.start, left.get(alert, one.start))
@@ -171,15 +171,15 @@ class AlertRuns:
 
     def _forget(self) -> None:
         now = self._clocks.wall()
-        with self.book.lock:
-            known = self.book.all(KnownEpisode)
-            limit = horizon(self.book.born, now)
+        with self.records.lock:
+            known = self.records.all(KnownEpisode)
+            limit = horizon(self.records.born, now)
             old = [key for key, one in known.items() if one.start <= limit and one.heard_at <= now - FORGET_AFTER]
             old = [key for key in old if not known[key].order]
             if not old:
                 return
             episodes = [Episode(known[key].start, known[key].end) for key in old]
-            with self.book.draft() as draft:
+            with self.records.draft() as draft:
                 draft.forget_until(max(covers(one, limit) for one in episodes))
                 for key in old:
                     draft.remove(KnownEpisode, key)

@@ -14,7 +14,7 @@ from theeye_exporter.actions.receiver import CODES
 from theeye_exporter.actions.records import (
     BOUNDS,
     DECISIONS_KEPT,
-    Account,
+    ActionTotals,
     Decision,
     Histogram,
     KnownEpisode,
@@ -30,7 +30,7 @@ from theeye_exporter.web import humanize
 
 __all__ = ["add_samples", "views_of"]
 
-_COLUMNS: Final = ("Mode", "Starts", "Open", "Alerts that fire", "Succeeded", "Failed", "Last decision")
+_COLUMNS: Final = ("Mode", "Target", "Open runs", "Firing alerts", "Succeeded", "Not successful", "Last decision")
 _RUNS: Final = ("Action", "Alert", "Job", "Reason")
 _DECISIONS: Final = ("Action", "Alert", "Reason")
 _NONE: Final = "\N{EN DASH}"
@@ -52,16 +52,16 @@ class _Now:
 
 def add_samples(samples: Samples, runs: AlertRuns, answers: Mapping[tuple[str, int], int], wall: float) -> None:
     """Add the samples of all actions; what is not known has none."""
-    with runs.book.lock:
+    with runs.records.lock:
         now = _now(runs, wall)
         for plan in runs.plans.values():
-            _add(samples, plan, runs.book.account(plan.name), now[plan.name])
+            _add(samples, plan, runs.records.totals(plan.name), now[plan.name])
             for code in CODES:
                 labels = format_labels(families.REQUESTS.labels, (plan.organization, plan.name, str(code)))
                 samples[families.REQUESTS].add(labels, float(answers.get((plan.name, code), 0)))
 
 
-def _add(samples: Samples, plan: ActionPlan, account: Account, now: _Now) -> None:
+def _add(samples: Samples, plan: ActionPlan, totals: ActionTotals, now: _Now) -> None:
     own = plan.organization, plan.name
 
     def add(family: Family, value: float | None, *more: str) -> None:
@@ -74,44 +74,44 @@ def _add(samples: Samples, plan: ActionPlan, account: Account, now: _Now) -> Non
 
     add(families.INFO, 1, "live" if plan.live else "dry_run", plan.kind, plan.target)
     for status in ("firing", "resolved", "bad"):
-        add(families.ALERTS, account.alerts.get(status, 0), status)
-    add(families.TRUNCATED, account.truncated)
+        add(families.ALERTS, totals.alerts.get(status, 0), status)
+    add(families.TRUNCATED, totals.truncated)
     for decision in Decision:
-        add(families.DECISIONS, account.decisions.get(decision, 0), decision)
+        add(families.DECISIONS, totals.decisions.get(decision, 0), decision)
     for outcome in families.OUTCOMES:
-        add(families.RUNS, account.runs.get(outcome, 0), outcome)
+        add(families.RUNS, totals.runs.get(outcome, 0), outcome)
     for phase in families.PHASES:
         add(families.OPEN_RUNS, now.phases[phase], phase)
     add(families.OLDEST, now.oldest)
     add(families.OPEN_LIMIT, plan.limits.max_wait + plan.timeout)
-    add(families.RECOVERED, account.recovered)
-    histogram(families.TO_START, account.to_start)
-    histogram(families.TURNAROUND, account.turnaround)
-    add(families.LAST_START, account.last.get("start"))
-    add(families.LAST_END, account.last.get("end"))
-    add(families.LAST_SUCCESS, account.last.get("success"))
-    if account.last_outcome:
+    add(families.RECOVERED, totals.recovered)
+    histogram(families.TO_START, totals.to_start)
+    histogram(families.TURNAROUND, totals.turnaround)
+    add(families.LAST_START, totals.last.get("start"))
+    add(families.LAST_END, totals.last.get("end"))
+    add(families.LAST_SUCCESS, totals.last.get("success"))
+    if totals.last_outcome:
         labels = format_labels(families.LAST_OUTCOME.labels[:-1], own)
-        samples[families.LAST_OUTCOME].add(labels, float(families.OUTCOMES.index(account.last_outcome)))
-    add(families.SUSPENDED, account.suspended)
+        samples[families.LAST_OUTCOME].add(labels, float(families.OUTCOMES.index(totals.last_outcome)))
+    add(families.SUSPENDED, totals.suspended)
     for result in families.RESULTS:
-        add(families.EPISODES, account.episodes.get(result, 0), result)
+        add(families.EPISODES, totals.episodes.get(result, 0), result)
     add(families.OPEN_EPISODES, now.episodes)
     add(families.UNHELPED, now.unhelped)
 
 
 def _now(runs: AlertRuns, wall: float) -> defaultdict[str, _Now]:
     found: defaultdict[str, _Now] = defaultdict(_Now)
-    for order in runs.book.all(Order).values():
+    for order in runs.records.all(Order).values():
         one, row = found[order.action], runs.row_of(order)
         one.phases["deciding" if row is None else _PHASES.get(row.phase, "running")] += 1
         one.oldest = order.decided_at if one.oldest is None else min(one.oldest, order.decided_at)
-    for key, episode in runs.book.all(KnownEpisode).items():
+    for key, episode in runs.records.all(KnownEpisode).items():
         found[key.rpartition("/")[0]].episodes += episode.end is None
-    for run in runs.book.all(PastRun).values():
+    for run in runs.records.all(PastRun).values():
         if run.outcome != Outcome.SUCCESS or run.ended_at > wall - _HELPS_WITHIN:
             continue
-        known = runs.book.get(KnownEpisode, alert_key(run.action, run.alert))
+        known = runs.records.get(KnownEpisode, alert_key(run.action, run.alert))
         if known is not None and known.end is None and known.start == run.episode:
             found[run.action].unhelped += known.heard_at >= wall - _HEARD_WITHIN
     return found
@@ -119,15 +119,15 @@ def _now(runs: AlertRuns, wall: float) -> defaultdict[str, _Now]:
 
 def views_of(runs: AlertRuns, wall: float) -> list[View]:
     """Return the tables of the page: the actions, the last runs, the last decisions."""
-    with runs.book.lock:
+    with runs.records.lock:
         now = _now(runs, wall)
         lines = [_line(runs, plan, now[plan.name], wall) for plan in runs.plans.values()]
         said = sorted(
-            ((one.at, name, one) for name in runs.plans for one in runs.book.said(name)),
+            ((one.at, name, one) for name in runs.plans for one in runs.records.said(name)),
             key=lambda entry: entry[0],
             reverse=True,
         )
-        past = sorted(runs.book.all(PastRun).values(), key=lambda run: run.ended_at, reverse=True)[:_SHOWN]
+        past = sorted(runs.records.all(PastRun).values(), key=lambda run: run.ended_at, reverse=True)[:_SHOWN]
     decisions = [Line("wait", _ago(at, wall), one.decision, (name, one.alert, one.why)) for at, name, one in said]
     ended = [
         Line(_state(run.outcome), _ago(run.ended_at, wall), run.outcome, (run.action, run.labels, run.job_id, run.why))
@@ -142,25 +142,25 @@ def views_of(runs: AlertRuns, wall: float) -> list[View]:
 
 
 def _line(runs: AlertRuns, plan: ActionPlan, now: _Now, wall: float) -> Line:
-    account = runs.book.account(plan.name)
-    succeeded = account.runs.get(Outcome.SUCCESS, 0)
+    totals = runs.records.totals(plan.name)
+    succeeded = totals.runs.get(Outcome.SUCCESS, 0)
     state: LineState = "ok"
     label, note = "live" if plan.live else "dry run", ""
-    if account.suspended:
+    if totals.suspended:
         state, label = "bad", "suspended"
-        note = f"{account.failures} runs in a row failed; POST /-/resume/{plan.name} ends this"
+        note = f"{totals.failures} runs in a row failed; POST /-/resume/{plan.name} resumes the action"
     elif trouble := runs.trouble_of(plan):
-        state, label, note = "warn", "waits", f"starts wait, because TheEye could not be asked: {trouble}"
-    elif account.last_outcome not in {"", Outcome.SUCCESS}:
-        state, label = "warn", f"last: {account.last_outcome}"
-    last = runs.book.said(plan.name)[:1]
+        state, label, note = "warn", "waits", f"starts have to wait, because requests to TheEye fail: {trouble}"
+    elif totals.last_outcome not in {"", Outcome.SUCCESS}:
+        state, label = "warn", f"last: {totals.last_outcome}"
+    last = runs.records.said(plan.name)[:1]
     cells = (
         "live" if plan.live else "dry run",
         plan.sends,
         ", ".join(f"{count} {phase}" for phase, count in now.phases.items()) or _NONE,
         f"{now.episodes:,}",
         f"{succeeded:,}",
-        f"{sum(account.runs.values()) - succeeded:,}",
+        f"{sum(totals.runs.values()) - succeeded:,}",
         f"{last[0].decision}, {_ago(last[0].at, wall)}" if last else _NONE,
     )
     return Line(state, plan.name, label, cells, note)

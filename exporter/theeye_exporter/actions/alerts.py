@@ -1,4 +1,4 @@
-"""Alertmanager's webhook, version 4: its bytes to alerts. What an alert says may come from a stranger."""
+"""Decodes Alertmanager's webhook, version 4. The content of an alert may come from anybody."""
 
 import hashlib
 from collections.abc import Mapping
@@ -81,7 +81,7 @@ def read_payload(body: bytes, now: float) -> Payload:
     try:
         document = msgspec.json.decode(body, type=_Document)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise BadPayloadError(f"this is no JSON object of Alertmanager: {error}") from None
+        raise BadPayloadError(f"this is not a JSON object from Alertmanager: {error}") from None
     if document.version != _VERSION:
         raise BadPayloadError("this is not version 4 of Alertmanager's webhook")
     if not isinstance(document.alerts, list):
@@ -98,17 +98,17 @@ def identity(labels: Mapping[str, str]) -> str:
 
 def _alert(document: Any, now: float) -> ReceivedAlert | BadAlert:
     if not isinstance(document, dict):
-        return BadAlert({}, "it is no object")
+        return BadAlert({}, "the alert is not a JSON object")
     labels, status = document.get("labels"), document.get("status")
     start, end = _time(document.get("startsAt")), _time(document.get("endsAt"))
     if not isinstance(labels, dict) or not labels or not all(isinstance(value, str) for value in labels.values()):
-        return BadAlert({}, "it has no labels, or one is not a text")
+        return BadAlert({}, "the alert has no labels, or the value of a label is not text")
     if status not in {"firing", "resolved"}:
-        return BadAlert(labels, "its status is neither firing nor resolved")
+        return BadAlert(labels, "the alert's status is neither firing nor resolved")
     if start is None or (status == "resolved" and (end is None or end < 0)):
-        return BadAlert(labels, "its startsAt or endsAt is not a time")
+        return BadAlert(labels, "the alert's startsAt or endsAt is not a time")
     if start > now + _MOST_AHEAD:
-        return BadAlert(labels, "it begins in the future: compare the clocks")
+        return BadAlert(labels, "the alert begins in the future: compare the clocks")
     # A label without a value is a missing label.
     labels = {name: value for name, value in labels.items() if value}
     return ReceivedAlert(labels, Message(status == "firing", start, end or 0.0), identity(labels))

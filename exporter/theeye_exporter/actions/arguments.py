@@ -1,8 +1,8 @@
-"""Makes arguments of labels, as relabelling does, and lets nothing through that a shell could take for more than a word.
+"""Makes arguments of labels, as relabelling does, and allows only characters that have no special meaning in a shell.
 
 Whoever can write a metric chooses labels, and an argument ends in a shell on a host. So an argument that is made of labels has
-up to 256 characters of a small alphabet. Without the spaces around it, it is not empty, and does not begin with a hyphen, which
-begins an option.
+up to 256 characters of a small alphabet. After spaces at both ends are removed, it must not be empty, and must not begin with a
+hyphen, because it would look like an option.
 """
 
 import string
@@ -47,9 +47,9 @@ class Relabelling:
         joined = self.separator.join(labels.get(name, "") for name in self.source_labels)
         made = self.regex.expanded(joined, self.replacement)
         if made is None:
-            raise BadArgumentError(f"{', '.join(self.source_labels)} does not match {self.regex.pattern}")
+            raise BadArgumentError(f"the value of {', '.join(self.source_labels)} does not match {self.regex.pattern}")
         if len(made) > LONGEST:
-            raise BadArgumentError(f"it has more than {LONGEST} characters")
+            raise BadArgumentError(f"the text has more than {LONGEST} characters")
         return made
 
 

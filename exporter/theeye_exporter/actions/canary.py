@@ -1,4 +1,4 @@
-"""Starts a task at an interval and measures how it goes: the platform, seen by running something through it."""
+"""Starts a task at an interval and measures its runs, to show whether TheEye runs tasks, and how fast."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -255,7 +255,11 @@ class Canary:
     def _overdue(self, run: "_Open") -> None:
         row = run.row
         if row is None or row.phase is Phase.DECIDED:
-            self._end(run, "refused", (row.why if row is not None else run.why) or "it never got its turn")
+            self._end(
+                run,
+                "refused",
+                (row.why if row is not None else run.why) or "the start had to wait for longer than the timeout",
+            )
         elif row.phase is Phase.SENDING:
             self._looked_back = False  # it may still turn up
             self._end(run, "lost", row.why)
@@ -270,7 +274,10 @@ class Canary:
     def _end(self, run: "_Open", outcome: str, why: str) -> None:
         now = self._wall()
         if run.cancelling is not None and outcome in {Outcome.CANCELED, Outcome.UNKNOWN}:
-            outcome, why = str(Outcome.TIMEOUT), f"it had not ended after {self.plan.timeout:.0f} s, and was cancelled"
+            outcome, why = (
+                str(Outcome.TIMEOUT),
+                f"the run had not ended after {self.plan.timeout:.0f} s, and was cancelled",
+            )
         succeeded = outcome == Outcome.SUCCESS
         phases = self._phases(run) if succeeded else None  # takes a request, and the rest must show at once
         self._forget(run)  # before it is counted: if the disk is full, it ends again

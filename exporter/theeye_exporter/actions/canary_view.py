@@ -15,7 +15,7 @@ from theeye_exporter.web import humanize
 
 __all__ = ["add_samples", "view_of"]
 
-_COLUMNS: Final = ("Last run", "Last success", "Submit", "Queue", "Run", "Succeeded", "Failed", "Open run")
+_COLUMNS: Final = ("Last run", "Last success", "Submit", "Queue", "Run", "Succeeded", "Not successful", "Open run")
 _NONE: Final = "\N{EN DASH}"
 
 
@@ -48,7 +48,7 @@ def add_samples(samples: Samples, canary: Canary) -> None:
 def view_of(organization: str, canaries: Sequence[Canary], now: float) -> View:
     """Return the table of an organisation's canaries, those that fail first."""
     lines = sorted((_line(canary, now) for canary in canaries), key=lambda line: line.state != "bad")
-    return View(organization, "canary", "canaries", _COLUMNS, tuple(lines))
+    return View(f"Canaries of {organization}", "canary", "canaries", _COLUMNS, tuple(lines))
 
 
 def _line(canary: Canary, now: float) -> Line:

@@ -1,4 +1,4 @@
-"""Cancels a run: TheEye may not take the request at once, and a run may go on although it did."""
+"""Cancels a run. TheEye may not accept the request at first, and a run may continue after TheEye has accepted it."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,19 +11,19 @@ _PAUSES: Final = (1.0, 2.0, 5.0, 10.0)
 """Seconds between two requests; the last one is repeated."""
 
 _TO_END: Final = 60.0
-"""Seconds for a run to end after TheEye took the request."""
+"""Seconds for a run to end after TheEye has accepted the request."""
 
 
 class Cancelling:
-    """Asks TheEye to cancel one run until it takes the request; it never starts anything.
+    """Asks TheEye to cancel one run until TheEye accepts the request; it never starts anything.
 
     Args:
-        cancel: Sends the request; raises `UpstreamError` unless TheEye takes it. It may be repeated.
+        cancel: Sends the request; raises `UpstreamError` unless TheEye accepts it. It may be repeated.
         monotonic: A clock that never steps.
         attempts_for: Seconds after which it stops asking.
 
     Attributes:
-        trouble: Why the last request failed; empty if TheEye took it.
+        trouble: Why the last request failed; empty if TheEye accepted it.
     """
 
     def __init__(self, cancel: Callable[[], None], monotonic: Callable[[], float], attempts_for: float) -> None:
@@ -62,5 +62,7 @@ class Cancelling:
         """Why nothing more is to be expected of it; empty while it is."""
         now = self._monotonic()
         if self._taken_at is not None:
-            return "it goes on although it was cancelled" if now - self._taken_at >= _TO_END else ""
-        return f"TheEye did not take the cancellation: {self.trouble}" if now >= self._until else ""
+            return (
+                "the run continues although TheEye accepted the cancellation" if now - self._taken_at >= _TO_END else ""
+            )
+        return f"TheEye did not accept the cancellation: {self.trouble}" if now >= self._until else ""

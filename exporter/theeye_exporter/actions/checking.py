@@ -1,6 +1,5 @@
 """Looks in TheEye for everything that a configuration names, without starting anything; `theeye-exporter actions check`."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,14 +12,14 @@ from theeye_exporter.actions.settings import ActionSettings, ActionsSettings, Ca
 from theeye_exporter.actions.state_file import copied
 from theeye_exporter.actions.targets import Found, TargetError, fitted
 from theeye_exporter.exposition.snapshot import SnapshotStore
-from theeye_exporter.ledger.failures import LedgerError
+from theeye_exporter.ledger.failures import LedgerError, require_permission
 from theeye_exporter.polling.telemetry import Telemetry
 from theeye_exporter.theeye.errors import UpstreamError
 from theeye_exporter.web.humanize import clean
 
 __all__ = ["check", "print_table"]
 
-_HEADERS: Final = ("organization", "from", "result", "starts")
+_HEADERS: Final = ("organization", "name", "result", "target")
 _AT_THE_SAME_TIME: Final = 8
 
 
@@ -47,7 +46,7 @@ def check(settings: ActionsSettings, out: TextIO) -> int:
         if isinstance(one, ActionSettings):
             kind = "action"
             shared = [canaries[found.target.id] for found in all_found if found.target.id in canaries]
-            wrong = wrong or (f"canary {shared[0]} starts the same; give it a task of its own" if shared else "")  # noqa: PLW2901
+            wrong = wrong or (f"canary {shared[0]} starts it, too; give the action a task of its own" if shared else "")  # noqa: PLW2901
         rows.append((one.organization or "", f"{kind} {one.name}", wrong or "ok", "" if wrong else _said(all_found)))
     print_table((_HEADERS, *rows), out)
     print(file=out)
@@ -55,11 +54,12 @@ def check(settings: ActionsSettings, out: TextIO) -> int:
     if unusable:
         print(f"{unusable}.", file=out)
     if wrong_ones := sum(result != "ok" for _, _, result, _ in rows):
-        print(f"{wrong_ones:,} of {len(rows):,} cannot start.", file=out)
+        print(f"Canaries and actions that cannot start anything: {wrong_ones:,} of {len(rows):,}.", file=out)
     if wrong_ones or unusable:
         return 1
     print(
-        "Everything was found. Nothing was started: whether the token may start runs shows at the first one.", file=out
+        "Everything was found. Nothing was started, so only the first run shows whether the token may start runs.",
+        file=out,
     )
     return 0
 
@@ -69,15 +69,13 @@ def _state_file_fault(settings: ActionsSettings) -> str:
     path = settings.state.file
     if path is None:
         return ""
-    written = path if path.exists() else path.parent
-    if not os.access(written, os.W_OK):
-        return f"state file {path} is not writable"
-    if path.exists():
-        try:
+    try:
+        require_permission(path)
+        if path.exists():
             with TemporaryDirectory() as folder:
                 copied(path, Path(folder) / path.name).close()
-        except LedgerError as error:
-            return str(error)
+    except LedgerError as error:
+        return str(error)
     return ""
 
 

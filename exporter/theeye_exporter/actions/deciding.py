@@ -1,17 +1,17 @@
-"""Decides about each alert of a request. All decisions are on the disk, and in the book, before anybody is told."""
+"""Decides about each alert of a request. All decisions are on the disk, and in the records, before anybody is told."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
+from theeye_exporter.actions.alert_records import AlertRecords, Draft
 from theeye_exporter.actions.alerts import BadAlert, Payload, ReceivedAlert
 from theeye_exporter.actions.arguments import BadArgumentError, arguments_of
-from theeye_exporter.actions.book import Book, Draft
 from theeye_exporter.actions.episodes import TOLERANCE, Episode, Heard, Result, Use, Verdict, hear, horizon
 from theeye_exporter.actions.limits import Limit, Rate, Sent, wait_for
 from theeye_exporter.actions.plan import ActionPlan
-from theeye_exporter.actions.records import Account, Begun, Decision, KnownEpisode, Order, Said, count
+from theeye_exporter.actions.records import ActionTotals, Begun, Decision, KnownEpisode, Order, Said, count
 from theeye_exporter.actions.report import harmless
 from theeye_exporter.actions.rows import Phase, Row
 
@@ -20,16 +20,19 @@ __all__ = ["Decider", "World", "alert_key", "count_end", "labels_line"]
 _OURS: Final = ("TheEyeAction", "TheEyeCanary")
 _LONGEST_LABELS: Final = 400
 _OF_VERDICTS: Final = {
-    Verdict.DUPLICATE: (Decision.DUPLICATE, "this episode has had its run"),
-    Verdict.WAITING: (Decision.WAITING, "its start waits already"),
-    Verdict.STALE: (Decision.STALE, "it belongs to an episode that is over, or that began before the state file"),
+    Verdict.DUPLICATE: (Decision.DUPLICATE, "the alert has already had its run in this episode"),
+    Verdict.WAITING: (Decision.WAITING, "its start is already waiting"),
+    Verdict.STALE: (
+        Decision.STALE,
+        "the message is about an episode that is over, or that began before the state file was created",
+    ),
     Verdict.RESOLVED: (Decision.RESOLVED, "the alert is resolved"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What decisions depend on besides the book."""
+    """What decisions depend on besides the records."""
 
     together: Rate
     sent: Sequence[Sent]
@@ -51,7 +54,7 @@ class Decider:
     """Decides about the alerts of one request; use it within a draft.
 
     Args:
-        book: What is kept.
+        records: What is kept.
         draft: Where changes go.
         plan: The action.
         world: What decisions depend on besides.
@@ -60,34 +63,36 @@ class Decider:
         dropped: The rows of starts whose episodes are over; forget them together with what the draft changes.
     """
 
-    def __init__(self, book: Book, draft: Draft, plan: ActionPlan, world: World) -> None:
-        self._book = book
+    def __init__(self, records: AlertRecords, draft: Draft, plan: ActionPlan, world: World) -> None:
+        self._records = records
         self._draft = draft
         self._plan = plan
         self._world = world
         self.dropped: list[str] = []
         # Those that wait already will be sent first.
         self._waiting = {
-            one.id: Sent(world.monotonic, one.action, one.alert) for one in book.all(Order).values() if self._waits(one)
+            one.id: Sent(world.monotonic, one.action, one.alert)
+            for one in records.all(Order).values()
+            if self._waits(one)
         }
 
     def decide(self, payload: Payload) -> list[Said]:
         """Return the decision about each alert."""
-        account = self._draft.account(self._plan.name)
-        account.truncated += payload.truncated
+        totals = self._draft.totals(self._plan.name)
+        totals.truncated += payload.truncated
         said = []
         for alert in payload.alerts:
             if isinstance(alert, BadAlert):
                 status, decision, why = "bad", Decision.BAD_ALERT, alert.why
             else:
                 status = "firing" if alert.message.firing else "resolved"
-                decision, why = self._decide(account, alert)
-            count(account.alerts, status)
+                decision, why = self._decide(totals, alert)
+            count(totals.alerts, status)
             said.append(Said(self._world.wall, decision, labels_line(alert.labels), why))
             self._draft.say(self._plan.name, said[-1])
         return said
 
-    def _decide(self, account: Account, alert: ReceivedAlert) -> tuple[Decision, str]:
+    def _decide(self, totals: ActionTotals, alert: ReceivedAlert) -> tuple[Decision, str]:
         if alert.labels.get("alertname", "").startswith(_OURS):
             return Decision.LOOP, "alerts about actions and canaries start nothing"
         key = alert_key(self._plan.name, alert.id)
@@ -99,7 +104,7 @@ class Decider:
             return Decision.NOT_MATCHED, f"{failed[0]} does not match"
         heard = self._hear(known, alert)
         if heard.ended is not None and known is not None:
-            known = self._end(account, known, heard.ended)
+            known = self._end(totals, known, heard.ended)
         if heard.episode is None:
             return _OF_VERDICTS[heard.verdict]
         episode = self._kept(known, heard.episode, alert.id)
@@ -107,7 +112,7 @@ class Decider:
         if heard.verdict is not Verdict.DECIDE:
             return _OF_VERDICTS[heard.verdict]
         try:
-            why, order = self._start(account, alert, episode)
+            why, order = self._start(totals, alert, episode)
         except _NoStartError as error:
             return error.decision, error.why
         self._draft.put(order.id, order)
@@ -124,13 +129,13 @@ class Decider:
             elif order is not None:
                 use = Use.WAITING
         now = self._world.wall
-        return hear(episode, alert.message, use, horizon(self._book.born, now), now)
+        return hear(episode, alert.message, use, horizon(self._records.born, now), now)
 
     def _waits(self, order: Order) -> bool:
         row = self._world.row_of(order)
         return row is None or row.phase is Phase.DECIDED
 
-    def _end(self, account: Account, known: KnownEpisode, ended: Result) -> KnownEpisode:
+    def _end(self, totals: ActionTotals, known: KnownEpisode, ended: Result) -> KnownEpisode:
         """Count how an episode ended, and drop what waits for it; while nobody knows whether it has a run, count later."""
         order = self._draft.get(Order, known.order) if known.order else None
         row = None if order is None else self._world.row_of(order)
@@ -138,7 +143,7 @@ class Decider:
             self._draft.put(order.id, replace(order, ended=ended))
             return known
         ran = known.ran or (row is not None and row.phase not in {Phase.DECIDED, Phase.REFUSED})
-        count_end(account, ended, ran=ran)
+        count_end(totals, ended, ran=ran)
         return self._drop(known)
 
     def _drop(self, known: KnownEpisode) -> KnownEpisode:
@@ -158,16 +163,16 @@ class Decider:
         left = self._world.left.get(alert, -inf) + TOLERANCE  # whatever our clock says, and although a start moves
         return KnownEpisode(start=heard.start, end=heard.end, heard_at=heard.heard_at, left=heard.start <= left)
 
-    def _start(self, account: Account, alert: ReceivedAlert, episode: KnownEpisode) -> tuple[str, Order]:
+    def _start(self, totals: ActionTotals, alert: ReceivedAlert, episode: KnownEpisode) -> tuple[str, Order]:
         """Return the order of a start, and what it will do.
 
         Raises:
             _NoStartError: It starts nothing now.
         """
         plan, world = self._plan, self._world
-        begun = self._book.get(Begun, plan.name)
+        begun = self._records.get(Begun, plan.name)
         if episode.left or (begun is not None and episode.start <= begun.at):
-            raise _NoStartError(Decision.ALREADY_FIRING, "it fired already when the action began")
+            raise _NoStartError(Decision.ALREADY_FIRING, "the alert was already firing when the action was added")
         try:
             arguments = arguments_of(plan.rules, alert.labels)
         except BadArgumentError as error:
@@ -177,16 +182,16 @@ class Decider:
         if not plan.live:
             values = f" with {' '.join(map(repr, arguments))}" if arguments else ""
             raise _NoStartError(Decision.DRY_RUN, f"would start {target}{values}")
-        if account.suspended:
-            raise _NoStartError(Decision.SUSPENDED, f"{account.failures} runs in a row failed")
+        if totals.suspended:
+            raise _NoStartError(Decision.SUSPENDED, f"{totals.failures} runs in a row failed")
         sent = [*world.sent, *self._waiting.values()]
         wait = wait_for(plan.name, alert.id, plan.limits, together=world.together, sent=sent, now=world.monotonic)
         if wait is not None and wait.limit is not Limit.CONCURRENT and wait.seconds > plan.limits.max_wait:
             why = f"a start would have to wait for {wait.seconds:.0f} s"
             raise _NoStartError(Decision(str(wait.limit)), why)
-        account.orders += 1
+        totals.orders += 1
         order = Order(
-            id=f"{plan.name}/{account.orders}",
+            id=f"{plan.name}/{totals.orders}",
             action=plan.name,
             organization=plan.organization,
             alert=alert.id,
@@ -207,14 +212,14 @@ class Decider:
             if hostname := self._plan.hostname_from.text(alert.labels):
                 return hostname
         except BadArgumentError as error:
-            raise _NoStartError(Decision.NO_TARGET, f"the host: {error}") from None
+            raise _NoStartError(Decision.NO_TARGET, f"hostname_from: {error}") from None
         raise _NoStartError(Decision.NO_TARGET, "the alert names no host")
 
 
-def count_end(account: Account, ended: Result, *, ran: bool) -> None:
+def count_end(totals: ActionTotals, ended: Result, *, ran: bool) -> None:
     """Count how an episode ended."""
     result = str(ended) if ended is Result.SUPERSEDED else f"resolved_{'after' if ran else 'without'}_run"
-    count(account.episodes, result)
+    count(totals.episodes, result)
 
 
 def alert_key(action: str, alert: str) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from theeye_exporter.actions.book import Book, Draft
+from theeye_exporter.actions.alert_records import AlertRecords, Draft
 from theeye_exporter.actions.deciding import alert_key, count_end
 from theeye_exporter.actions.plan import ActionPlan
 from theeye_exporter.actions.records import Decision, KnownEpisode, Order, PastRun, Said, count
@@ -30,17 +30,17 @@ class Endings:
 
     Args:
         plans: The actions of all organisations by name.
-        book: What is kept.
+        records: What is kept.
         store: The rows of the organisation.
         starts: The starts that count for limits.
         clocks: The clocks to use.
     """
 
     def __init__(
-        self, plans: Mapping[str, ActionPlan], book: Book, store: FileStore, starts: Starts, clocks: Clocks
+        self, plans: Mapping[str, ActionPlan], records: AlertRecords, store: FileStore, starts: Starts, clocks: Clocks
     ) -> None:
         self._plans = plans
-        self._book = book
+        self._records = records
         self._store = store
         self._starts = starts
         self._clocks = clocks
@@ -48,25 +48,25 @@ class Endings:
     def drop(self, order: Order, row: Row | None, decision: Decision | None = None, why: str = "") -> None:
         """Forget a start that was not sent, or that certainly never happened."""
         ids = [] if row is None else [row.id]
-        with self._book.draft(lambda changes: self._store.settle(ids, changes)) as draft:
+        with self._records.draft(lambda changes: self._store.settle(ids, changes)) as draft:
             current = draft.get(Order, order.id)
             if current is None:
                 return
             if decision is not None:
                 draft.say(order.action, Said(self._clocks.wall(), decision, order.labels, why))
             if current.ended is not None:
-                count_end(draft.account(order.action), current.ended, ran=False)
+                count_end(draft.totals(order.action), current.ended, ran=False)
             self._release(draft, order, ran=False)
 
     def write_down(self, order: Order, row: Row) -> None:
         """Write down that a run was started, or that a start is over."""
         if row.phase is Phase.STARTED:
             if not order.told:
-                with self._book.draft() as draft:
+                with self._records.draft() as draft:
                     self._tell(draft, draft.get(Order, order.id) or order, row)
                 self._report("run started", order, job=row.job_id)
             return
-        with self._book.draft(lambda changes: self._store.settle([row.id], changes)) as draft:
+        with self._records.draft(lambda changes: self._store.settle([row.id], changes)) as draft:
             current = draft.get(Order, order.id) or order
             if row.phase is Phase.ENDED:
                 current = self._tell(draft, current, row)
@@ -88,37 +88,37 @@ class Endings:
         """Write down once that a run was started."""
         if order.told:
             return order
-        wall, account = self._clocks.wall(), draft.account(order.action)
+        wall, totals = self._clocks.wall(), draft.totals(order.action)
         found = " (found after a lost answer)" if row.looks else ""
         draft.say(order.action, Said(wall, Decision.STARTED, order.labels, f"job {row.job_id}{found}"))
-        account.recovered += bool(row.looks)
-        account.to_start.observe(max(0.0, row.sent_at - order.episode))
-        account.last["start"] = row.sent_at
+        totals.recovered += bool(row.looks)
+        totals.to_start.observe(max(0.0, row.sent_at - order.episode))
+        totals.last["start"] = row.sent_at
         if order.ended is not None:
-            count_end(account, order.ended, ran=True)
+            count_end(totals, order.ended, ran=True)
         order = replace(order, told=True, ended=None)
         draft.put(order.id, order)
         return order
 
     def _end(self, draft: Draft, order: Order, row: Row) -> str:
         """Write down how a run ended, and return its outcome."""
-        wall, account, plan = self._clocks.wall(), draft.account(order.action), self._plans.get(order.action)
+        wall, totals, plan = self._clocks.wall(), draft.totals(order.action), self._plans.get(order.action)
         outcome = str(row.outcome or row.phase)
         if order.cancelled_at is not None and outcome == Outcome.CANCELED:
             outcome = str(Outcome.TIMEOUT)
-        count(account.runs, outcome)
-        account.last_outcome = outcome
-        account.last["end"] = wall
+        count(totals.runs, outcome)
+        totals.last_outcome = outcome
+        totals.last["end"] = wall
         if row.phase is Phase.ENDED:
-            account.turnaround.observe(self._starts.age(row))
+            totals.turnaround.observe(self._starts.age(row))
         if outcome == Outcome.SUCCESS:
-            account.last["success"] = wall
-            account.failures = 0
+            totals.last["success"] = wall
+            totals.failures = 0
         elif row.phase is Phase.ENDED and Outcome(outcome).is_failed:
-            account.failures += 1
-            account.suspended |= plan is not None and 0 < plan.limits.suspend_after_failures <= account.failures
+            totals.failures += 1
+            totals.suspended |= plan is not None and 0 < plan.limits.suspend_after_failures <= totals.failures
         if order.ended is not None:
-            count_end(account, order.ended, ran=row.phase is not Phase.REFUSED)
+            count_end(totals, order.ended, ran=row.phase is not Phase.REFUSED)
         past = PastRun(
             action=order.action,
             alert=order.alert,
@@ -136,7 +136,7 @@ class Endings:
         return outcome
 
     def _forget_old(self, draft: Draft) -> None:
-        kept = sorted(self._book.all(PastRun).items(), key=lambda one: one[1].ended_at)
+        kept = sorted(self._records.all(PastRun).items(), key=lambda one: one[1].ended_at)
         old = kept[: max(0, len(kept) - _PAST_KEPT)]
         counted = self._starts.past(self._plans) if old else {}
         for key, _ in old:

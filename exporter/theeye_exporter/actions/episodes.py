@@ -1,4 +1,4 @@
-"""Which messages about an alert belong together. Everything here is pure.
+"""Which messages about an alert belong together. All functions here are pure.
 
 An episode is the time from an alert's start to its end; it has one run at most. Alertmanager sends messages again, in two copies, late,
 and in another order. It sends no end if the alert was silenced meanwhile, or fired again soon; and the start of an alert moves
@@ -13,8 +13,8 @@ by half a minute if two Prometheus servers send it. So only what a message says 
 | closed(S, T), s > S + 5 min and s > T - 5 min | open(s): decide | closed(s, later of T and t) |
 | closed(S, T), else | `stale` | s > S + 5 min: closed(s, later of T and t), else `stale` |
 
-H is when the state file was made, or 30 days ago if that is later. What began before may have had its run. The clock may leap ahead
-and back, so H never falls below what was forgotten.
+H is when the state file was made, or 30 days ago if that is later. What began before may have had its run. The clock may jump
+forwards and back, so H never becomes earlier than the start of the latest episode that was forgotten.
 """
 
 from dataclasses import dataclass, replace

@@ -23,8 +23,8 @@ RUNS: Final = CANARY_FAMILIES.counter(
 LAST_DURATION: Final = CANARY_FAMILIES.gauge(
     "theeye_canary_last_duration_seconds",
     (*_CANARY, "phase"),
-    "Duration of each phase of the last successful run: submit (from the decision to TheEye's answer), queue (from there to "
-    "the start of the script) and run (the script); the sum is the turnaround.",
+    "Duration of each phase of the last successful run: submit (from the decision to TheEye's answer), queue (from the creation "
+    "of the job to the start of the script) and run (the script); the sum is the turnaround.",
     unit="seconds",
 )
 TURNAROUND: Final = CANARY_FAMILIES.histogram(

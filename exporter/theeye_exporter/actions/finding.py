@@ -76,7 +76,7 @@ class Finding:
             TargetError: There is none, or there are several, or the order is older than what makes its host.
         """
         if plan.hostname_from is not None and not order.hostname:
-            raise TargetError("hostname_from is new, and has made no host for this start")
+            raise TargetError("hostname_from was added after this start was decided, so the start has no host")
         try:
             found = self._connect(plan).find(plan, order.hostname)
         except UpstreamError as error:
@@ -95,11 +95,11 @@ class Finding:
         if plan.name not in self.troubles and error.detail not in self.troubles.values():
             labels = {"organization": plan.organization, "action": plan.name}
             _log.warning(
-                "starts wait: TheEye cannot be asked", **labels, error=error.detail, advice=error.reason.advice
+                "starts have to wait: requests to TheEye fail", **labels, error=error.detail, advice=error.reason.advice
             )
         self.troubles[plan.name] = error.detail
 
     def _answered(self, plan: ActionPlan) -> None:
         self._retry_at.pop(plan.name, None)
         if self.troubles.pop(plan.name, None) is not None:
-            _log.info("TheEye can be asked again", organization=plan.organization, action=plan.name)
+            _log.info("requests to TheEye succeed again", organization=plan.organization, action=plan.name)

@@ -12,7 +12,7 @@ from theeye_exporter.actions.aims import find_target, upstream_of
 from theeye_exporter.actions.canary import Canary, Found, canary_of
 from theeye_exporter.actions.canary_state import CanaryPlan
 from theeye_exporter.actions.connections import Connection
-from theeye_exporter.actions.rows import Timing
+from theeye_exporter.actions.rows import ByArguments, Timing
 from theeye_exporter.actions.settings import CanarySettings
 from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.store import MemoryStore
@@ -132,7 +132,7 @@ class Flock:
     def _made(
         self, plan: CanaryPlan, upstream: HttpUpstream | NoUpstream, find: Callable[[], Found], delay: float = 0.0
     ) -> Canary:
-        starter = Starter(upstream, self._store, self._clocks.wall, Timing(), by_arguments=False)
+        starter = Starter(upstream, self._store, self._clocks.wall, Timing(), by_arguments=ByArguments.NEVER)
         return Canary(
             plan, find=find, starter=starter, store=self._store, upstream=upstream, clocks=self._clocks, delay=delay
         )

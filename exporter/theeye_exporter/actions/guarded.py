@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from theeye_exporter.actions.book import Book
+from theeye_exporter.actions.alert_records import AlertRecords
 from theeye_exporter.actions.deciding import alert_key
 from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.records import KnownEpisode, Order
@@ -17,54 +17,56 @@ class GuardedStore:
 
     Args:
         store: The rows.
-        book: What is kept besides.
-        may_begin: Whether the limits leave room for a start. Of all organisations, one start at a time is asked about and saved.
-        moments: When things happened.
+        records: What is kept besides.
+        may_begin: Whether the limits leave room for a start. Over all organisations, only one start at a time is checked and saved.
+        moments: Converts Unix times to monotonic times.
     """
 
-    def __init__(self, store: FileStore, book: Book, may_begin: Callable[[Order], bool], moments: Moments) -> None:
+    def __init__(
+        self, store: FileStore, records: AlertRecords, may_begin: Callable[[Order], bool], moments: Moments
+    ) -> None:
         self._store = store
-        self._book = book
+        self._records = records
         self._may_begin = may_begin
         self._moments = moments
 
     def open_rows(self) -> list[Row]:
         """Return the rows that are not over, in the order in which they wait."""
-        with self._book.lock:
+        with self._records.lock:
             return self._store.open_rows()
 
     def save(self, row: Row) -> None:
         """Save a row, unless its alert was resolved meanwhile, and its order dropped."""
-        with self._book.lock:
-            if self._book.get(Order, row.id) is not None:
+        with self._records.lock:
+            if self._records.get(Order, row.id) is not None:
                 self._store.save(row)
 
     def begin(self, row: Row) -> bool:
         """Save a row as sending, if its alert still fires, the limits allow it, and no other one of the same task is."""
-        with self._book.lock:
-            order = self._book.get(Order, row.id)
-            if order is None or not is_current(self._book, order) or not self._may_begin(order):
+        with self._records.lock:
+            order = self._records.get(Order, row.id)
+            if order is None or not is_current(self._records, order) or not self._may_begin(order):
                 return False
             self._moments.when(row.id, row.sent_at)
             return self._store.begin(row)
 
     def known_jobs(self, task_id: str) -> frozenset[str]:
         """Return the ids of the jobs of all starts of a task."""
-        with self._book.lock:
+        with self._records.lock:
             return self._store.known_jobs(task_id)
 
     def user_id(self, token_mark: str) -> str | None:
         """Return the id of the user of a token, once it is known."""
-        with self._book.lock:
+        with self._records.lock:
             return self._store.user_id(token_mark)
 
     def learn_user_id(self, token_mark: str, user_id: str) -> None:
         """Remember the user of a token."""
-        with self._book.lock:
+        with self._records.lock:
             self._store.learn_user_id(token_mark, user_id)
 
 
-def is_current(book: Book, order: Order) -> bool:
+def is_current(records: AlertRecords, order: Order) -> bool:
     """Whether the episode of an order is the last known one of its alert, and fires."""
-    episode = book.get(KnownEpisode, alert_key(order.action, order.alert))
+    episode = records.get(KnownEpisode, alert_key(order.action, order.alert))
     return episode is not None and episode.end is None and episode.order == order.id

@@ -1,6 +1,6 @@
-"""How many runs alerts may start. Everything here is pure; times are those of a clock that never steps.
+"""How many runs alerts may start. All functions here are pure; times are those of a clock that never steps.
 
-Starts are counted from what is on the disk, so that a process that is started again and again gets no more of them.
+Starts are counted from what is on the disk, so that restarts of the process do not allow more of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many starts in any period of so many seconds."""
+    """At most `count` starts in any period of `seconds` seconds."""
 
     count: int
     seconds: float = _HOUR
@@ -36,10 +36,10 @@ class Limits:
 
     Attributes:
         cooldown: Seconds from one run to the next for the same alert.
-        max_concurrent: Number of open runs.
-        rate: Of its starts.
+        max_concurrent: Number of runs that may be open.
+        rate: How often the action may start a run.
         max_wait: How many seconds a start may wait.
-        suspend_after_failures: It is suspended after so many failed runs in a row; 0 means never.
+        suspend_after_failures: Number of failed runs in a row after which the action is suspended; 0 means never.
     """
 
     cooldown: float = 900.0

@@ -117,7 +117,7 @@ def _canaries(sources: Sources, organizations: list[str]) -> list[dict[str, Any]
             all(identity)
             and (line := first.setdefault(identity, document.lines[*item, "name"])) != (document.lines[*item, "name"])
         ):
-            document.add_fault((*item, "name"), InvalidValueError(f"the same name as on line {line}"))
+            document.add_fault((*item, "name"), InvalidValueError(f"this name is already used on line {line}"))
         _check_times(document, item, section)
         checked.append(section)
     return checked
@@ -148,7 +148,7 @@ def check_target(
     if name is None and len(organizations) == 1:
         return section | {"organization": organizations[0]}
     if name is None and organizations and not faulty:
-        message = f"organization is missing: {len(organizations)} are configured"
+        message = f"organization is missing: {len(organizations)} organisations are configured"
         document.add_fault((*item, "organization"), InvalidValueError(message))
     elif name is not None and organizations and name not in organizations:
         message = f"no organisation has the name {shown(name)}"

@@ -43,7 +43,7 @@ def check_actions(sources: Sources, organizations: list[str], check_target: Chec
             document.add_fault((*item, "matchers"), InvalidValueError("there is no matcher", _EVERY_ALERT))
         name, line = section.get("name"), document.lines.get((*item, "name"), 0)
         if name is not None and (first := lines.setdefault(name, line)) != line:
-            document.add_fault((*item, "name"), InvalidValueError(f"the same name as on line {first}"))
+            document.add_fault((*item, "name"), InvalidValueError(f"this name is already used on line {first}"))
         _check_hostname(document, item, section)
         for number, argument in enumerate(section.get("arguments") or ()):
             place = (*item, "arguments", number)
@@ -51,7 +51,8 @@ def check_actions(sources: Sources, organizations: list[str], check_target: Chec
                 document.add_fault(place, InvalidValueError("expected either value or source_labels"))
     if sections and sources.values["state"].get("file") is None:
         error = InvalidValueError(
-            "state.file is missing", "actions need a state file: without it, a restart could run them twice"
+            "state.file is missing",
+            "actions need a state file: without it, the process could start a run again after a restart",
         )
         sources.add_fault(("state", "file"), error)
     return checked
@@ -63,7 +64,9 @@ def _check_hostname(document: Document, item: Location, section: dict[str, Any])
     place = (*item, "hostname_from")
     task = section.get("task", "")
     if not task or is_object_id(task):
-        document.add_fault(place, InvalidValueError("it needs the name of a task, not an id or a workflow"))
+        document.add_fault(
+            place, InvalidValueError("it works only if `task` is the name of a task, and not with an id or a workflow")
+        )
     if not rule.get("source_labels") and not document.faulty_keys(place):
         document.add_fault(place, InvalidValueError("source_labels is missing"))
 

@@ -1,4 +1,4 @@
-"""When things happened, by a clock that never steps."""
+"""Converts Unix times from the state file to times of a clock that never steps."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _KEPT: Final = 100_000
 
 
 class Moments:
-    """Translates Unix times on the disk, each one once in the life of the process: later steps of the clock change nothing.
+    """Converts each Unix time once in the life of the process, so later steps of the machine's clock change nothing.
 
     Args:
         clocks: The clocks to use.

@@ -1,8 +1,9 @@
 """The page of `theeye-exporter actions` for people."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from theeye_exporter.actions.parts import View
+from theeye_exporter.actions.parts import LineState, View
 from theeye_exporter.web.page_parts import render_page
 from theeye_exporter.web.troubles import Trouble
 
@@ -31,18 +32,24 @@ def _headline(views: Sequence[View]) -> str:
     """Say how it is with the lines of each kind."""
     said = []
     for noun in dict.fromkeys(view.noun for view in views if view.plural):
-        states = [line.state for view in views if view.noun == noun for line in view.lines]
-        bad, total = states.count("bad"), len(states)
+        states = Counter(line.state for view in views if view.noun == noun for line in view.lines)
         plural = next(view.plural for view in views if view.noun == noun)
-        every = f"The {noun}" if total == 1 else f"All {total:,} {plural}"
-        if bad:
-            said.append(
-                f"{every if bad == total else f'{bad:,} of {total:,} {plural}'} {'fails' if bad == 1 else 'fail'}"
-            )
-        elif states.count("wait") == total:
-            said.append(f"{every} {'waits' if total == 1 else 'wait'} for the first result")
-        elif (ok := states.count("ok")) < total:
-            said.append(f"{ok:,} of {total:,} {plural} {'works' if ok == 1 else 'work'}, waiting for the others")
-        else:
-            said.append(f"{every} {'works' if total == 1 else 'work'}")
+        said.append(_of_kind(states, noun, plural))
     return "; ".join(said) or "Nothing is configured"
+
+
+def _of_kind(states: Counter[LineState], noun: str, plural: str) -> str:
+    total = states.total()
+
+    def clause(count: int, one: str, several: str) -> str:
+        every = f"The {noun}" if total == 1 else f"All {total:,} {plural}"
+        return f"{every if count == total else f'{count:,} of {total:,} {plural}'} {one if count == 1 else several}"
+
+    troubled = [clause(states["bad"], "fails", "fail")] if states["bad"] else []
+    troubled += [clause(states["warn"], "has a problem", "have problems")] if states["warn"] else []
+    if troubled:
+        return ", and ".join(troubled)
+    if states["wait"] == total:
+        return clause(total, "waits for the first result", "wait for the first result")
+    works = clause(states["ok"], "works", "work")
+    return f"{works}, waiting for the others" if states["wait"] else works

@@ -1,4 +1,4 @@
-"""What a process that starts runs is made of: one part for each kind of work in its configuration."""
+"""The parts of the actions process: one for canaries, one for alerts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

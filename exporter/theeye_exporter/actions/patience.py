@@ -1,9 +1,9 @@
-"""How long a start may still wait. Its patience is kept with its order, so that a restart gives it no more, and no less."""
+"""How long a start may still wait. The time that it has waited is saved with its order, so a restart does not change it."""
 
 from dataclasses import dataclass, replace
 from typing import Final
 
-from theeye_exporter.actions.book import Book
+from theeye_exporter.actions.alert_records import AlertRecords
 from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.records import Order
 from theeye_exporter.clocks import Clocks
@@ -25,13 +25,13 @@ class Patience:
     """Knows how long each start has waited for what counts towards `max_wait`. Use it from one thread.
 
     Args:
-        book: Keeps the orders.
-        moments: When things happened.
+        records: Keeps the orders.
+        moments: Converts Unix times to monotonic times.
         clocks: The clocks to use.
     """
 
-    def __init__(self, book: Book, moments: Moments, clocks: Clocks) -> None:
-        self._book = book
+    def __init__(self, records: AlertRecords, moments: Moments, clocks: Clocks) -> None:
+        self._records = records
         self._moments = moments
         self._clocks = clocks
         self._waiting: dict[str, _Waiting] = {}
@@ -55,7 +55,7 @@ class Patience:
         if waiting.excused >= (_WRITTEN_EVERY if behind else 1.0):
             self.excuse(order, waiting.excused)
             waiting.excused = 0.0
-        current = self._book.get(Order, order.id) or order
+        current = self._records.get(Order, order.id) or order
         waited = self._moments.age(f"{order.id} asked", order.decided_at) - current.excused - waiting.excused
         return waited >= max_wait
 
@@ -65,7 +65,7 @@ class Patience:
         Raises:
             LedgerError: The state file cannot be written.
         """
-        with self._book.draft() as draft:
+        with self._records.draft() as draft:
             current = draft.get(Order, order.id)
             if current is not None:
                 draft.put(order.id, replace(current, excused=current.excused + seconds))

@@ -110,7 +110,9 @@ class ActionsProcess:
         """Return problems of the process itself."""
         found = find_troubles(self.telemetry, self.store, None, check="theeye-exporter actions check")
         why = "" if self._file is None else self._file.trouble
-        written = f"The last attempt to write the state file failed: {why}. What cannot be written is not started."
+        written = (
+            f"The last attempt to write the state file failed: {why}. A run that cannot be saved there is not started."
+        )
         return (*found, *([Trouble("the state file cannot be written", written)] if why else []))
 
     def changes(self, old: ActionsSettings, new: ActionsSettings) -> dict[str, int]:

@@ -70,7 +70,7 @@ class Receiver:
             except _RefusedError as error:
                 response = PlainTextResponse(f"{error}\n", error.code)
             except LedgerError as error:
-                _log.error("an alert could not be written down", action=action, error=str(error))
+                _log.error("decisions could not be saved", action=action, error=str(error))
                 response = PlainTextResponse("the state file cannot be written; nothing was decided\n", 503)
             except Exception:  # noqa: BLE001 - the sender gets one line, and the log has the details
                 _log.exception("request failed with an internal error", path=request.url.path)
@@ -102,7 +102,7 @@ class Receiver:
 
     async def _resume(self, _: Request, action: str) -> Response:
         was = await run_in_threadpool(self._end_suspension, action)
-        return PlainTextResponse("resumed\n" if was else "it was not suspended\n")
+        return PlainTextResponse("resumed\n" if was else "the action was not suspended\n")
 
     def _decide(self, action: str, payload: Payload) -> list[Said]:
         with self._in_use:

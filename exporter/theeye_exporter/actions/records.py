@@ -10,7 +10,7 @@ from theeye_exporter.actions.episodes import Result
 __all__ = [
     "BOUNDS",
     "DECISIONS_KEPT",
-    "Account",
+    "ActionTotals",
     "Begun",
     "Decision",
     "Histogram",
@@ -76,7 +76,7 @@ class KnownEpisode:
         heard_at: When the last message arrived.
         ran: Whether it had its run, or may have had it.
         order: The order of its start, if that is not over.
-        left: Whether an action that was gone had heard of it before this one did: it may be the same one with a new name.
+        left: Whether an action that no longer exists knew this episode first; it may be this action under its old name.
     """
 
     start: float
@@ -89,7 +89,7 @@ class KnownEpisode:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """Since when the configuration has an action; one that comes back, or goes to another organisation, begins again.
+    """When the configuration first had an action. This begins again if the action was removed, or moved to another organisation.
 
     Attributes:
         organization: The organisation of its target.
@@ -178,7 +178,7 @@ class Histogram:
 
 
 @dataclass(slots=True)
-class Account:
+class ActionTotals:
     """What is counted for one action, since the state file was made; times are Unix times.
 
     Attributes:

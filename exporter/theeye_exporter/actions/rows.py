@@ -1,4 +1,4 @@
-"""What is known about one start, and how each event changes it. Everything here is pure.
+"""What is known about one start, and how each event changes it. All functions here are pure.
 
 `decided → sending → started → ended`, or `refused`, or `lost` if nobody can say whether there is a run. A row is saved as
 `sending` before the only request, so a crash and a lost answer are the same.
@@ -6,7 +6,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any, Final, Literal
 
 import msgspec
@@ -17,6 +17,7 @@ from theeye_exporter.theeye.starting import Creation, Fate, RunJob, RunResult
 
 __all__ = [
     "Before",
+    "ByArguments",
     "Look",
     "Own",
     "Phase",
@@ -93,6 +94,17 @@ class Look:
     jobs: Sequence[RunJob]
 
 
+class ByArguments(Enum):
+    """Whether a run counts as ours if it has the arguments that were sent, while our user is unknown."""
+
+    NEVER = auto()
+    """If each start sends the same arguments."""
+    IF_SENT = auto()
+    """Only if arguments were sent: without any, nothing tells it from a run of anybody."""
+    ALWAYS = auto()
+    """If a person watches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """What we know ourselves.
@@ -100,14 +112,12 @@ class Own:
     Attributes:
         jobs: The ids of the jobs of other starts.
         user_id: The user that sent this one; None if TheEye has not named it.
-        by_arguments: Whether a run of nobody knows whom counts as ours if it has the arguments that were sent.
-        if_any: Whether that holds only if arguments were sent: without any, nothing tells it from a run of anybody.
+        by_arguments: Whether a run counts as ours by its arguments.
     """
 
     jobs: Collection[str] = ()
     user_id: str | None = None
-    by_arguments: bool = True
-    if_any: bool = True
+    by_arguments: ByArguments = ByArguments.IF_SENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,14 +218,14 @@ def answered(row: Row, creation: Creation, now: float, timing: Timing, *, can_lo
     if creation.fate is Fate.NOTHING:
         return _again(row, creation.why, now, timing)
     if not can_look:
-        return _over(row, Phase.LOST, f"{creation.why}; without a token, nobody can look for the run", now)
+        return _over(row, Phase.LOST, f"{creation.why}; without a token, the run cannot be looked for", now)
     return replace(row, why=creation.why, next_look=now + timing.looks[0])
 
 
 def unanswered(row: Row, why: str, now: float, timing: Timing) -> Row:
     """Return the row after a look that TheEye did not answer: it counts for nothing."""
     if now - row.sent_at >= timing.give_up:
-        return _over(row, Phase.LOST, f"nobody could look for the run: {why}", now)
+        return _over(row, Phase.LOST, f"the run could not be looked for: {why}", now)
     return replace(row, looks=row.looks + 1, next_look=now + _pause(row, timing), last_answer=None)
 
 
@@ -231,7 +241,7 @@ def looked(row: Row, look: Look, own: Own, now: float, timing: Timing) -> Row:
     """
     fresh = candidates(row, look, own)
     user_id = None if row.by_secret else own.user_id
-    known = user_id is not None or row.by_secret or own.by_arguments
+    known = user_id is not None or row.by_secret or own.by_arguments is not ByArguments.NEVER
     if known and (found := _ours(row, fresh, user_id, own)) is not None:
         return _started(replace(row, looks=row.looks + 1), found, now)
     if now - row.sent_at >= timing.give_up:
@@ -296,7 +306,11 @@ def _ours(row: Row, fresh: Sequence[RunJob], user_id: str | None, own: Own) -> R
     """Return the job of this start: no other start of the task is undecided, so any fresh one of our user is it."""
     if user_id is not None:
         return next((job for job in fresh if job.user_id == user_id), None)
-    if (row.arguments or not own.if_any) and len(fresh) == 1 and sent_arguments(fresh[0], row.arguments):
+    if (
+        (row.arguments or own.by_arguments is ByArguments.ALWAYS)
+        and len(fresh) == 1
+        and sent_arguments(fresh[0], row.arguments)
+    ):
         return fresh[0]
     return None
 

@@ -21,6 +21,7 @@ __all__ = [
     "PORT",
     "ActionSettings",
     "ActionsSettings",
+    "ActionsStateSettings",
     "ActionsWebSettings",
     "ArgumentSettings",
     "CanarySettings",
@@ -82,6 +83,7 @@ _TEXT: Final = Kind("text", parsers.parse_argument)
 _REGEX: Final = Kind("expression", _regex)
 _MATCHERS: Final = Kind("matcher", _matcher, listed=parsers.parse_one_or_more, limits="at least one")
 _SLUG: Final = Kind("name", _slug, limits="letters, digits, -, _ and .")
+_STATE: Final = "file that keeps alerts, decisions and runs across restarts; needed for actions"
 _RATE: Final = Kind("rate", _rate, _show_rate, limits="1 to 9999 per m, h or d")
 
 
@@ -89,12 +91,16 @@ class TargetSettings(SettingsModel):
     """What is started: a task or a workflow, of which organisation, and with which values."""
 
     organization: Annotated[
-        str | None, Setting(_ORGANIZATION, "organisation of the target; may be left out if there is only one")
+        str | None, Setting(_ORGANIZATION, "organisation of the task or workflow; may be left out if there is only one")
     ] = None
     task: Annotated[str | None, Setting(_TARGET, "task to start: its id, name, or `name@hostname`")] = None
     workflow: Annotated[str | None, Setting(_TARGET, "workflow to start, in place of a task: its id or name")] = None
     secret_file: Annotated[
-        Path | None, Setting(FILE, "file with its secret key, to start it with that instead of the token")
+        Path | None,
+        Setting(
+            FILE,
+            "file with the secret key of the task or workflow; runs are then started with this key instead of the token",
+        ),
     ] = None
     """The file is read at each start."""
 
@@ -109,10 +115,10 @@ class CanarySettings(TargetSettings):
     """One item of ``canaries:``."""
 
     name: Annotated[str, Setting(_NAME, "name of the canary, the value of the label `canary`")]
-    arguments: Annotated[tuple[str, ...], Setting(_VALUES, "values of its arguments, in order")] = ()
+    arguments: Annotated[tuple[str, ...], Setting(_VALUES, "values of the task's arguments, in order")] = ()
     interval: Annotated[float, Setting(duration(10.0), "time from one start to the next")] = 300.0
     timeout: Annotated[
-        float, Setting(duration(5.0), "time for a run; after that, it is cancelled and counts as a failure")
+        float, Setting(duration(5.0), "longest time of a run; a longer run is cancelled and counts as a failure")
     ] = 120.0
 
 
@@ -120,11 +126,11 @@ class RelabellingSettings(SettingsModel):
     """How the labels of an alert become a text, as in relabelling."""
 
     source_labels: Annotated[tuple[str, ...], Setting(_VALUES, "labels of the alert, whose values are joined")] = ()
-    separator: Annotated[str, Setting(_TEXT, "what stands between the values")] = ";"
+    separator: Annotated[str, Setting(_TEXT, "text between the joined values")] = ";"
     regex: Annotated[str, Setting(_REGEX, "regular expression (RE2) that the joined values must match as a whole")] = (
         "(.*)"
     )
-    replacement: Annotated[str, Setting(_TEXT, "the text, with `$1` for the first group")] = "$1"
+    replacement: Annotated[str, Setting(_TEXT, "resulting text; `$1` stands for the first group of `regex`")] = "$1"
 
 
 class ArgumentSettings(RelabellingSettings):
@@ -133,31 +139,40 @@ class ArgumentSettings(RelabellingSettings):
     value: Annotated[str | None, Setting(_TEXT, "a fixed value, in place of labels")] = None
     allow: Annotated[
         str | None,
-        Setting(_REGEX, "regular expression that a value made of labels must match, in place of the alphabet"),
+        Setting(
+            _REGEX, "regular expression that a value made of labels must match as a whole, instead of the default rules"
+        ),
     ] = None
 
 
 class ActionSettings(TargetSettings):
     """One item of ``actions:``."""
 
-    name: Annotated[str, Setting(_SLUG, "name of the action, the last part of its address and the label `action`")]
-    mode: Annotated[Mode, Setting(choice("mode", Mode), "whether it starts runs, or only says what it would do")] = (
-        "dry_run"
-    )
+    name: Annotated[
+        str, Setting(_SLUG, "name of the action; also the last part of its URL, and the value of the label `action`")
+    ]
+    mode: Annotated[
+        Mode, Setting(choice("mode", Mode), "live: start runs; dry_run: only say what would be started")
+    ] = "dry_run"
     hostname_from: RelabellingSettings | None = None
     matchers: Annotated[
         tuple[str, ...], Setting(_MATCHERS, "conditions on the labels of an alert, as Alertmanager writes them")
     ]
     arguments: tuple[ArgumentSettings, ...] = ()
     cooldown: Annotated[float, Setting(duration(0.0), "time from one run to the next for the same alert")] = 900.0
-    max_concurrent: Annotated[int, Setting(integer(1, 100), "open runs at the same time")] = 1
-    rate_limit: Annotated[Rate, Setting(_RATE, "runs that it may start, such as `10/h`")] = Rate(10)
-    max_wait: Annotated[float, Setting(duration(1.0), "how long a start may wait for a limit")] = 300.0
+    max_concurrent: Annotated[
+        int, Setting(integer(1, 100), "maximum number of runs that may be open at the same time")
+    ] = 1
+    rate_limit: Annotated[
+        Rate, Setting(_RATE, "maximum number of runs that the action may start in a period, such as `10/h`")
+    ] = Rate(10)
+    max_wait: Annotated[float, Setting(duration(1.0), "how long a start may wait until the limits allow it")] = 300.0
     suspend_after_failures: Annotated[
-        int, Setting(integer(0, 1000), "failed runs in a row after which it starts nothing more; 0 means never")
+        int,
+        Setting(integer(0, 1000), "number of failed runs in a row after which the action is suspended; 0 means never"),
     ] = 3
     timeout: Annotated[
-        float, Setting(duration(5.0), "time for a run; after that, it is cancelled and counts as a failure")
+        float, Setting(duration(5.0), "longest time of a run; a longer run is cancelled and counts as a failure")
     ] = 600.0
 
 
@@ -165,6 +180,12 @@ class ActionsWebSettings(WebSettings):
     """``web:``, with another port than the exporter's."""
 
     listen_address: Annotated[tuple[ListenAddress, ...], LISTEN] = (ListenAddress("", PORT),)
+
+
+class ActionsStateSettings(StateSettings):
+    """``state:``, with other content than the exporter's."""
+
+    file: Annotated[Path | None, Setting(FILE, _STATE, "--state.file")] = None
 
 
 class ActionsSettings(SettingsModel):
@@ -175,14 +196,20 @@ class ActionsSettings(SettingsModel):
     """Defaults, already merged into each organisation."""
     organizations: tuple[OrganizationSettings, ...] = ()
     canaries: tuple[CanarySettings, ...] = ()
-    rate_limit: Annotated[Rate, Setting(_RATE, "runs that all actions together may start")] = Rate(60)
+    rate_limit: Annotated[
+        Rate, Setting(_RATE, "maximum number of runs that all actions together may start in a period, such as `60/h`")
+    ] = Rate(60)
     settle: Annotated[
-        float, Setting(duration(60.0), "how long a run whose answer was lost is looked for while TheEye answers")
+        float,
+        Setting(
+            duration(60.0),
+            "how long to look for a run whose start got no answer; only time in which TheEye answers counts",
+        ),
     ] = 600.0
     actions: tuple[ActionSettings, ...] = ()
     web: ActionsWebSettings = ActionsWebSettings()
     log: LogSettings = LogSettings()
-    state: StateSettings = StateSettings()
+    state: ActionsStateSettings = ActionsStateSettings()
 
     @property
     def problems(self) -> tuple[Problem, ...]:

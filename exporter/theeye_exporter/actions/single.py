@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.report import Exit, RunReport, harmless
-from theeye_exporter.actions.rows import Phase, Row, Timing
+from theeye_exporter.actions.rows import ByArguments, Phase, Row, Timing
 from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.store import MemoryStore
 from theeye_exporter.actions.targets import Found
@@ -28,7 +28,7 @@ _CANCEL_FOR: Final = 60.0
 
 _WAITING: Final = {
     "onhold": "on hold: it waits for a person",
-    "syncing": "syncing: whoever started it has to release it",
+    "syncing": "syncing: it waits until whoever started it releases it",
     "locked": "locked",
 }
 
@@ -106,7 +106,7 @@ class Run:
         timing = Timing()
         if max(self._pauses) < max(timing.looks):
             timing = replace(timing, looks=self._pauses)
-        starter = Starter(upstream, store, self._wall, timing, if_any=False)
+        starter = Starter(upstream, store, self._wall, timing, by_arguments=ByArguments.ALWAYS)
         row = starter.advance(row)
         while row.phase is Phase.SENDING and not self._out_of_time:
             self._show("the answer was lost; looking for the run")
@@ -147,7 +147,7 @@ class Run:
                 return self._ended(report)
             if self._interrupted.is_set():
                 if not self._wishes.cancel_on_interrupt:
-                    return self._still_running(report, "You left it alone")
+                    return self._still_running(report, "The command was interrupted, and the run continues")
                 if cancelling is None:
                     self._show("cancelling")
                     cancel = partial(self._client.cancel, report.job_id)
@@ -156,10 +156,14 @@ class Run:
                 self._trouble = cancelling.trouble or self._trouble
                 if cancelling.failed:
                     taken = not cancelling.trouble
-                    why = "It was cancelled, and goes on" if taken else "TheEye did not take the cancellation"
+                    why = (
+                        "TheEye accepted the cancellation, but the run continues"
+                        if taken
+                        else "TheEye did not accept the cancellation"
+                    )
                     return self._still_running(report, why)
             elif self._out_of_time:
-                return self._still_running(report, "The time is up")
+                return self._still_running(report, "The command stopped waiting after --timeout")
             self._show(self._words(report))
             self._pause(self._pauses[self._monotonic() - self._began > _QUICK], cancelling=cancelling is not None)
 

@@ -1,4 +1,4 @@
-"""Carries out starts: reads, sends, looks for what a lost answer left, follows."""
+"""Carries out starts: reads the target, sends the request, looks for the run if the answer was lost, follows the run."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from theeye_exporter.actions.rows import (
     Before,
+    ByArguments,
     Look,
     Own,
     Phase,
@@ -54,7 +55,7 @@ class Upstream(Protocol):
 
 
 class Starter:
-    """Moves rows on. Whatever happens between two of its steps, also the end of the process, a row has one run at most.
+    """Moves rows to their next phase. A row has at most one run, even if the process ends between two steps.
 
     Args:
         upstream: TheEye.
@@ -62,8 +63,7 @@ class Starter:
         wall: Unix time.
         timing: How patient to be.
         leaves: Whether to leave the next rows for later.
-        by_arguments: Whether arguments tell a run of ours while our user is unknown; not if each start sends the same ones.
-        if_any: Whether that holds only if arguments are sent; not if a person watches.
+        by_arguments: Whether a run counts as ours by its arguments while our user is unknown.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs from outside is passed in
@@ -74,8 +74,7 @@ class Starter:
         timing: Timing,
         leaves: Callable[[], bool] = lambda: False,
         *,
-        by_arguments: bool = True,
-        if_any: bool = True,
+        by_arguments: ByArguments = ByArguments.IF_SENT,
     ) -> None:
         self._upstream = upstream
         self._store = store
@@ -83,7 +82,6 @@ class Starter:
         self._timing = timing
         self._leaves = leaves
         self._by_arguments = by_arguments
-        self._if_any = if_any
 
     def work(self) -> None:
         """Do once what is due for each open row, in the order in which they wait."""
@@ -150,7 +148,7 @@ class Starter:
         try:
             look = self._upstream.look(row.target, before)
             known = self._store.known_jobs(row.target.task_id)
-            own = Own(known, self._store.user_id(row.token_mark), self._by_arguments, self._if_any)
+            own = Own(known, self._store.user_id(row.token_mark), self._by_arguments)
             if own.user_id is None or row.by_secret:
                 look = self._in_full(look, candidates(row, look, own))
         except UpstreamError as error:

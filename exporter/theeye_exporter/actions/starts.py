@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from theeye_exporter.actions.book import Book
+from theeye_exporter.actions.alert_records import AlertRecords
 from theeye_exporter.actions.limits import Rate, Sent
 from theeye_exporter.actions.moments import Moments
 from theeye_exporter.actions.plan import ActionPlan
@@ -17,17 +17,22 @@ class Starts:
     """Knows when each start was sent, by a clock that never steps.
 
     Args:
-        book: What is kept.
+        records: What is kept.
         row_of: Returns the row of an order; None if it has none.
         together: The rate of all actions.
-        moments: When things happened.
+        moments: Converts Unix times to monotonic times.
         clocks: The clocks to use.
     """
 
     def __init__(
-        self, book: Book, row_of: Callable[[Order], Row | None], together: Rate, moments: Moments, clocks: Clocks
+        self,
+        records: AlertRecords,
+        row_of: Callable[[Order], Row | None],
+        together: Rate,
+        moments: Moments,
+        clocks: Clocks,
     ) -> None:
-        self._book = book
+        self._records = records
         self._row_of = row_of
         self._together = together
         self._moments = moments
@@ -44,7 +49,7 @@ class Starts:
         longest = max([self._together.seconds, *(max(one.cooldown, one.rate.seconds) for one in limits)])
         since = self._clocks.monotonic() - longest
         counted = {}
-        for key, past in self._book.all(PastRun).items():
+        for key, past in self._records.all(PastRun).items():
             if past.sent_at and (at := self._moments.when(key, past.sent_at)) > since:
                 counted[key] = Sent(at, past.action, past.alert)
         return counted
@@ -53,7 +58,7 @@ class Starts:
         """Return all starts that count, of all actions."""
         now = self._clocks.monotonic()
         counted = list(self.past(plans).values())
-        for order in self._book.all(Order).values():
+        for order in self._records.all(Order).values():
             row = self._row_of(order)
             if row is None or row.phase is Phase.DECIDED:
                 continue

@@ -1,7 +1,7 @@
-"""The state file of the process that starts runs: SQLite, each change on the disk before anything follows from it.
+"""The state file of the actions process: SQLite, each change on the disk before anything follows from it.
 
-It keeps documents by kind and key. Everything is read at the start, and after that only changes are written. A file that is
-damaged is not used: what it has forgotten might run twice.
+It keeps documents by kind and key. Everything is read at the start, and after that only changes are written. A damaged
+file is not used: a run that is missing in it could be started twice.
 """
 
 import shutil
@@ -25,7 +25,7 @@ T = TypeVar("T")
 Change = tuple[str, str, Any]
 """Kind, key and document; None deletes it."""
 
-_ANEW: Final = "move it away; alerts that fire already then start nothing"
+_ANEW: Final = "move the file away (alerts that are firing then start nothing)"
 _APPLICATION_ID: Final = 0x7EE7E002
 _VERSION: Final = 1
 _COPIES: Final = 3
@@ -114,7 +114,9 @@ class StateFile(SqliteFile):
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         new = not (tables or application_id or version)
         if application_id != _APPLICATION_ID and not new:
-            raise LedgerError(f"{self._path} is not a state file of theeye-exporter actions; name another one")
+            raise LedgerError(
+                f"{self._path} is not a state file of theeye-exporter actions; name another one, or {_ANEW}"
+            )
         if version > _VERSION:
             raise LedgerError(f"state file {self._path} was written by a newer version; use that version, or {_ANEW}")
         ((verdict,),) = db.execute("PRAGMA quick_check(1)").fetchall()
@@ -178,7 +180,12 @@ def copied(path: Path, to: Path) -> StateFile:
                     shutil.copy(found, to.with_name(to.name + ending))
             return StateFile(to)
         except OSError as error:
-            raise LedgerError(f"state file {path} cannot be read: {error.strerror}") from None
+            if path.is_dir():
+                raise failure("read", path, error) from None
+            raise LedgerError(
+                f"cannot copy state file {path}: {(error.strerror or '').lower()}; run this as a user who may read the file, "
+                "and with room for a copy in the folder for temporary files"
+            ) from None
         except LedgerError as error:
             if attempt == _COPIES:
                 raise LedgerError(str(error).replace(str(to), str(path))) from None

@@ -182,7 +182,7 @@ class FileStore(MemoryStore):
 
 
 class Stores(Generic[S_co]):
-    """The store of each organisation, made once in a process: whatever starts a task sees what others have begun. Safe for threads.
+    """The stores of all organisations. All parts that start tasks share them, so each sees the starts of the others. Safe for threads.
 
     Args:
         make: Makes the store of an organisation.

@@ -79,7 +79,7 @@ def find_tasks(client: StartingClient, name: str) -> list[Found]:
 def _single(client: StartingClient, wanted: str, tasks: Sequence[StartableTask]) -> Found:
     if not tasks:
         raise TargetError(
-            f"no task {wanted!r} that can run is shown to this token in organisation {client.organization}"
+            f"this token sees no task {wanted!r} in organisation {client.organization} that TheEye can run"
         )
     if len(tasks) > 1:
         raise TargetError(_several(wanted, "task", [f"{_hostname(task) or 'no host'}, {task.id}" for task in tasks]))
@@ -87,8 +87,8 @@ def _single(client: StartingClient, wanted: str, tasks: Sequence[StartableTask])
 
 
 def _found(task: StartableTask) -> Found:
-    note = "" if task.enable is not False else "the task is disabled, and TheEye runs it nevertheless"
-    also = "TheEye starts the task by a schedule, too" if task.schedules else ""
+    note = "" if task.enable is not False else "the task is disabled, but TheEye still runs it"
+    also = "the task also has a schedule in TheEye" if task.schedules else ""
     return Found(Target("task", task.id, task.id), text(task.name), _hostname(task), _needed(task), note, also)
 
 
@@ -97,7 +97,7 @@ def find_workflow(client: StartingClient, wanted: str) -> Found:
     by_id = is_object_id(wanted)
     listing = client.startable_workflows(workflow_id=wanted) if by_id else client.startable_workflows(name=wanted)
     if not listing.items:
-        raise TargetError(f"no workflow {wanted!r} is shown to this token in organisation {client.organization}")
+        raise TargetError(f"this token sees no workflow {wanted!r} in organisation {client.organization}")
     if len(listing.items) > 1:
         raise TargetError(_several(wanted, "workflow", [str(one.id) for one in listing.items]))
     (workflow,) = listing.items
@@ -119,7 +119,8 @@ def fitted(found: Found, values: Sequence[str]) -> tuple[tuple[int, Any], ...]:
     if len(values) != len(needed):
         labels = f" ({', '.join(label for _, label in needed)})" if needed else ""
         count = f"{len(needed)} argument{'' if len(needed) == 1 else 's'}"
-        raise TargetError(f"the {found.target.kind} has {count}{labels}, but got {len(values) or 'none'}")
+        given = "1 value is" if len(values) == 1 else f"{len(values) or 'no'} values are"
+        raise TargetError(f"the {found.target.kind} has {count}{labels}, but {given} given")
     return tuple((order, value) for (order, _), value in zip(needed, values, strict=True))
 
 

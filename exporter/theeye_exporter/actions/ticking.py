@@ -23,5 +23,5 @@ def keep_ticking(tick: Callable[[], None], ended: threading.Event) -> None:
             failed = False
         except Exception:  # noqa: BLE001 - for example, the machine gives us no more threads
             if not failed:
-                _log.exception("a tick failed with an internal error")
+                _log.exception("internal error; the work is tried again")
             failed = True

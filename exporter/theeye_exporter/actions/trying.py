@@ -5,9 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn, TextIO
 
+from theeye_exporter.actions.alert_records import AlertRecords
 from theeye_exporter.actions.alert_runs import AlertRuns
 from theeye_exporter.actions.alerts import BadPayloadError, read_payload
-from theeye_exporter.actions.book import Book
 from theeye_exporter.actions.checking import print_table
 from theeye_exporter.actions.loading_actions import plan_of
 from theeye_exporter.actions.moments import Moments
@@ -68,13 +68,17 @@ def history(path: Path, out: TextIO) -> int:
         LedgerError: The file cannot be read.
     """
     if not path.exists():
-        raise LedgerError(f"there is no state file {path}")
+        raise LedgerError(
+            f"there is no state file {path}; name the one that the process `theeye-exporter actions` uses"
+        )
     with TemporaryDirectory() as folder:
         file = copied(path, Path(folder) / path.name)
-        book = Book(file, 0.0)
-        actions = sorted({key.partition("/")[0] for key in book.all(Said)})
-        said = sorted(((one.at, name, one) for name in actions for one in book.said(name)), key=lambda entry: entry[0])
-        runs = sorted(book.all(PastRun).values(), key=lambda run: run.ended_at)
+        records = AlertRecords(file, 0.0)
+        actions = sorted({key.partition("/")[0] for key in records.all(Said)})
+        said = sorted(
+            ((one.at, name, one) for name in actions for one in records.said(name)), key=lambda entry: entry[0]
+        )
+        runs = sorted(records.all(PastRun).values(), key=lambda run: run.ended_at)
         file.close()
     rows: list[tuple[str, ...]] = [("ended", "action", "outcome", "job", "alert", "why")]
     rows += [(_when(run.ended_at), run.action, run.outcome, run.job_id, run.labels, run.why) for run in runs]

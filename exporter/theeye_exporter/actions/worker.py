@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
-from theeye_exporter.actions.book import Book
+from theeye_exporter.actions.alert_records import AlertRecords
 from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.endings import Endings
 from theeye_exporter.actions.finding import Finding, Way
@@ -35,28 +35,28 @@ _FOLLOW_LATER: Final = 10.0
 
 
 class Reach(Upstream, Protocol):
-    """TheEye as what was started in an organisation needs it, whatever started it."""
+    """The requests that follow and cancel runs of an organisation, whichever action started them."""
 
     def cancel(self, job_id: str) -> None:
         """Ask TheEye to cancel a job; raise `UpstreamError`."""
 
 
 class Worker:
-    """Works for the actions of one organisation, and for what those started that it has no more. Use it from one thread.
+    """Carries out the starts of one organisation's actions, also those of removed actions. Use it from one thread.
 
     Args:
         plans: The actions of all organisations by name.
         organization: The name of the organisation.
-        book: What is kept.
+        records: What is kept.
         store: The rows of the organisation.
         starts: The starts that count for limits.
         connect: Returns an action's way to TheEye.
         reach: The organisation's way to TheEye.
         together: The rate of all actions.
         clocks: The clocks to use.
-        moments: When things happened.
+        moments: Converts Unix times to monotonic times.
         timing: How patient a start is.
-        leaves: Whether to leave what is due for later: asked between two steps.
+        leaves: Asked between two steps; if true, the remaining work is left for the next time.
 
     Attributes:
         finding: Looks for what is started.
@@ -67,7 +67,7 @@ class Worker:
         plans: Mapping[str, ActionPlan],
         *,
         organization: str,
-        book: Book,
+        records: AlertRecords,
         store: FileStore,
         starts: Starts,
         connect: Callable[[ActionPlan], Way],
@@ -80,18 +80,18 @@ class Worker:
     ) -> None:
         self._plans = plans
         self._organization = organization
-        self._book = book
+        self._records = records
         self._store = store
-        self._guarded = GuardedStore(store, book, self._may_begin, moments)
+        self._guarded = GuardedStore(store, records, self._may_begin, moments)
         self._starts = starts
-        self._endings = Endings(plans, book, store, starts, clocks)
+        self._endings = Endings(plans, records, store, starts, clocks)
         self._connect = connect
         self._reach = reach
         self._together = together
         self._clocks = clocks
         self._timing = timing
         self._leaves = leaves
-        self._patience = Patience(book, moments, clocks)
+        self._patience = Patience(records, moments, clocks)
         self.finding = Finding(connect, clocks, timing.retry)
         self._cancelling: dict[str, Cancelling] = {}
         self._follow_at = 0.0
@@ -106,10 +106,10 @@ class Worker:
         """Do once what is due, the oldest first.
 
         Raises:
-            LedgerError: The state file cannot be written; what was not written down is not done.
+            LedgerError: The state file cannot be written; what was not saved is not done.
         """
-        with self._book.lock:
-            orders = [one for one in self._book.all(Order).values() if one.organization == self._organization]
+        with self._records.lock:
+            orders = [one for one in self._records.all(Order).values() if one.organization == self._organization]
             sent = self._starts.sent(self._plans)
         self._full.clear()
         self._last = {(one.action, one.alert): one.at for one in sorted(sent, key=lambda one: one.at)}
@@ -144,7 +144,7 @@ class Worker:
         plan, row = self._plan_of(order), self.row_of(order)
         if row is None or row.phase is Phase.DECIDED:
             if plan is None:
-                why = f"organisation {self._organization} has no such action any more"
+                why = f"the configuration of organisation {self._organization} no longer has this action"
                 self._drop(order, row, Decision.EXPIRED, why)
             else:
                 self._wait_or_begin(plan, order, row)
@@ -156,14 +156,14 @@ class Worker:
             self._stop(order, row)
 
     def _wait_or_begin(self, plan: ActionPlan, order: Order, row: Row | None) -> None:
-        with self._book.lock:
-            if not is_current(self._book, order):
+        with self._records.lock:
+            if not is_current(self._records, order):
                 self._drop(order, row)
                 return
             if self._patience.is_over(order, plan.limits.max_wait, behind=self._is_behind(order, row)):
                 trouble = self.finding.troubles.get(order.action) or (row.why if row is not None else "")
-                asked = f"; TheEye could not be asked: {trouble}" if trouble else ""
-                self._drop(order, row, Decision.EXPIRED, f"it waited for {plan.limits.max_wait:.0f} s{asked}")
+                asked = f"; requests to TheEye failed: {trouble}" if trouble else ""
+                self._drop(order, row, Decision.EXPIRED, f"the start waited for {plan.limits.max_wait:.0f} s{asked}")
                 return
             if order.action in self._full or self._cools_down(plan, order) or not self.finding.may_ask(order):
                 return
@@ -172,9 +172,9 @@ class Worker:
         self._begin(plan, order, row)
 
     def _may_begin(self, order: Order) -> bool:
-        """Whether the action starts something, and the limits leave room; hold the lock of the book."""
+        """Whether the action starts something, and the limits leave room; hold the lock of the records."""
         plan = self._plan_of(order)
-        if plan is None or not plan.live or self._book.account(plan.name).suspended or self._leaves():
+        if plan is None or not plan.live or self._records.totals(plan.name).suspended or self._leaves():
             return False
         sent, now = self._starts.sent(self._plans), self._clocks.monotonic()
         wait = wait_for(plan.name, order.alert, plan.limits, together=self._together, sent=sent, now=now)
@@ -201,7 +201,7 @@ class Worker:
         """Whether it waits for a start whose fate is unknown, of the same task or action."""
         task_id = self.finding.task_of(order) or (None if row is None else row.target.task_id)
         for other in self._others(order):
-            waiting = self._book.get(Order, other.id)
+            waiting = self._records.get(Order, other.id)
             if other.target.task_id == task_id or (waiting is not None and waiting.action == order.action):
                 return True
         return False
@@ -257,7 +257,7 @@ class Worker:
         """Cancel a run, again and again until TheEye takes that."""
         wall = self._clocks.wall()
         if order.cancelled_at is None:
-            with self._book.draft() as draft:
+            with self._records.draft() as draft:
                 current = draft.get(Order, order.id) or order
                 draft.put(order.id, replace(current, cancelled_at=wall))
         if order.id not in self._cancelling:

@@ -68,7 +68,7 @@ class Collection:
 
 
 class Collector(Protocol):
-    """Collects one kind of object of one organisation; may keep state between attempts, which never overlap."""
+    """Collects one kind of object of one organisation; may keep state between attempts; attempts never overlap."""
 
     def collect(self, client: TheEyeClient, now: float) -> Collection:
         """Request the objects from TheEye and make samples of them.

@@ -46,7 +46,7 @@ class NameIndex:
     """Passes the last list from the collector that fetches it to those that need its names. Safe for threads.
 
     Attributes:
-        attempted: whether there is no first list to wait for: it has arrived or failed, or no collector fills it.
+        attempted: whether nobody has to wait for the first list: it has arrived or failed, or no collector fills this index.
         expected: whether a collector fills it.
         failures: lists that failed since the last one.
         listed: the last list; a new one is a new object.

@@ -3,8 +3,8 @@
     theeye_server_info{organization="demo",version="4.15.3"} 1
     theeye_server_clock_skew_seconds{organization="demo"} 0.2
 
-The raw data: `curl $THEEYE_SUPERVISOR_URL/api/status`, which needs no token. Clock and certificate come from the responses to
-the other collectors' requests, too.
+The raw data: `curl $THEEYE_SUPERVISOR_URL/api/status`, which needs no token. The clock and the certificate also come from
+responses to the requests of other collectors.
 """
 
 from typing import Final

@@ -12,7 +12,7 @@ COMMANDS: Final = {
     "check": "check the configuration, collect once and print the result",
     "demo": "serve the metrics of a simulated TheEye",
     "run": "start a task or workflow, and follow it to its end",
-    "actions": "start tasks at intervals (canaries) and for alerts, and measure how they go",
+    "actions": "start tasks and workflows at intervals (canaries) and when alerts fire, and show metrics of these runs",
     "metrics": "list all metrics, or explain some",
     "completion": "print a script that completes commands and flags in a shell",
     "version": "print the version",

@@ -35,13 +35,14 @@ def doubts(organization: OrganizationStatus) -> Iterator[str]:
     for name in _KINDS:
         signs = [kind.name for kind in _KINDS.values() if visible.get(kind.name) and name in _implied_by(kind.name)]
         if visible.get(name) == 0 and signs:
-            yield f"the token sees {' and '.join(signs)}, but no {name}, and there should be some; {EMPTY_ADVICE}"
+            seen = " and ".join(signs)
+            yield f"the token sees {seen}, but no {name}, although {seen} have {name}; {EMPTY_ADVICE}"
 
     for status in organization.collectors:
         if status.dropped_by_reason["unanswered"]:
             yield (
-                f"requests for single {status.collector} get no answer: TheEye never answers for those that the token's "
-                "user may not see; use an integration token"
+                f"requests for single {status.collector} get no answer: TheEye answers only for {status.collector} that the "
+                "token's user may see; use an integration token"
             )
 
 

@@ -82,7 +82,7 @@ def _serve(read: Callable[[], ActionsSettings]) -> int:
         return (
             ""
             if seconds is None
-            else f"nothing was started for {span(seconds)}; restart the process, and please report it"
+            else f"the process has done no work for {span(seconds)}; restart it, and please report this"
         )
 
     def page(_: Request) -> bytes:

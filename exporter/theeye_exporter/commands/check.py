@@ -35,8 +35,8 @@ _AT_THE_SAME_TIME: Final = 32
 """Number of organisations that are asked at the same time."""
 
 _IMPATIENT: Final = (
-    "stopped at its first timeout: `check` waits for a list as long as `timeout`, the exporter up to five minutes; "
-    "if TheEye needs that long, set a longer `timeout` for the check"
+    "(timeout): the check stopped there. It waits for a list only for the time `timeout`, the exporter for up to five minutes; "
+    "if TheEye needs more time for its lists, set a longer `timeout` for the check"
 )
 
 _ERASE_REST: Final = "\x1b[K"
@@ -162,7 +162,8 @@ def _collect(settings: Settings, out: TextIO, progress: Progress, *, starts: boo
         print(f"\n{_table(_HEADERS, map(_row, statuses))}", file=out)
     if omitted := len(organizations) - len(shown_ones):
         print(
-            f"\n{counted(omitted, 'organisation')} without problems left out; --organization NAME shows one.", file=out
+            f"\nNot shown: {counted(omitted, 'organisation')} without problems. --organization NAME shows one.",
+            file=out,
         )
     if problems or odd:
         print(f"\nMore help: {NO_DATA}", file=out)
@@ -212,8 +213,8 @@ def _is_futile(status: CollectorStatus) -> bool:
 def _shard(settings: Settings) -> str:
     own, elsewhere, shard = len(settings.organizations), settings.elsewhere, settings.shard
     return (
-        f"Shard {shard.index} of {shard.count} (from 0): {own or 'none'} of {own + elsewhere} "
-        f"organisation{'s' if own + elsewhere > 1 else ''} belong{'s' if 1 in {own, own + elsewhere} else ''} to it."
+        f"Shard {shard.index} of {shard.count} (numbered from 0) has {own or 'none'} of "
+        f"{counted(own + elsewhere, 'organisation')}."
     )
 
 
@@ -228,7 +229,7 @@ def _gathered(told: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 def _problems(settings: Settings, organizations: Iterable[OrganizationStatus]) -> Iterator[tuple[str, str]]:
     for configured in settings.organizations:
         if not any(collector.enabled for _, collector in configured.collectors):
-            yield configured.name, "has no enabled collector; nothing would be exported"
+            yield configured.name, "(all collectors): disabled; nothing would be exported"
     for organization in organizations:
         for problem in _problems_of(organization):
             yield organization.name, problem
@@ -243,7 +244,7 @@ def _problems_of(organization: OrganizationStatus) -> Iterator[str]:
     for error, collectors in errors.items():
         yield f"({', '.join(collectors)}) {where}: {error}"
     if untried := [status.collector for status in organization.collectors if status.success is None]:
-        yield f"({', '.join(untried)}) {where}: not tried after that"
+        yield f"({', '.join(untried)}) {where}: not tried, because another collector had failed"
     for status in organization.collectors:
         if status.success and status.skipped:
             yield (
@@ -270,7 +271,7 @@ def _switched_off(settings: Settings) -> Iterator[tuple[str, str]]:
 def _unverified(settings: Settings) -> Iterator[tuple[str, str]]:
     for organization in settings.organizations:
         if organization.tls_config.insecure_skip_verify:
-            yield organization.name, "accepts any certificate, even an attacker's (insecure_skip_verify)"
+            yield organization.name, "(insecure_skip_verify): any certificate is accepted, even an attacker's"
 
 
 def _row(status: CollectorStatus) -> tuple[str, ...]:

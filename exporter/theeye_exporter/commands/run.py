@@ -33,7 +33,7 @@ PAUSES: Final = (1.0, 10.0)
 _NO_TOKEN: Final = "none"  # noqa: S105 - stands for a missing one
 _ADVICE: Final = {
     Reason.UNAUTHORIZED: "the token is wrong or expired, or its user is disabled",
-    Reason.FORBIDDEN: "the command needs the token of a user of level user, with whom the task is shared",
+    Reason.FORBIDDEN: "the token's user needs at least the level user, and the task must be shared with this user",
 }
 _END_SECONDS: Final = 90.0
 _MAX_BYTES: Final = 256 * 2**20

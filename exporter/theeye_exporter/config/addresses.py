@@ -38,7 +38,7 @@ _RESERVED_PATHS = {
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where the web server listens; an empty host means all addresses, port 0 any free port."""
+    """Where the web server listens; an empty host means all addresses, and port 0 means any free port."""
 
     host: str
     port: int
@@ -56,7 +56,7 @@ def parse_url(value: object) -> str:
     text = expect_text(value, f"an address such as {_EXAMPLE_URL}")
     # urlsplit silently drops line breaks and tabs.
     if not text.isprintable() or " " in text or "\\" in text:
-        raise InvalidValueError("expected an address without spaces, backslashes and control characters")
+        raise InvalidValueError("expected an address without spaces, backslashes or control characters")
     parts = _split(text)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc:
         bare = _BARE_HOST.fullmatch(text)
@@ -65,9 +65,9 @@ def parse_url(value: object) -> str:
             f'did you mean "https://{bare[1]}"?' if bare and _is_host(bare[1]) else f"for example {_EXAMPLE_URL}",
         )
     if "@" in parts.netloc:
-        raise InvalidValueError("expected an address without user name and password", "use token or token_file")
+        raise InvalidValueError("expected an address without a user name or password", "use token or token_file")
     if "?" in text or "#" in text:
-        raise InvalidValueError('expected an address without "?" and "#"', f"for example {_EXAMPLE_URL}")
+        raise InvalidValueError('expected an address without "?" or "#"', f"for example {_EXAMPLE_URL}")
     if not _is_host(parts.netloc):
         raise InvalidValueError(
             f"expected a host, and a port from 1 to {_HIGHEST_PORT} if any", f"for example {_EXAMPLE_URL}"
@@ -79,7 +79,10 @@ def parse_proxy_url(value: object) -> SecretStr:
     """Return the address of an HTTP proxy; the messages never repeat it, because it may contain a password."""
     text = expect_text(value, f"an address such as {_EXAMPLE_PROXY}")
     if not text.isprintable() or not text.isascii() or " " in text or "\\" in text:
-        raise InvalidValueError("expected an address of visible ASCII without backslashes", "write others as %20")
+        raise InvalidValueError(
+            "expected only visible ASCII characters, and no backslashes",
+            "write other characters percent-encoded, such as %20 for a space",
+        )
     parts = _split(text)
     if parts is not None and parts.scheme.startswith("socks"):
         raise InvalidValueError("SOCKS proxies are not supported", f"use an HTTP proxy, such as {_EXAMPLE_PROXY}")
@@ -113,7 +116,7 @@ def parse_server_name(value: object) -> str:
     text = expect_text(value, "the name of a host")
     if not _is_host(text) or _host_and_port(text)[1] is not None:
         raise InvalidValueError(
-            "expected the name of a host, without scheme and port", "for example theeye.example.com"
+            "expected the name of a host, without a scheme or port", "for example theeye.example.com"
         )
     return text
 
@@ -181,5 +184,7 @@ def parse_telemetry_path(value: object) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._~/-]+", value):
         raise InvalidValueError("expected a path of letters, digits and . _ ~ - / only, such as /metrics")
     if value in _RESERVED_PATHS:
-        raise InvalidValueError(f"{value} is {_RESERVED_PATHS[value]}", "for example /metrics")
+        raise InvalidValueError(
+            f"{value} is already the path of {_RESERVED_PATHS[value]}", "use another one, such as /metrics"
+        )
     return str(value)

@@ -247,7 +247,9 @@ class _Values:
             if isinstance(source, yaml.MappingNode):
                 entries = self._entries(source, location, depth + 1) | entries
             else:
-                self._document.add_fault(location, InvalidValueError("<< expects an alias of keys"), _line(source))
+                self._document.add_fault(
+                    location, InvalidValueError("<< needs an alias of a mapping, such as <<: *defaults"), _line(source)
+                )
         return entries
 
     def _value(self, node: yaml.Node, location: Location, depth: int) -> Any:

@@ -26,7 +26,7 @@ class Environment:
     Attributes:
         values: valid values, by key.
         given: the variables that are set, valid or not.
-        near_miss: a hint at a variable whose name is nearly that of an unset one; empty if there is none.
+        near_miss: a hint about a variable with a misspelt name; empty if there is none.
     """
 
     values: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Checks the files for TLS, and finds the proxy and the authorities that the environment names."""
+"""Checks the files for TLS, and finds the proxy and the CA file that the environment variables name."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

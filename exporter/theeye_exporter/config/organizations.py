@@ -79,7 +79,7 @@ def _listed(listings: Collection[Listing]) -> dict[str, dict[str, Any]]:
             elif name in listed:
                 other, line = first[name]
                 where = f"on line {line}" if other is document else f"in {other.file}:{line}"
-                document.add_fault(place, InvalidValueError(f"the same name as {where}"))
+                document.add_fault(place, InvalidValueError(f"this name is already used {where}"))
             else:
                 first[name] = document, document.lines[place]
                 listed[name] = section
@@ -119,7 +119,7 @@ def _environment_target(names: list[str], environment: Environment, report: Repo
         return names[0]
     report.add_environment(
         TOKEN if TOKEN in environment.given else TOKEN_FILE,
-        f"which of the {len(names)} organisations is the token for? set {NAME}"
+        f"{len(names)} organisations are configured, and it is unclear which one the token is for: set {NAME}"
         if names
         else f"the token has no organisation: set {NAME}",
         environment.near_miss,

@@ -77,10 +77,14 @@ class TlsSettings(SettingsModel):
     """``tls_config:``, named as in Prometheus; the files are read again when they change."""
 
     ca_file: Annotated[
-        Path | None, Setting(FILE, "file of the authorities to trust; without it, the usual public ones")
+        Path | None, Setting(FILE, "file with the CA certificates to trust; without it, the usual public CAs")
     ] = None
-    cert_file: Annotated[Path | None, Setting(FILE, "certificate to show to TheEye, with intermediate ones")] = None
-    key_file: Annotated[Path | None, Setting(FILE, "key of the certificate, without a password")] = None
+    cert_file: Annotated[
+        Path | None, Setting(FILE, "client certificate for TheEye, followed by its intermediate certificates")
+    ] = None
+    key_file: Annotated[Path | None, Setting(FILE, "private key of the certificate; it must not have a password")] = (
+        None
+    )
     server_name: Annotated[
         str | None, Setting(_SERVER_NAME, "name in TheEye's certificate, if it is not the host in `url`")
     ] = None
@@ -97,16 +101,18 @@ class TheEyeSettings(SettingsModel):
 
     url: Annotated[str, Setting(_URL, "address of TheEye's supervisor", variable=URL)] = "https://supervisor.theeye.io"
     """Without a trailing slash."""
-    auth: Annotated[AuthMethod, Setting(_METHOD, "where the token is sent")] = "header"
+    auth: Annotated[AuthMethod, Setting(_METHOD, "how the token is sent: in a header, or in the query of the URL")] = (
+        "header"
+    )
     timeout: Annotated[
         float,
-        Setting(_TIMEOUT, "time limit for a whole response; for a list 5m, as long as TheEye answers other requests"),
+        Setting(_TIMEOUT, "time limit for a whole response; a list may take 5m while TheEye answers other requests"),
     ] = 10.0
     tls_config: TlsSettings = TlsSettings()
     proxy_url: Annotated[SecretStr | None, Setting(_PROXY, "address of the proxy, with user and password if any")] = (
         None
     )
-    no_proxy: Annotated[str | None, Setting(_HOSTS, "machines that are reached without the proxy")] = None
+    no_proxy: Annotated[str | None, Setting(_HOSTS, "hosts and networks to reach without the proxy")] = None
     proxy_from_environment: Annotated[
         bool, Setting(BOOLEAN, "without `proxy_url`, use `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`")
     ] = True

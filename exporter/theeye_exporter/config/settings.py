@@ -54,7 +54,7 @@ _BUCKETS = Kind(
 )
 _MAX_SERIES = Setting(
     integer(1, 10**9),
-    "maximum series per family and organisation; excess is dropped and counted",
+    "maximum series per family and organisation; others are left out and counted",
     "--limits.max-series-per-family",
 )
 _ORGANIZATION_FILES = Setting(

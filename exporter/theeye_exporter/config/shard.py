@@ -24,6 +24,6 @@ def find_shard(sources: Sources) -> ShardSettings:
     shard = ShardSettings.model_validate(sources.values["shard"])
     if shard.index >= shard.count and not sources.is_faulty(("shard", "count"), ("shard", "index")):
         hint = "" if "count" in shard.model_fields_set else "shard.count is the total number"
-        message = f"shard {shard.index} of {shard.count}: shards are numbered from 0"
+        message = f"{shard.index} is too large for shard.count {shard.count}, because shards are numbered from 0"
         sources.add_fault(("shard", "index"), InvalidValueError(message, hint))
     return shard

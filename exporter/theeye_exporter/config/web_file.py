@@ -73,7 +73,7 @@ def read_web_file(path: Path, report: Report, seen: dict[Path, Fingerprint] | No
     seen = {} if seen is None else seen
     seen[path] = fingerprint(path)
     if _is_endless(path):
-        report.add_flag(_FLAG, f"not a file that can be read again: {shown_path(path)}")
+        report.add_flag(_FLAG, f"a pipe or a device, which cannot be read again: {shown_path(path)}")
         return WebFile()
     document = read_document(path, report, _FLAG, _TLS)
     file = check_document(document, WebFileSchema)
@@ -87,7 +87,7 @@ def read_web_file(path: Path, report: Report, seen: dict[Path, Fingerprint] | No
         sans = file.tls_server_config.client_allowed_sans
         remarks += builder.remarks
     elif users:
-        remarks.append("passwords travel in the clear: there are basic_auth_users, but no tls_server_config")
+        remarks.append("passwords are sent unencrypted: there are basic_auth_users, but no tls_server_config")
     return WebFile(
         tls=tls,
         allowed_sans=None if sans is None else frozenset(sans),
@@ -163,7 +163,7 @@ class _TlsReader:
             with self._noting("curve_preferences"):
                 chosen = tls.set_curve(section.curve_preferences)
                 if len(section.curve_preferences) > 1:
-                    self.remarks.append(f"of curve_preferences only {chosen} is used")
+                    self.remarks.append(f"only {chosen} of curve_preferences is used")
         self._load_certificate(tls)
         self._set_clients(tls)
         return tls.context
@@ -225,7 +225,7 @@ class _TlsReader:
         self._seen[path] = fingerprint(path)
         try:
             if _is_endless(path):
-                raise InvalidValueError(f"not a file that can be read again: {shown_path(path)}")
+                raise InvalidValueError(f"a pipe or a device, which cannot be read again: {shown_path(path)}")
             with path.open("rb") as opened:
                 content = opened.read(_LARGEST_PEM + 1)
         except OSError as error:

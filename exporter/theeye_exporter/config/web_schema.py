@@ -58,14 +58,14 @@ def _parse_secret_pem(value: object) -> SecretStr:
 
 def _parse_version(value: object) -> str:
     if isinstance(value, str) and value in _OLD_VERSIONS:
-        raise InvalidValueError(f"{value} is obsolete and not offered", f"valid are {', '.join(VERSIONS)}")
+        raise InvalidValueError(f"{value} is obsolete and not supported", f"use {' or '.join(VERSIONS)}")
     return values.parse_choice(value, VERSIONS)
 
 
 def _parse_client_auth(value: object) -> str:
     if isinstance(value, str) and value in _WITHOUT_VERIFYING:
         raise InvalidValueError(
-            f"{value} is not supported: Python's TLS asks for a certificate only to verify it",
+            f"{value} is not supported: Python's TLS cannot ask for a certificate without verifying it",
             "use RequireAndVerifyClientCert with client_ca_file",
         )
     return values.parse_choice(value, get_args(ClientAuth))

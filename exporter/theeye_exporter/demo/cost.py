@@ -1,7 +1,7 @@
 """What requests cost a real supervisor, as measured, and how they make each other wait.
 
-A supervisor has one thread. A list occupies it for some milliseconds an object, and waits for the database besides. It goes on
-with a list after the client has left.
+A supervisor has one thread. A list occupies this thread for some milliseconds for each object, and also waits for the database.
+The supervisor continues with a list after the client has left.
 """
 
 import threading

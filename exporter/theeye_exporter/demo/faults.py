@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from theeye_exporter.demo.routes import ROUTES
+
 __all__ = [
     "CHANGE_FAULTS",
     "FAULTS",
@@ -20,36 +22,14 @@ __all__ = [
     "parse_faults",
 ]
 
-KINDS: Final = (
-    "monitors",
-    "monitor",
-    "jobs",
-    "job",
-    "running",
-    "running_count",
-    "tasks",
-    "task",
-    "workflows",
-    "hosts",
-    "host_stats",
-    "indicators",
-    "webhooks",
-    "usage",
-    "status",
-    "input",
-    "lifecycle",
-    "workflow_jobs",
-    "workflow_steps",
-    "creation",
-    "action",
-)
+KINDS: Final = tuple(sorted({route.fault_kind for route in ROUTES}))
 """Kinds of endpoint to which a fault can be limited.
 
 `job`, `task` and `monitor` return one object; `creation` starts a task or workflow; `action` changes a job.
 """
 
 FAULTS: Final = {
-    "latency": "latency=2s: the answer starts that much later (ms, s or m)",
+    "latency": "latency=2s: every answer is delayed by this time (ms, s or m)",
     "error": "error=503: this status, from 400 to 599; error=429,retry-after=7 adds the header",
     "garbage": "garbage: 200 with HTML, called JSON",
     "truncate": "truncate: the connection closes after half of the announced body",
@@ -69,14 +49,14 @@ FAULTS: Final = {
     "redirect": "redirect=URL: 302 to that URL",
     "applied-no-answer": "applied-no-answer: a change is made, and the connection closes without an answer",
     "applied-error": "applied-error=500: a change is made, and answered with this status, from 400 to 599",
-    "applied-late": "applied-late=5s: the connection closes without an answer, and the change is made that much later",
+    "applied-late": "applied-late=5s: the connection closes without an answer, and the change is made after this time",
     "invalid-members": "invalid-members: starting with a token is answered with 400, as when the gateway fails",
-    "monitor-failing": "monitor-failing=web-01/disk watch: that monitor is in failure; * and ? stand for others",
-    "trigger-missed": "trigger-missed=nightly backup: that task's schedule is due, and no job is created; * and ? stand for others",
-    "schedule-failed": "schedule-failed=nightly backup: that task's schedule has failed for good; * and ? stand for others",
-    "schedule-disabled": "schedule-disabled=nightly backup: that task's schedule is disabled; * and ? stand for others",
-    "bot-silent": "bot-silent=web-01: that host's bot does not report, and TheEye has noticed; * and ? stand for others",
-    "clock-ahead": "clock-ahead=2m: TheEye's clock is ahead by that (ms, s or m); afterwards, nothing happens until the right time is there",
+    "monitor-failing": "monitor-failing=web-01/disk watch: that monitor is in failure; * and ? are wildcards",
+    "trigger-missed": "trigger-missed=nightly backup: that task's schedule is due, and no job is created; * and ? are wildcards",
+    "schedule-failed": "schedule-failed=nightly backup: that task's schedule has failed for good; * and ? are wildcards",
+    "schedule-disabled": "schedule-disabled=nightly backup: that task's schedule is disabled; * and ? are wildcards",
+    "bot-silent": "bot-silent=web-01: that host's bot does not report, and TheEye has noticed; * and ? are wildcards",
+    "clock-ahead": "clock-ahead=2m: TheEye's clock is ahead by this time (ms, s or m); after the fault, nothing happens until the real time has caught up",
     "server-version": "server-version=4.14.0: TheEye says that it has this version",
 }
 """The faults by name, each with its syntax and what it does."""
@@ -135,13 +115,13 @@ def parse_fault(text: str) -> Fault:
     scope, colon, rest = text.strip().partition(":")
     kind, body = (scope, rest) if colon and "=" not in scope and "," not in scope else (None, text.strip())
     if kind is not None and kind not in KINDS:
-        raise ValueError(f"unknown kind of endpoint{_nearest(kind, KINDS)}; there are {', '.join(KINDS)}")
+        raise ValueError(f"unknown kind of endpoint{_nearest(kind, KINDS)}; the kinds are {', '.join(KINDS)}")
     head, options = _split_options(body)
     name, equals, value = head.partition("=")
     if name not in FAULTS:
         known = "\n".join(f"  {line}" for line in FAULTS.values())
         raise ValueError(
-            f"unknown fault{_nearest(name, FAULTS)}. There are:\n{known}\n"
+            f"unknown fault{_nearest(name, FAULTS)}. The faults are:\n{known}\n"
             "Each can be limited to one kind of endpoint (monitors:error=503) and to some requests (,p=0.2)."
         )
     if name in WORLD_FAULTS and (kind is not None or options):
@@ -151,7 +131,7 @@ def parse_fault(text: str) -> Fault:
     if name in _STATUSES and not _STATUS.fullmatch(value):
         raise ValueError(f"{text!r}: expected {FAULTS[name]}")
     if "retry-after" in options and name != "error":
-        raise ValueError(f"{text!r}: retry-after goes with error only")
+        raise ValueError(f"{text!r}: retry-after is allowed only with error")
     return Fault(
         name=name,
         kind=kind,

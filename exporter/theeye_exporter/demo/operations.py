@@ -27,7 +27,7 @@ _SERVER_ENDS_MS: Final = {"DummyJob": 25, "NotificationJob": 40}
 
 
 class Operations:
-    """Plans and runs everything that happens to jobs without a test.
+    """Plans and runs everything that happens to jobs by itself, and not because a test causes it.
 
     Attributes:
         live: If False, nothing is planned or run.

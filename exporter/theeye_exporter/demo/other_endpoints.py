@@ -1,12 +1,18 @@
-"""The smaller endpoints: hosts, indicators, webhooks, usage, status."""
+"""The smaller endpoints: hosts, indicators, webhooks, usage, status.
 
-from typing import Any, Final
+Another kind of object needs a function and its entry in `ENDPOINTS`; its route, answer and faults follow from that.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from theeye_exporter.demo.ids_and_time import MS, Organization, iso, wave
 from theeye_exporter.demo.monitors import Host
-from theeye_exporter.demo.world import World
 
-__all__ = ["host_document", "host_stats", "indicators", "status_document", "usage_counters", "webhooks"]
+if TYPE_CHECKING:  # it needs the faults, and these name the endpoints
+    from theeye_exporter.demo.world import World
+
+__all__ = ["ENDPOINTS", "Endpoint", "host_document", "host_stats", "indicators"]
 
 Document = dict[str, Any]
 
@@ -14,6 +20,11 @@ _HOUR_MS: Final = 3_600 * MS
 _TASK_TYPES_PER_RUN: Final = 2
 _DEPLOY_EVERY_MS: Final = 90 * MS
 _TITLES: Final = (("Revenue", "counter"), ("Queue %", "progress"), ("Note", "text"), ("Chart", "chart"))
+
+
+def _hosts(world: "World") -> list[Document]:
+    """The hosts of the organisation."""
+    return [host_document(host, world.organization) for host in world.fleet.hosts.values()]
 
 
 def host_document(host: Host, organization: Organization) -> Document:
@@ -56,7 +67,7 @@ def host_document(host: Host, organization: Organization) -> Document:
     }
 
 
-def host_stats(host: Host, world: World) -> list[Document]:
+def host_stats(host: Host, world: "World") -> list[Document]:
     """The last statistics of a host; none if its bot never measured any."""
     reports = [monitor.last_update_ms for monitor in host.monitors if monitor.type == "dstat" and monitor.enable]
     if not reports:
@@ -97,7 +108,7 @@ def host_stats(host: Host, world: World) -> list[Document]:
     ]
 
 
-def indicators(world: World) -> list[Document]:
+def indicators(world: "World") -> list[Document]:
     """Four indicators, one of each common type; their values move."""
     now_ms = world.now_ms // MS * MS
     values: Document = {
@@ -135,7 +146,7 @@ def indicators(world: World) -> list[Document]:
     ]
 
 
-def webhooks(world: World) -> list[Document]:
+def _webhooks(world: "World") -> list[Document]:
     """Three webhooks: one is triggered regularly, one never, and one was triggered but is disabled."""
     since_ms = int(world.organization.id[:8], 16) * MS
     triggered = {
@@ -170,7 +181,7 @@ def webhooks(world: World) -> list[Document]:
     ]
 
 
-def usage_counters(world: World) -> Document:
+def _usage_counters(world: "World") -> Document:
     """Numbers of objects and of their uses; empty parts are absent."""
     tasks = world.workload.tasks.values()
     monitors = world.fleet.monitors.values()
@@ -191,7 +202,7 @@ def usage_counters(world: World) -> Document:
     return {name: part for name, part in counters.items() if part["count"]}
 
 
-def status_document(world: World) -> Document:
+def _status_document(world: "World") -> Document:
     """The status of the server; as on the real server, the two uptimes are the times of the starts."""
     now_ms = world.now_ms // MS * MS
     return {
@@ -203,3 +214,26 @@ def status_document(world: World) -> Document:
         "load_average": [round(wave(seed, now_ms, 0.1, 2.0), 2) for seed in (11, 12, 13)],
         "env": "demo",
     }
+
+
+class Endpoint(NamedTuple):
+    """An endpoint that answers each request in the same way.
+
+    Attributes:
+        path: The segments of its path, as in `Route`.
+        document: Makes the answer.
+        check: How the organisation is found, as in `Route`.
+    """
+
+    path: tuple[str, ...]
+    document: Callable[["World"], Any]
+    check: str
+
+
+ENDPOINTS: Final = {
+    "hosts": Endpoint((":customer", "host"), _hosts, "session"),
+    "webhooks": Endpoint((":customer", "webhook"), _webhooks, "path"),
+    "usage": Endpoint(("usage", "counters"), _usage_counters, "query"),
+    "status": Endpoint(("api", "status"), _status_document, "open"),
+}
+"""By kind."""

@@ -10,16 +10,9 @@ from theeye_exporter.demo.access import ADMIN, AGENT, Caller
 from theeye_exporter.demo.answers import NO_ANSWER, Answer, Body, array, json_answer, one_object, unknown
 from theeye_exporter.demo.jobs import RUNNING, RUNNING_COUNTED, Job
 from theeye_exporter.demo.monitor_documents import encode_monitor, encode_old_monitor, stored_monitor
-from theeye_exporter.demo.other_endpoints import (
-    host_document,
-    host_stats,
-    indicators,
-    status_document,
-    usage_counters,
-    webhooks,
-)
+from theeye_exporter.demo.other_endpoints import ENDPOINTS, host_stats, indicators
 from theeye_exporter.demo.query import BadQueryError, read_selection, select, stored_document
-from theeye_exporter.demo.routes import Match
+from theeye_exporter.demo.routes import ROUTES, Match
 from theeye_exporter.demo.settings import DemoSettings
 from theeye_exporter.demo.tasks import Task
 from theeye_exporter.demo.world import World
@@ -41,22 +34,9 @@ class Reading:
         self._settings = settings
         self._bodies: dict[tuple[str, str], tuple[int, Body]] = {}
         self._handlers: Mapping[str, Callable[[Match, Parameters, Caller], Answer]] = {
-            name: getattr(self, f"_{name}")
-            for name in (
-                *("monitors", "monitor", "jobs", "job", "input", "lifecycle", "running", "running_count", "tasks"),
-                *(
-                    "task",
-                    "workflows",
-                    "workflow_jobs",
-                    "workflow_steps",
-                    "hosts",
-                    "host_stats",
-                    "indicators",
-                    "webhooks",
-                    "usage",
-                ),
-                "status",
-            )
+            route.kind: getattr(self, f"_{route.kind}")
+            for route in ROUTES
+            if not route.changes and route.kind not in ENDPOINTS
         }
 
     def answer(self, found: Match, parameters: Parameters, caller: Caller) -> Answer:
@@ -65,6 +45,8 @@ class Reading:
             return self._jobs_for_agent(parameters)
         with self._world.lock:
             self._world.sync()
+            if (endpoint := ENDPOINTS.get(found.route.kind)) is not None:
+                return json_answer(HTTPStatus.OK, endpoint.document(self._world))
             return self._handlers[found.route.kind](found, parameters, caller)
 
     def _jobs_for_agent(self, parameters: Parameters) -> Answer:
@@ -217,10 +199,6 @@ class Reading:
         workflows = [one for one in self._world.workload.workflows.values() if caller.sees(one.acl)]
         return self._documents([workflow.document(self._world.organization) for workflow in workflows], parameters)
 
-    def _hosts(self, _: Match, __: Parameters, ___: Caller) -> Answer:
-        hosts = self._world.fleet.hosts.values()
-        return json_answer(HTTPStatus.OK, [host_document(host, self._world.organization) for host in hosts])
-
     def _host_stats(self, found: Match, _: Parameters, __: Caller) -> Answer:
         host = next((host for host in self._world.fleet.hosts.values() if host.id == found.id), None)
         return unknown("host", found.id) if host is None else json_answer(HTTPStatus.OK, host_stats(host, self._world))
@@ -228,15 +206,6 @@ class Reading:
     def _indicators(self, _: Match, parameters: Parameters, __: Caller) -> Answer:
         asked = {name: value for name, value in parameters.items() if name == "where"}
         return self._documents(indicators(self._world), asked)
-
-    def _webhooks(self, _: Match, __: Parameters, ___: Caller) -> Answer:
-        return json_answer(HTTPStatus.OK, webhooks(self._world))
-
-    def _usage(self, _: Match, __: Parameters, ___: Caller) -> Answer:
-        return json_answer(HTTPStatus.OK, usage_counters(self._world))
-
-    def _status(self, _: Match, __: Parameters, ___: Caller) -> Answer:
-        return json_answer(HTTPStatus.OK, status_document(self._world))
 
     def _documents(self, documents: Iterable[Mapping[str, Any]], parameters: Parameters) -> Answer:
         try:

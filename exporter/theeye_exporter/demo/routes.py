@@ -2,7 +2,9 @@
 
 from typing import Final, NamedTuple
 
-__all__ = ["Match", "Route", "match"]
+from theeye_exporter.demo.other_endpoints import ENDPOINTS
+
+__all__ = ["ROUTES", "Match", "Route", "match"]
 
 
 class Route(NamedTuple):
@@ -48,8 +50,7 @@ class Match(NamedTuple):
     methods: tuple[str, ...] = ("GET",)
 
 
-_ROUTES: Final = (
-    Route(("api", "status"), "status", "open"),
+ROUTES: Final = (
     Route(("job", "running"), "running"),
     Route(("job", "running_count"), "running_count"),
     Route(("job",), "create", method="POST", level="user"),
@@ -69,7 +70,6 @@ _ROUTES: Final = (
     Route(("workflows", ":workflow", "job", ":id", "jobs"), "workflow_steps"),
     Route(("workflows", ":id", "secret", ":secret", "job"), "create_run_by_secret", "open", method="POST"),
     Route(("indicator",), "indicators", "query"),
-    Route(("usage", "counters"), "usage", "query"),
     Route((":customer", "resource"), "monitors", "path", "new"),
     Route((":customer", "resource", ":id"), "monitor", "path", "new"),
     Route((":customer", "monitor"), "monitors", "path", "old"),
@@ -86,9 +86,8 @@ _ROUTES: Final = (
     Route((":customer", "task", ":id"), "task"),
     Route((":customer", "task", ":id", "job"), "create", "path", method="POST", level="user"),
     Route((":customer", "task", ":id", "secret", ":secret", "job"), "create_by_secret", "open", method="POST"),
-    Route((":customer", "host"), "hosts"),
     Route((":customer", "host", ":id", "stats"), "host_stats"),
-    Route((":customer", "webhook"), "webhooks", "path"),
+    *(Route(endpoint.path, kind, endpoint.check) for kind, endpoint in ENDPOINTS.items()),
 )
 
 
@@ -97,7 +96,7 @@ def match(segments: tuple[str, ...], shape: str, method: str = "GET") -> Match |
 
     If the path does not take the method, the match has a route of another one.
     """
-    found = [route for route in _ROUTES if route.shape in {"", shape} and _fits(route.pattern, segments)]
+    found = [route for route in ROUTES if route.shape in {"", shape} and _fits(route.pattern, segments)]
     if not found or not all(segments):
         return None
     route = next((route for route in found if route.method == method), found[0])

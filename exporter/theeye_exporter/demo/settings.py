@@ -66,4 +66,4 @@ class DemoSettings:
         if self.cost not in {"none", "supervisor"}:
             raise ValueError(f"cost is 'none' or 'supervisor', not {self.cost!r}")
         if not self.organization or self.organization == self.neighbour:
-            raise ValueError(f"organization needs a name that is not the neighbour's ({self.neighbour!r})")
+            raise ValueError(f"organization needs a name, and {self.neighbour!r} is that of the second organisation")

@@ -1,4 +1,4 @@
-"""Recognises old jobs in a list: they ended long before, but were hidden until now.
+"""Recognises jobs that appear in a list for the first time, but ended long ago: they were hidden until now.
 
 All times are Unix times in seconds, by TheEye's clock.
 """

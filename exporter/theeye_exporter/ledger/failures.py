@@ -7,9 +7,9 @@ from typing import Final
 
 __all__ = ["BEGIN_ANEW", "LedgerError", "failure", "one_line", "require_permission"]
 
-BEGIN_ANEW: Final = "move it away; counters start at 0"
+BEGIN_ANEW: Final = "move the file away (counters then start at 0)"
 _FREE_SPACE: Final = "free disk space, or check whether the disk is broken"
-_PERMIT: Final = "give the exporter's user write access to the file and its folder"
+_PERMIT: Final = "give the user of the process write access to the file and its folder"
 _REMEDIES: Final = {
     sqlite3.SQLITE_BUSY: "stop that process, or use another state file",
     sqlite3.SQLITE_CANTOPEN: "use a path in an existing folder",
@@ -42,7 +42,7 @@ def failure(verb: str, path: Path, error: Exception, *, anew: str = BEGIN_ANEW) 
         # SQLite opens a file with a write version that it does not know for reading only (its file format, 1.3.3).
         return LedgerError(f"cannot {verb} state file {path}: it is corrupt: its header forbids writing; {anew}")
     elif isinstance(error, sqlite3.ProgrammingError):
-        remedy = "restart the exporter"
+        remedy = "restart the process"
     elif isinstance(error, sqlite3.Error):
         remedy = _REMEDIES.get(error.sqlite_errorcode & 0xFF, anew)
     else:

@@ -103,7 +103,7 @@ class Failures(msgspec.Struct):
 
     Attributes:
         count: their number.
-        latest: when the last of them ended, in order; a success that is recorded late ended before some of them.
+        latest: when each of the last ones ended, oldest first: a success that is recorded late may have ended before some of them.
     """
 
     count: int = 0

@@ -66,13 +66,13 @@ class Damage(NamedTuple):
         """What happens to the counters."""
         if self.accounts:
             return "the organisation's counters begin at 0"
-        return "the runs of these jobs stay counted as they are"
+        return "the counts of these jobs' runs do not change"
 
     @property
     def advice(self) -> str:
         """What the operator can do about it."""
         if self.accounts:
-            return "check the disk; to have the counters back, stop the exporter and put a copy of the file back"
+            return "check the disk; to restore the counters, stop the exporter and restore a copy of the file"
         return "check the disk; nothing has to be done to the file"
 
 

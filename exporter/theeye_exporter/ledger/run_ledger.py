@@ -126,7 +126,7 @@ class RunLedger:
     def _commit(self, changes: Changes) -> None:
         with self._lock:
             if self._closed:
-                raise LedgerError("the ledger is closed; restart the exporter")
+                raise LedgerError("the state file is closed; restart the process")
             for run_key in self._unwritten & self._state.totals.keys() - changes.totals.keys():
                 changes.totals[run_key] = self._state.totals[run_key]
             # Every poll checks every open job, and TheEye may have thousands that never end.

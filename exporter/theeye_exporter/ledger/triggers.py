@@ -1,6 +1,6 @@
 """Finds triggers of schedules for which TheEye created no job.
 
-TheEye states only the last trigger of a schedule, and that one was due and handled, not that a job was created. A new job
+For each schedule, TheEye states only the last trigger: that it was due and handled, not that a job was created. A new job
 raises TheEye's own count of executions, some seconds later. While a job of the task is open, TheEye skips scheduled runs,
 which is as intended.
 

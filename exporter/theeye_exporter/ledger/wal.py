@@ -1,4 +1,4 @@
-"""Finds how much of SQLite's write-ahead log is damaged: SQLite stops reading there without an error.
+"""Finds how much of SQLite's write-ahead log is damaged: SQLite stops reading at the damage, without an error.
 
 The format is described at https://sqlite.org/fileformat2.html#the_write_ahead_log.
 """

@@ -97,7 +97,7 @@ class _Handler(logging.StreamHandler[TextIO]):
         error = sys.exc_info()[1]
         if isinstance(error, OSError | UnicodeError) or record.name == __name__:
             return
-        structlog.get_logger(__name__).error("a line could not be written", of=record.name, exc_info=error)
+        structlog.get_logger(__name__).error("a log line could not be written", source=record.name, exc_info=error)
 
 
 class _LessOften(logging.Filter):

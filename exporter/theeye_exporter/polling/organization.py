@@ -109,7 +109,7 @@ class Organization:
                 runner.fail(UpstreamError(reason, error.detail))
             return True
         except Exception:  # noqa: BLE001 - the lists will show what is wrong
-            _log.exception("cannot probe", organization=self.name)
+            _log.exception("internal error while checking whether TheEye responds", organization=self.name)
         return False
 
     def _are_listed(self, kinds: Iterable[CollectorKind[Any]]) -> bool:

@@ -1,6 +1,6 @@
-"""Who waits for whom: the number of threads is bounded, and no organisation may use them up.
+"""Decides which poll gets a thread: the number of threads is limited, and no organisation may use all of them.
 
-Most polls take milliseconds. A few threads would be enough for hundreds of organisations, if all of them answered.
+Most polls take milliseconds. A few threads would be enough for hundreds of organisations, if every TheEye answered.
 """
 
 from collections import Counter, deque
@@ -39,7 +39,7 @@ class Polling:
 
     Attributes:
         name: unique name.
-        interval: seconds from one start to the next, unless that is less than 5.5 times what it takes; jitter shortens it.
+        interval: seconds from one start to the next, at least 5.5 times the duration of a run; jitter shortens this.
         run: the function to call, which must not raise; returns whether TheEye seems to be absent.
         organization: name of the organisation; its pollings stop while TheEye is absent for one of them.
         lane: pollings of an organisation in the same lane run one after the other; empty for a lane of its own.
@@ -76,10 +76,10 @@ class Entry:
         polling: the polling.
         group: the entries of its organisation.
         lane: its lane; None for a probe.
-        interval: seconds from one start to the next in force.
+        interval: the current number of seconds from one start to the next.
         unready_until: when it begins even if it is not ready.
         due: when it should run next.
-        plan: number of the plan for that; None after it was removed.
+        plan: number of the plan for `due`; None after the polling was removed.
         is_planned: whether it is not due yet.
         is_slow: whether its last run was slow.
         order: number of the last order to run it; older orders do nothing.

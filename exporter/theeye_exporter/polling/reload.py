@@ -91,7 +91,7 @@ class Reloader(Generic[S]):
                 problems = [str(error)]
             except Exception:  # noqa: BLE001 - polling and serving continue after any error
                 _log.exception("reload failed with an internal error")
-                problems = ["internal error; see the exporter's log"]
+                problems = ["internal error; see the log"]
             else:
                 return self._applied(old, settings)
             self._exporter.telemetry.refused()

@@ -149,7 +149,10 @@ class CollectorRunner:
         try:
             self._ended()
         except Exception:  # noqa: BLE001 - such as a lack of memory; the attempt is already recorded
-            _log.exception("cannot show how an attempt ended", organization=self.client.organization)
+            _log.exception(
+                "internal error; the result of a poll may be missing in the metrics and on the status page",
+                organization=self.client.organization,
+            )
 
     def _doubt(self, collection: Collection) -> None:
         """Raise `UpstreamError` if the list cannot be trusted."""

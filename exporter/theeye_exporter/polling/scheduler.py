@@ -62,7 +62,7 @@ class Scheduler:
     time of day. After the clock is set back, they would wait until it catches up; after it is set forward, they would
     work out every run that was missed.
 
-    A polling is not started a second time while it runs, nor before 5.5 times what it took has passed since its start.
+    A polling never runs twice at the same time. From one start to the next, at least 5.5 times the duration of the run pass.
     `queues.py` says which polling waits for which.
 
     Args:

@@ -31,7 +31,7 @@ class EmptyListGuard:
         if not objects and skipped.total():
             raise UpstreamError(Reason.INVALID_RESPONSE, "TheEye lists no valid object")
         self._doubt.check(
-            suspect=self._had_objects and not objects, detail="TheEye's list is empty, and had objects before"
+            suspect=self._had_objects and not objects, detail="TheEye's list is empty, but had objects before"
         )
         self._had_objects = bool(objects)
 

@@ -260,7 +260,7 @@ class TheEyeClient:
         for page in pages_by_change(self._get_jobs, since, self._jobs_at_once.now):
             jobs |= {job.id: job for job in page.items}
             if len(jobs) > ITEMS_AT_MOST:
-                raise UpstreamError(Reason.TOO_LARGE, f"TheEye lists more than {ITEMS_AT_MOST} jobs")
+                raise UpstreamError(Reason.TOO_LARGE, f"TheEye lists more than {ITEMS_AT_MOST} jobs (a fixed limit)")
             skipped += page.skipped
             date = page.date
         kept = [job for job in jobs.values() if since is None or (timestamp(job.last_update) or 0) >= since]
@@ -328,13 +328,14 @@ class TheEyeClient:
                     # Too little time is left for this attempt. The reader should not look for the fault in another list.
                     raise UpstreamError(
                         error.reason,
-                        f"{error.detail}, for the list of jobs, which shows whose token this is",
+                        f"{error.detail}; this was the list of jobs, which shows whose token this is",
                         retry_after=error.retry_after,
                     ) from None
             else:
                 if _BOTS_JOBS.match(answer.body):
                     raise UpstreamError(
-                        Reason.AGENT_TOKEN, "TheEye treated this as a bot's token: it sent an object of jobs"
+                        Reason.AGENT_TOKEN,
+                        "TheEye treated this as a bot's token: it sent an object instead of a list of jobs",
                     )
             self._judged = token
 

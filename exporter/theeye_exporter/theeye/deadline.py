@@ -2,7 +2,7 @@
 
 The timeouts of `requests` start again at every read from the socket, so a server that sends one byte per second is
 never cut off. Here the timeout of each read is the time left until the deadline: for the status line, the headers, the
-chunk sizes and the body. A thread that waits for a server looks up every half second, so that others can make it give up.
+chunk sizes and the body. A thread that waits for a server checks every half second whether it was told to give up.
 """
 
 import io

@@ -113,7 +113,7 @@ def _decode_items(body: bytes | bytearray, decoder: msgspec.json.Decoder[list[T]
     except _UNDECODABLE:
         items, malformed = _decode_each(memoryview(body), decoder, room)
     if len(items) + malformed > ITEMS_AT_MOST:
-        raise UpstreamError(Reason.TOO_LARGE, f"the list has more than {ITEMS_AT_MOST} objects")
+        raise UpstreamError(Reason.TOO_LARGE, f"the list has more than {ITEMS_AT_MOST} objects (a fixed limit)")
     return items, malformed
 
 
@@ -127,7 +127,7 @@ def _need_room(body: bytes | bytearray, room: Room) -> None:
         # A comma precedes every value of a list or object except the first.
         values = sum(map(body.count, (b",", b"[", b"{")))
         if values > _VALUES:
-            raise UpstreamError(Reason.TOO_LARGE, f"the response has more than {_VALUES} values")
+            raise UpstreamError(Reason.TOO_LARGE, f"the response has more than {_VALUES} values (a fixed limit)")
         room.need(values * _VALUE + len(body) * (1 if body.isascii() else _TEXT))
 
 
@@ -156,7 +156,7 @@ def _decode_each(body: memoryview, decoder: msgspec.json.Decoder[list[T]], room:
             raise UpstreamError(Reason.INVALID_RESPONSE, "the response is not JSON") from None
         if isinstance(parsed, dict) and isinstance(parsed.get("jobs"), list):
             raise UpstreamError(
-                Reason.AGENT_TOKEN, "TheEye treated this as a bot's token: it sent an object of jobs"
+                Reason.AGENT_TOKEN, "TheEye treated this as a bot's token: it sent an object instead of a list of jobs"
             ) from None
         if not isinstance(parsed, list):
             raise UpstreamError(Reason.INVALID_RESPONSE, "the response is not a list") from None

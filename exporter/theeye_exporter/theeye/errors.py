@@ -76,9 +76,9 @@ _ADVICE: Final[dict[Reason, str]] = {
     Reason.PROXY: "check `proxy_url` or `HTTPS_PROXY`, its user and password, and whether the proxy may reach TheEye",
     Reason.TLS: "check `tls_config` and TheEye's certificate",
     Reason.UNREACHABLE: "check `url`, and the network and firewalls between here and TheEye",
-    Reason.DISCONNECTED: "TheEye or a proxy closes connections; check its log",
-    Reason.SILENT: "TheEye accepts connections and does not respond; check whether it hangs or is overloaded",
-    Reason.TIMEOUT: "TheEye responds too slowly; check whether it is overloaded; meanwhile, it gets fewer requests",
+    Reason.DISCONNECTED: "TheEye or a proxy closes connections; check the logs of both",
+    Reason.SILENT: "check whether TheEye hangs or is overloaded",
+    Reason.TIMEOUT: "TheEye responds too slowly; check whether it is overloaded; until it is faster, it gets fewer requests",
     Reason.SERVER_ERROR: "TheEye has an internal error; check its log",
     Reason.RATE_LIMITED: "TheEye or a proxy limits requests; raise the collectors' intervals",
     Reason.UNAUTHORIZED: "the token is wrong or expired, or its user is disabled; create an integration token in TheEye",
@@ -92,13 +92,14 @@ _ADVICE: Final[dict[Reason, str]] = {
     Reason.REJECTED: "TheEye or a proxy refuses the request; does the URL point to the supervisor?",
     Reason.REDIRECTED: "set `url` to TheEye's real address; the token is never sent to another host",
     Reason.TRUNCATED: "something cuts off TheEye's responses; check the proxies in between",
-    Reason.TOO_LARGE: "raise `limits.max_response_bytes` if the organisation really is this large",
+    Reason.TOO_LARGE: "check whether the organisation really is this large; if so, raise the limit, unless it is fixed",
     Reason.INVALID_RESPONSE: "this is not a response of TheEye's API; does the URL point to the supervisor?",
-    Reason.EMPTY_LIST: "TheEye returns an empty list on database errors; an empty list is accepted the third time",
-    Reason.LEDGER: "runs are counted, each once, as soon as the state file can be written",
-    Reason.OUT_OF_RESOURCES: "raise the exporter's resource limits; it needs up to nine times "
-    "`limits.max_response_bytes` of memory, so raise that too if the organisations really are this large",
-    Reason.INTERNAL: "this is a bug in the exporter; please report it with this log line",
+    Reason.EMPTY_LIST: "TheEye also returns an empty list when its database fails, so an empty list is accepted only the "
+    "third time in a row",
+    Reason.LEDGER: "the runs will be counted, each once, as soon as the state file can be written",
+    Reason.OUT_OF_RESOURCES: "raise the exporter's limits of memory, threads and open files; it needs up to nine times "
+    "`limits.max_response_bytes` of memory",
+    Reason.INTERNAL: "this is a bug in theeye-exporter; please report it with the line of its log",
 }
 
 

@@ -68,7 +68,9 @@ def error_from_response(response: requests.Response, body: bytes | bytearray) ->
     if reason is None:
         reason = Reason.SERVER_ERROR if status >= requests.codes.internal_server_error else Reason.REJECTED
     if reason is Reason.PROXY:
-        return UpstreamError(reason, f"the proxy answered {status}: it wants a user and a password, or other ones")
+        return UpstreamError(
+            reason, f"the proxy answered {status}: it needs a user and a password, or the given ones are wrong"
+        )
     retry_after = _retry_after(response) if reason in {Reason.RATE_LIMITED, Reason.SERVER_ERROR} else None
     no_route = reason is Reason.NOT_FOUND and code == _NO_ROUTE
     return UpstreamError(reason, f"TheEye answered {status}", retry_after=retry_after, no_route=no_route)

@@ -133,7 +133,10 @@ class Room:
         """
         if size > self._samples:
             mebibytes = self._samples // 2**20
-            raise UpstreamError(Reason.TOO_LARGE, f"the samples would take more than {mebibytes} MiB")
+            raise UpstreamError(
+                Reason.TOO_LARGE,
+                f"the samples would take more than {mebibytes} MiB (twice `limits.max_response_bytes`)",
+            )
         if size > _SMALL:
             self.need(spare=_SPARE_FOR_SAMPLES)
 

@@ -27,7 +27,7 @@ _OTHER_NAME: Final = frozenset({62, 64})
 _UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
 
 _WORDS_OF_TUNNEL: Final = {
-    407: "it wants a user and a password, or other ones",
+    407: "it needs a user and a password, or the given ones are wrong",
     403: "it does not allow connections to {server}",
     405: "it does not open connections for TLS",
     501: "it does not open connections for TLS",
@@ -37,7 +37,7 @@ _WORDS_OF_TUNNEL: Final = {
 }
 
 _WORDS_OF_TLS: Final[tuple[tuple[str, str], ...]] = (
-    ("CERTIFICATE_REQUIRED", "{peer} wants a client certificate; set cert_file and key_file"),
+    ("CERTIFICATE_REQUIRED", "{peer} needs a client certificate; set cert_file and key_file"),
     (
         "ALERT_BAD_CERTIFICATE|ALERT_UNKNOWN_CA|ALERT_CERTIFICATE|ALERT_UNSUPPORTED_CERTIFICATE",
         "{peer} does not accept our client certificate",
@@ -46,7 +46,7 @@ _WORDS_OF_TLS: Final[tuple[tuple[str, str], ...]] = (
     ("UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION", "{peer} only has versions of TLS that are too old"),
     (
         "NO_SHARED_CIPHER|HANDSHAKE_FAILURE",
-        "{peer} refused the TLS handshake: no common cipher, or no certificate of ours",
+        "{peer} refused the TLS handshake: there is no common cipher, or it needs a client certificate",
     ),
     ("UNRECOGNIZED_NAME", "{peer} does not know the name {name}"),
 )
@@ -101,7 +101,7 @@ def _of_certificate(error: ssl.SSLCertVerificationError, step: Step, peer: str, 
         name = route.name if step is Step.HANDSHAKE else "of the proxy"
         return f"{whose} is not for the name {name}"
     if error.verify_code in _UNKNOWN_AUTHORITY:
-        return f"{whose} is not trusted: no authority in {route.authorities} has signed it"
+        return f"{whose} is not trusted: no CA in {route.authorities} has signed it"
     return f"{whose} is not accepted ({error.verify_message})"
 
 
@@ -113,7 +113,7 @@ def _of_name(error: BaseException, peer: str) -> str:
 
 def _of_timeout(step: Step, peer: str, route: Route) -> tuple[Reason, str]:
     if step is Step.CONNECT:
-        return Reason.UNREACHABLE, f"no connection to {peer} in time"
+        return Reason.UNREACHABLE, f"{peer} did not accept a connection in time"
     if step is Step.TUNNEL:
         return Reason.PROXY, f"{peer} did not connect to {route.server} in time"
     if step in _HANDSHAKES:

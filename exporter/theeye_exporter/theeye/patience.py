@@ -42,7 +42,8 @@ class Patience:
     """The patience with one TheEye. Safe for threads.
 
     Args:
-        timeout: seconds for a request for one object; also how long nothing of a list may come without a closer look.
+        timeout: seconds for a request for one object. If nothing of a list comes for this time, a small request to another
+            route shows whether TheEye is alive.
         list_timeout: seconds for a list, if that is more.
 
     Attributes:
@@ -76,7 +77,7 @@ class Patience:
             if single or begun or time.monotonic() < look_at:
                 return
             if self.responses == responses and not self.is_alive(endpoint):
-                raise UpstreamError(Reason.SILENT, "TheEye accepts connections, and answers no request")
+                raise UpstreamError(Reason.SILENT, "TheEye accepts connections, but answers no request")
             responses, look_at = self.responses, time.monotonic() + max(self.timeout, _SIGN_OF_LIFE)
 
         return look
@@ -87,4 +88,6 @@ class Patience:
             raise UpstreamError(Reason.DISCONNECTED, "the connection to TheEye is closed")
         interruption = getattr(_interruption, "event", None)
         if interruption is not None and interruption.is_set():
-            raise UpstreamError(Reason.TIMEOUT, "TheEye had not answered yet, and other organisations had to wait")
+            raise UpstreamError(
+                Reason.TIMEOUT, "the exporter stopped waiting for TheEye, because it had to poll other organisations"
+            )

@@ -1,6 +1,6 @@
 """Starts tasks and workflows, cancels their jobs, and looks for jobs whose creation was not answered.
 
-Only what acts may import this module: nothing that `serve` or `check` reaches does (docs/adr/0008).
+Only code that starts or cancels runs may import this module. `serve` and `check` do not, directly or indirectly (docs/adr/0008).
 A creation is sent once. It is never repeated here, since an answer that was lost may have been a success.
 """
 
@@ -152,10 +152,10 @@ def is_object_id(value: str) -> bool:
 
 
 class StartingClient(TheEyeClient):
-    """TheEye as seen with one organisation's token, for what acts. Safe for threads.
+    """TheEye as seen with one organisation's token, for code that starts runs. Safe for threads.
 
-    Reads raise `UpstreamError`. Single tasks and workflows are read by lists: TheEye never answers a request for one that
-    is not shared with the user, and does not check whose it is.
+    Reads raise `UpstreamError`. Single tasks and workflows are read by lists: TheEye never answers a request for a single
+    one that is not shared with the user, and does not check to which organisation it belongs.
 
     Args:
         transport: Sends the requests that read.
@@ -276,7 +276,7 @@ class StartingClient(TheEyeClient):
         except UpstreamError as error:
             raise _NotSentError(error.reason, error.detail) from None
         if token is not None and token_mark and mark_of(token) != token_mark:
-            raise _NotSentError(Reason.TOKEN_UNREADABLE, "the token was replaced just now")
+            raise _NotSentError(Reason.TOKEN_UNREADABLE, "the token was replaced while the start was prepared")
         until = time.monotonic() + self._settings.timeout
         by_query = token is not None and self._settings.auth == "query"
         # A connection of its own: on one that was idle, nobody could tell whether a request arrived.
@@ -318,7 +318,7 @@ def _read(response: requests.Response) -> bytes:
     while chunk := response.raw.read(_CHUNK, decode_content=True):
         body += chunk
         if len(body) > _LARGEST_ANSWER:
-            raise UpstreamError(Reason.TOO_LARGE, "the answer is too large for one of TheEye's")
+            raise UpstreamError(Reason.TOO_LARGE, "the answer is larger than any answer of TheEye")
     return bytes(body)
 
 

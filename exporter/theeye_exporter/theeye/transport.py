@@ -299,13 +299,17 @@ class Transport:
             if request.peek:
                 break
             if size > self._settings.max_bytes:
-                raise UpstreamError(Reason.TOO_LARGE, f"the response has more than {self._settings.max_bytes} bytes")
+                raise UpstreamError(
+                    Reason.TOO_LARGE,
+                    f"the response has more than {self._settings.max_bytes} bytes (`limits.max_response_bytes`)",
+                )
             if size > LARGE:
                 self._large.add(request.endpoint)
                 place.enter()
             if size > _UNSUSPICIOUS and size > _MOST_UNPACKED * response.raw.tell():
                 raise UpstreamError(
-                    Reason.TOO_LARGE, f"the response decompresses to more than {_MOST_UNPACKED} times its size"
+                    Reason.TOO_LARGE,
+                    f"the response decompresses to more than {_MOST_UNPACKED} times its size (a fixed limit)",
                 )
             if size - looked > _LOOK:
                 looked = size

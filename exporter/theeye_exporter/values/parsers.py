@@ -114,7 +114,9 @@ def parse_bucket_list(value: object) -> list[object]:
 def parse_bucket(value: object) -> float:
     """Accept durations above zero; the infinite bucket is always added."""
     if isinstance(value, str) and value.lstrip("+.").lower() == "inf":
-        raise InvalidValueError("expected a duration such as 30s, got infinity", "leave it out: it always exists")
+        raise InvalidValueError(
+            "expected a duration such as 30s, got infinity", "leave out the infinite bucket: it always exists"
+        )
     seconds = parse_duration(value, shortest=_MILLISECOND)
     if seconds == 0:
         raise InvalidValueError(f"expected more than 0s, got {shown(value)}")
@@ -180,7 +182,9 @@ def parse_target(value: object) -> str:
     """Accept the id or the name of an object of TheEye."""
     name = expect_text(value, "an id or a name")
     if not name.isprintable() or len(name) > _NAME_LIMIT:
-        raise InvalidValueError("expected an id or a name, without control characters")
+        raise InvalidValueError(
+            f"expected an id or a name of at most {_NAME_LIMIT} characters, without control characters"
+        )
     return name
 
 

@@ -38,7 +38,7 @@ def _shown_text(text: str) -> str:
     if not text:
         return "empty text"
     if is_variable(text):
-        return "a variable, and variables are not expanded"
+        return "a variable (variables are not expanded)"
     if len(text) > _LONGEST_SHOWN or not text.isprintable():
         return "other text"
     return text if isinstance(text, Plain) else f'"{text}"'

@@ -49,7 +49,7 @@ def create_app(  # noqa: PLR0913 - everything that is visible from outside meets
         seconds = stalled_for()
         if seconds is None:
             return ""
-        return f"no poll was started for {span(seconds)}; restart the exporter, and please report it"
+        return f"no poll was started for {span(seconds)}; restart the exporter, and please report this"
 
     def render(request: Request) -> bytes:
         asked = request.query_params

@@ -48,7 +48,7 @@ _REFUSALS: Final = {
     400: "bad request",
     414: f"the first line of a request may have {_LINE_BYTES} bytes",
     431: f"the head of a request may have {HEADER_BYTES} bytes",
-    505: "only HTTP/1.1 and HTTP/1.0 are spoken here",
+    505: "only HTTP/1.1 and HTTP/1.0 are supported",
 }
 
 

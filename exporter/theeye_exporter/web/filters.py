@@ -64,7 +64,9 @@ def read_filters(query: QueryParams, telemetry: Telemetry) -> Selection | None:
     for key, given in ((_COLLECT, collect), (_EXCLUDE, exclude)):
         for name in given:
             if name not in _COLLECTORS:
-                raise FilterError(f"{key}: no collector {_shown(name)}; there are {', '.join(_COLLECTORS)}")
+                raise FilterError(
+                    f"{key}: no collector is called {_shown(name)}; the collectors are {', '.join(_COLLECTORS)}"
+                )
     known = telemetry.names.union(family.name for family in PUBLISHED)
     return Selection(
         collectors=frozenset(collect or _COLLECTORS).difference(exclude),
@@ -81,7 +83,7 @@ def _metric(name: str, known: frozenset[str]) -> str:
             return stem
     near = get_close_matches(name[:100], known, n=3)
     hint = f"did you mean {listed(near, at_most=3)}? " if near else ""
-    raise FilterError(f"{_NAME}: no metric {_shown(name)}; {hint}there are {', '.join(sorted(known))}")
+    raise FilterError(f"{_NAME}: no metric is called {_shown(name)}; {hint}the metrics are {', '.join(sorted(known))}")
 
 
 def _shown(name: str) -> str:

@@ -34,7 +34,9 @@ class OnlyOurPages:
         """Answer a request, or pass it to the application."""
         app = self._app
         if scope["type"] == "http" and scope["method"] not in _READING and _is_foreign(Headers(scope=scope)):
-            app = line("a page of another site may not change anything", 403)
+            app = line(
+                "a browser may send this only from a page of this process, opened by IP address or as localhost", 403
+            )
         await app(scope, receive, send)
 
 

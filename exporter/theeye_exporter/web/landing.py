@@ -89,7 +89,7 @@ class _Page:
     def remark(self) -> str:
         """What the lines leave out, if anything."""
         if not self.found:
-            return "No organisation is like this."
+            return "No organisation matches."
         if more := len(self.found) - len(self.lines):
             return f"{more:,} more are not listed: search for a part of the name."
         if (hidden := len(self.organizations) - len(self.found)) and self.folds:

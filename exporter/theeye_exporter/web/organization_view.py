@@ -22,7 +22,7 @@ class State(StrEnum):
     DOWN = "down"
     FAILING = "failing"
     OVERDUE = "overdue"
-    UNCOUNTED = "not counted"
+    UNCOUNTED = "runs not counted"
     BLIND = "sees nothing"
     WAITING = "waiting"
     OK = "up"

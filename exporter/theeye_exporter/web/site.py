@@ -114,9 +114,9 @@ def _refusal(paths: Sequence[str]) -> Callable[[Request, Exception], Awaitable[R
     async def refuse(_: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == _METHOD_NOT_ALLOWED:
             allowed = ", ".join(sorted((error.headers or {}).get("Allow", "GET, HEAD").split(", ")))
-            said = f"method not allowed; only {' and '.join(allowed.split(', '))} are"
+            said = f"method not allowed; use {' or '.join(allowed.split(', '))}"
             return line(said, _METHOD_NOT_ALLOWED, {"Allow": allowed})
-        return line(f"not found; the exporter has {', '.join(paths)}", 404)
+        return line(f"not found; the paths are {', '.join(paths)}", 404)
 
     return refuse
 
@@ -127,6 +127,6 @@ def _guarded(endpoint: _Endpoint) -> _Endpoint:
             return await endpoint(request)
         except Exception:  # noqa: BLE001 - the client gets one line, and the log has the details
             _log.exception("request failed with an internal error", path=request.scope["path"])
-            return line("internal error; see the exporter's log", 500)
+            return line("internal error; see the log", 500)
 
     return answer

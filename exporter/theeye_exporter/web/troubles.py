@@ -42,7 +42,7 @@ def find_troubles(
     if stalled_for is not None:
         yield Trouble(
             "polling has stopped",
-            f"No poll has started for {humanize.span(stalled_for)}. Restart the exporter, and please report it.",
+            f"No poll has started for {humanize.span(stalled_for)}. Restart the exporter, and please report this.",
         )
     if telemetry.reload_failed:
         yield Trouble(
@@ -53,8 +53,8 @@ def find_troubles(
     if telemetry.file_problems:
         yield Trouble(
             "an organisation file cannot be used",
-            f"Organisation files have {humanize.counted(telemetry.file_problems, 'mistake')}. What each of these files had "
-            "when it was last valid stays in effect; after a restart, its organisations would be missing. "
+            f"Organisation files have {humanize.counted(telemetry.file_problems, 'mistake')}. The last valid content "
+            "of each file stays in effect. After a restart, the organisations of these files would be missing. "
             f"`{check}` says what is wrong.",
         )
     web_file = telemetry.web_file
@@ -69,7 +69,7 @@ def find_troubles(
         families = humanize.listed(sorted(cut), at_most=_NAMED_AT_MOST)
         yield Trouble(
             "series are cut",
-            f"{humanize.counted(sum(cut.values()), 'sample')} of {families} are left out, because there are more than "
+            f"{humanize.counted(sum(cut.values()), 'sample')} of {families} are left out, because these families have more series than "
             "`limits.max_series_per_family` allows. Raise the limit, or divide the organisations between several exporters.",
         )
 

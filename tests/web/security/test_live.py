@@ -268,7 +268,7 @@ def test_remarks_are_told_once(tmp_path: Path) -> None:
         what.live.current()
 
     remarks: list[Any] = [entry["remark"] for entry in logs if "remark" in entry]
-    assert remarks == ["of curve_preferences only CurveP256 is used"]
+    assert remarks == ["only CurveP256 of curve_preferences is used"]
     what.auth.close()
 
 

@@ -53,12 +53,14 @@ _log: Final = structlog.get_logger(__name__)
 class JobsSettings(CollectorSettings):
     """How jobs are polled; the result of each finished job takes a separate request."""
 
-    max_details_per_cycle: Annotated[int, Setting(integer(0, 100_000), "maximum results fetched in one poll")] = 200
+    max_details_per_cycle: Annotated[
+        int, Setting(integer(0, 100_000), "maximum number of results of runs that one poll fetches")
+    ] = 200
     detail_concurrency: Annotated[
         int,
         Setting(
             integer(1, 64),
-            f"number of results fetched at the same time; all organisations share {HELPERS} threads for that",
+            f"number of results that are fetched at the same time; all organisations together use {HELPERS} threads for this",
         ),
     ] = 4
     full_list_interval: Annotated[float, Setting(duration(60.0), "time from one list of all jobs to the next")] = 3600.0
@@ -234,7 +236,7 @@ class JobsCollector:
             if len(self._unknown) < _TOLD_AT_ONCE:
                 self._unknown.add((lifecycle, state))
             _log.warning(
-                "unknown outcome",
+                "unknown outcome; the run is counted as unknown",
                 organization=self._organization,
                 lifecycle=lifecycle,
                 state=state,

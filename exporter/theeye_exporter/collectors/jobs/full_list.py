@@ -1,4 +1,4 @@
-"""Decides when all jobs are listed, instead of those that changed."""
+"""Decides at which polls all jobs are listed, and not only those that changed."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ _PATIENCE: Final = 10.0
 
 
 class FullListSchedule:
-    """Repeats the list of all jobs, and earlier if it cannot be compared with TheEye's count of executions.
+    """Repeats the list of all jobs at an interval, or earlier if the last one could not be compared with TheEye's counts.
 
     Without that comparison, runs that no poll saw are only found after the next list of all jobs. A list cannot be compared
     if the tasks had not been listed yet, or if one of its jobs was unreadable.

@@ -33,7 +33,7 @@ class MonitorsCollector:
     """Collects an organisation's monitors.
 
     Each listed monitor is read into a `Report`, and the reports are shown in the order of the monitors' ids. TheEye's
-    own order changes with every list. In that order, a limit would cut off different monitors at every poll, and the
+    own order changes with every list. In TheEye's order, a limit would cut off different monitors at every poll, and the
     renderer could reuse nothing of the last exposition.
     """
 

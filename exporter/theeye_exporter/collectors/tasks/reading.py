@@ -183,7 +183,7 @@ class TaskReader:
                 newest = changed
         if len(self._tasks) > ITEMS_AT_MOST:
             self._forget()
-            raise UpstreamError(Reason.TOO_LARGE, f"TheEye lists more than {ITEMS_AT_MOST} tasks")
+            raise UpstreamError(Reason.TOO_LARGE, f"TheEye lists more than {ITEMS_AT_MOST} tasks (a fixed limit)")
         return newest
 
 

@@ -15,9 +15,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         metavar="check|test|history",
         choices=("check", "test", "history"),
-        help="without it, start runs until SIGTERM. None of these starts anything: check reads the configuration, and looks in "
-        "TheEye for all that it names; test says what would be decided about the alerts in FILE; history shows the last runs and "
-        "decisions in the state file",
+        help="check: read the configuration, and look in TheEye for everything that it names; test: say what would be decided "
+        "about the alerts in FILE; history: show the last runs and decisions in the state file. These three start nothing. "
+        "Without any of them, start runs until SIGTERM",
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help="for test: a file with what Alertmanager posts (JSON)")
     config.add_flags(parser, ActionsSettings)

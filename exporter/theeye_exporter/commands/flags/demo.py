@@ -38,8 +38,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=ACTIONS_ADDRESS,
         metavar="ADDRESS",
-        help=f"also run a live action and a canary, in a process that listens on this address (default {ACTIONS_ADDRESS}); "
-        f"{ONLY_TASKS}: only add the tasks that they start",
+        help=f"also run a live action and a canary, in another process that listens on this address (default {ACTIONS_ADDRESS}); "
+        f"{ONLY_TASKS}: only add the tasks that the action and the canary would start",
     )
     group.add_argument(
         "--demo.only", dest="only", action="store_true", help="run only the simulated TheEye, without the exporter"
@@ -79,20 +79,20 @@ def _add_flags_of_behaviour(group: argparse._ArgumentGroup) -> None:
         dest="shape",
         choices=("new", "old"),
         default=_DEFAULTS.shape,
-        help="API of TheEye since version 2.0 (new) or before (old; default new)",
+        help="API to simulate: that of TheEye 2.0 and later (new), or that of earlier versions (old); default new",
     )
     group.add_argument(
         "--demo.cost",
         dest="cost",
         choices=("none", "supervisor"),
         default=_DEFAULTS.cost,
-        help="supervisor: requests take as long as with a real TheEye, one after the other (supervisor; default none)",
+        help="supervisor: requests take as long as with a real TheEye, and are handled one after the other; default none",
     )
     group.add_argument(
         "--demo.calm",
         dest="calm",
         action="store_true",
-        help="no failures without a fault: no failing monitor, no silent bot, no failed job",
+        help="no failures unless --demo.fault causes them: no failing monitor, no silent bot, no failed job",
     )
     group.add_argument(
         "--demo.fault",

@@ -26,8 +26,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     config.add_flags(parser, _RunFlags)
     config.add_variables(parser)
     parser.add_argument("task", nargs="?", metavar="TASK", help="id, name or name@hostname of the task")
-    parser.add_argument("--organization", metavar="NAME", help="organisation, if several are configured")
-    parser.add_argument("--workflow", action="store_true", help="TASK is the id or name of a workflow")
+    parser.add_argument("--organization", metavar="NAME", help="organisation to use; needed if several are configured")
+    parser.add_argument("--workflow", action="store_true", help="start a workflow: TASK is its id or name")
     parser.add_argument(
         "--secret-file", type=Path, metavar="FILE", help="file with the secret key of the task or workflow"
     )
@@ -42,7 +42,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=_duration, default=600.0, metavar="DURATION", help="time to wait for the end (default 10m)"
     )
-    parser.add_argument("--no-wait", dest="wait", action="store_false", help="end as soon as the run is started")
+    parser.add_argument(
+        "--no-wait", dest="wait", action="store_false", help="exit as soon as the run is started; the run continues"
+    )
     parser.add_argument("--attach", metavar="JOB", help="id of a job to follow; nothing is started")
     parser.add_argument(
         "--format", choices=("text", "json"), default="text", help="format of the result (default text)"

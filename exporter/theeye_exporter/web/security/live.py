@@ -120,7 +120,11 @@ class LiveWebFile:
     def _tell_remarks(self, told: Iterable[str]) -> None:
         for remark in self._current.remarks:
             if remark not in told:
-                _log.warning("web configuration", file=str(self._path), remark=remark)
+                _log.warning(
+                    "the web configuration has a weakness, or a setting without effect",
+                    file=str(self._path),
+                    remark=remark,
+                )
 
 
 def _names(certificate: object) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from theeye_exporter.actions.records import (
     DECISIONS_KEPT,
-    Account,
+    ActionTotals,
     Begun,
     Decision,
     KnownEpisode,
@@ -19,7 +19,7 @@ from theeye_exporter.actions.records import (
 )
 from theeye_exporter.actions.state_file import Change, StateFile
 
-__all__ = ["Book", "Draft"]
+__all__ = ["AlertRecords", "Draft"]
 
 T = TypeVar("T")
 
@@ -28,14 +28,14 @@ _KINDS: Final[dict[type, str]] = {
     Order: "order",
     PastRun: "past",
     Said: "said",
-    Account: "action",
+    ActionTotals: "action",
     Begun: "begun",
     float: "time",
 }
 _BORN: Final = "born"
 
 
-class Book:
+class AlertRecords:
     """Documents by kind and key. `lock` is held by whoever reads several of them, or changes any.
 
     Args:
@@ -65,14 +65,14 @@ class Book:
         """Return the documents of a kind by key."""
         return dict(self._documents[_KINDS[form]])
 
-    def account(self, action: str) -> Account:
+    def totals(self, action: str) -> ActionTotals:
         """Return what is counted for an action; it must not be changed."""
-        return self.get(Account, action) or Account()
+        return self.get(ActionTotals, action) or ActionTotals()
 
     def said(self, action: str) -> list[Said]:
         """Return the last decisions about an action, the newest first."""
         with self.lock:
-            last = self.account(action).said
+            last = self.totals(action).said
             keys = (f"{action}/{number % DECISIONS_KEPT}" for number in range(last - 1, last - 1 - DECISIONS_KEPT, -1))
             return [said for key in keys if (said := self.get(Said, key)) is not None]
 
@@ -101,15 +101,15 @@ class Book:
 class Draft:
     """Changes that are not made yet; it reads as if they were."""
 
-    def __init__(self, book: Book) -> None:
-        self._book = book
+    def __init__(self, records: AlertRecords) -> None:
+        self._records = records
         self._changes: dict[tuple[str, str], Any] = {}
-        self._accounts: dict[str, Account] = {}
+        self._totals: dict[str, ActionTotals] = {}
 
     def get(self, form: type[T], key: str) -> T | None:
         """Return a document."""
         changed: T | None = self._changes.get((_KINDS[form], key))
-        return changed if (_KINDS[form], key) in self._changes else self._book.get(form, key)
+        return changed if (_KINDS[form], key) in self._changes else self._records.get(form, key)
 
     def put(self, key: str, document: Any) -> None:
         """Change a document."""
@@ -121,21 +121,21 @@ class Draft:
 
     def forget_until(self, at: float) -> None:
         """Note that what began until this Unix time may be forgotten, whatever the clock says later."""
-        self.put(_BORN, max(self._book.born, at))
+        self.put(_BORN, max(self._records.born, at))
 
-    def account(self, action: str) -> Account:
+    def totals(self, action: str) -> ActionTotals:
         """Return what is counted for an action; it may be changed."""
-        if action not in self._accounts:
-            self._accounts[action] = copy.deepcopy(self._book.account(action))
-            self.put(action, self._accounts[action])
-        return self._accounts[action]
+        if action not in self._totals:
+            self._totals[action] = copy.deepcopy(self._records.totals(action))
+            self.put(action, self._totals[action])
+        return self._totals[action]
 
     def say(self, action: str, said: Said) -> Decision:
         """Count a decision, and keep it among the last ones."""
-        account = self.account(action)
-        count(account.decisions, said.decision)
-        self.put(f"{action}/{account.said % DECISIONS_KEPT}", said)
-        account.said += 1
+        totals = self.totals(action)
+        count(totals.decisions, said.decision)
+        self.put(f"{action}/{totals.said % DECISIONS_KEPT}", said)
+        totals.said += 1
         return said.decision
 
     def changes(self) -> list[Change]:
