@@ -180,7 +180,7 @@ def _alerts_in_numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Oldest open run",
-                description="Time since the oldest run that is waiting or running was decided.",
+                description="Age of the oldest run that is waiting or running, counted from the decision to start it.",
                 queries=[Query(f"max(time() - {SCOPE('theeye_action_oldest_open_run_timestamp_seconds')})")],
                 width=4,
                 height=4,

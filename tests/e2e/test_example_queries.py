@@ -139,7 +139,7 @@ def test_the_fullest_disks_are_five_in_order(setup: Setup) -> None:
 
 def test_bots_with_an_older_version_are_found(setup: Setup) -> None:
     assert setup.outdated
-    found = setup.answer("Outdated bots: hosts whose bot has another version than most")
+    found = setup.answer("Hosts whose bot does not have the most common version")
     assert {one["hostname"] for one in found} == setup.outdated
 
 
