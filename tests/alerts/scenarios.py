@@ -363,6 +363,11 @@ SCENARIOS: Final[list[Scenario]] = [
         fires_within=20,
     ),
     Scenario(
+        "TheEyeScheduleFailed",
+        (*_TARGET, Series("theeye_task_schedules", f'{TASK},state="failed"', _while(0, 1))),
+        fires_within=13,
+    ),
+    Scenario(
         "TheEyeJobStuck",
         (
             *_TARGET,

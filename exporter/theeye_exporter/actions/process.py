@@ -1,4 +1,4 @@
-"""The process that starts runs, built from its parts."""
+"""The actions process, built from its parts."""
 
 import threading
 from typing import Final
