@@ -112,7 +112,7 @@ def forbid(state: Path) -> None:
     ("vandal", "said", "decision"),
     [
         (delete, "", "stale"),
-        (damage, "alerts that fire already then start nothing", "duplicate"),
+        (damage, "alerts that are firing then start nothing", "duplicate"),
         (forbid, "no permission to read and write it", "duplicate"),
     ],
 )
