@@ -115,7 +115,7 @@ def _open_jobs() -> list[stat.Panel]:
         number(
             Panel(
                 title="Oldest open job",
-                description="Age of the oldest open job; orange above the default timeout of 10 minutes.",
+                description="Age of the oldest open job; orange above 11 minutes: the default timeout and a minute.",
                 queries=[Query(f"max({_SCOPE.age('theeye_task_oldest_open_job_timestamp_seconds')})")],
                 width=3,
                 height=4,

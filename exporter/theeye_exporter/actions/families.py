@@ -54,7 +54,7 @@ OPEN_RUN: Final = CANARY_FAMILIES.gauge(
 CONFIGURED: Final = CANARY_FAMILIES.gauge(
     "theeye_canary_configured_timestamp_seconds",
     _CANARY,
-    "Unix time at which this process first had the canary in its configuration, before the canary's first run.",
+    "Unix time since when this process has had the canary in its configuration.",
     unit="seconds",
 )
 

@@ -135,7 +135,7 @@ class Storage(SqliteFile):
         self._lost_polls = lost_commits(self._log_path, frames) if frames >= 0 else 0
         if self._lost_polls:
             _log.error(
-                "the log of the state file is damaged; its last polls are lost",
+                "the write-ahead log of the state file is damaged; the last polls in it are lost",
                 file=str(self._path),
                 polls=self._lost_polls,
                 advice="check the disk; runs that ended since are counted again if TheEye still has them",

@@ -92,7 +92,7 @@ _ADVICE: Final[dict[Reason, str]] = {
     Reason.REJECTED: "TheEye or a proxy refuses the request; does the URL point to the supervisor?",
     Reason.REDIRECTED: "set `url` to TheEye's real address; the token is never sent to another host",
     Reason.TRUNCATED: "something cuts off TheEye's responses; check the proxies in between",
-    Reason.TOO_LARGE: "check whether the organisation really is this large; if so, raise the limit, unless it is fixed",
+    Reason.TOO_LARGE: "check whether the organisation really is this large; if so, raise the limit that the message names; some are fixed",
     Reason.INVALID_RESPONSE: "this is not a response of TheEye's API; does the URL point to the supervisor?",
     Reason.EMPTY_LIST: "TheEye also returns an empty list when its database fails, so an empty list is accepted only the "
     "third time in a row",
