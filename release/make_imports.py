@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Generates the picture of the imports in docs/architecture.md; with --check, it fails if the picture is out of date."""
 
-import argparse
 import ast
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from made_document import keep
 
 __all__ = ["imports", "main", "with_picture"]
 
@@ -67,18 +68,7 @@ def _from_the_top(found: dict[str, set[str]]) -> list[str]:
 
 def main(arguments: list[str], document: Path = _DOCUMENT) -> int:
     """Return the exit code."""
-    parser = argparse.ArgumentParser(description="Make the picture of the imports in docs/architecture.md.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if something differs")
-    check = parser.parse_args(arguments).check
-    text = document.read_text(encoding="utf-8")
-    made = with_picture(text)
-    if made == text:
-        return 0
-    if check:
-        sys.stderr.write("docs/architecture.md is not what `make docs` makes\n")
-        return 1
-    document.write_text(made, encoding="utf-8")
-    return 0
+    return keep(document, with_picture, arguments, "Make the picture of the imports in docs/architecture.md.")
 
 
 if __name__ == "__main__":

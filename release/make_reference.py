@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Generates the tables of docs/configuration.md; with --check, it only prints differences, and exits with 1 for any."""
 
-import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from made_document import keep
 from theeye_exporter.collectors.base import CollectorKind
 from theeye_exporter.collectors.registry import COLLECTORS
 from theeye_exporter.collectors.settings import INTERVALS_UNTIL_STALE, CollectorSettings
@@ -164,18 +164,7 @@ _TABLES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
 
 def main(arguments: list[str], reference: Path = _REFERENCE) -> int:
     """Return the exit code."""
-    parser = argparse.ArgumentParser(description="Make the tables of docs/configuration.md.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if something differs")
-    check = parser.parse_args(arguments).check
-    text = reference.read_text(encoding="utf-8")
-    made = with_settings(text)
-    if made == text:
-        return 0
-    if check:
-        sys.stderr.write("docs/configuration.md is not what `make docs` makes\n")
-        return 1
-    reference.write_text(made, encoding="utf-8")
-    return 0
+    return keep(reference, with_settings, arguments, "Make the tables of docs/configuration.md.")
 
 
 if __name__ == "__main__":
