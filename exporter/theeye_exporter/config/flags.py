@@ -36,9 +36,7 @@ def add_variables(parser: argparse.ArgumentParser, model: type[BaseModel] = Orga
         if setting.variable:
             field = model.model_fields[place[-1]]
             lines.append(f"{setting.variable:26} {_help(setting, None if field.is_required() else field.default)}")
-    parser.add_argument_group(
-        "environment variables (for one organisation, they are enough without a file)", "\n".join(lines)
-    )
+    parser.add_argument_group("environment variables (for one organisation)", "\n".join(lines))
 
 
 def _dest(setting: Setting) -> str:
