@@ -130,11 +130,12 @@ format: $(VENV)/dev.stamp
 ## lock: resolve pyproject.toml anew, with hashes, for every supported Python
 lock: $(VENV)/dev.stamp
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+	  --custom-compile-command "make lock" $(ARGS) -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --group dev -o requirements-dev.lock pyproject.toml
+	  --custom-compile-command "make lock" --group dev $(ARGS) -o requirements-dev.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --group build --constraint requirements-dev.lock -o requirements-build.lock
+	  --custom-compile-command "make lock" --group build --constraint requirements-dev.lock $(ARGS) \
+	  -o requirements-build.lock
 
 ## dist: sdist and wheel, the wheel in an environment of its own with what is locked, bill of materials, licences, checksums
 dist: $(VENV)/dev.stamp

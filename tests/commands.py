@@ -50,7 +50,7 @@ ELSEWHERE: Final = {
 """Commands that another test types, or whose programs it starts: a pattern for all of a command, and the test."""
 
 NOT_TYPED: Final = {
-    r"(git pull && )?docker compose (run|stop|cp|up -d)\b.*|docker (exec|stop|cp|ps)\b.*": "needs Docker's daemon",
+    r"(git pull && )?docker compose (run|stop|cp|up -d)\b.*|docker compose --profile actions up -d --build|docker (exec|stop|cp|ps)\b.*": "needs Docker's daemon",
     r"cp env\.example \.env|echo ACTIONS_\S+ >> \.env": "means nothing without Docker's daemon",
     r"(git pull && )?make image( ENGINE=podman)?|make image-bill IMAGE=…": "needs Docker or podman with a registry; tests/image "
     "builds the Dockerfile with buildah",
@@ -58,7 +58,7 @@ NOT_TYPED: Final = {
     r"kubectl .*|helm (--namespace monitoring )?test .*": "needs a cluster; tests/chart renders what is installed, and runs the test",
     r"git pull( && make run)?": "needs a newer commit at the origin of the clone",
     r"(gh|git (tag|checkout)|sha256sum|zizmor) .*": "needs GitHub, and a release",
-    r"make test .*|make docs format check test|make lock licences|\.ci/run --tools-only": "is how these tests are run, or needs "
+    r"make test .*|make docs format check test|make lock licences.*|\.ci/run --tools-only": "is how these tests are run, or needs "
     "all of their tools and minutes",
     r"make (bench|torture) .*(SCALE=(1|0\.05) |--only|--monitors).*|PYTHONPATH=tests \.venv/bin/python -m benchmarks\.organizations .*": "takes many minutes",
     r"apt-get install .*": "needs hundreds of megabytes; .ci/run installs the same programs",

@@ -258,7 +258,7 @@ def test_nothing_is_decided_or_started_while_the_state_file_cannot_be_written(
         state.write_text("another program's")
         for path in ("api/v1/alerts/restart-nginx", "-/resume/restart-nginx"):
             said = requests.post(f"{url}/{path}", json=sent, timeout=10)
-            assert (said.status_code, said.text) == (503, "the state file cannot be written; nothing was decided\n")
+            assert (said.status_code, said.text) == (503, "the state file cannot be written; nothing has changed\n")
         values = samples(url)
         assert values["theeye_action_requests_total/503"] == 2
         assert values["theeye_action_decisions_total/waiting"] == values["theeye_action_open_episodes"] == 0

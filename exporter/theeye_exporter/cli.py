@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0 for success, 1 if `check` found something, 2 if flags or configuration are wrong.
+        The exit code: that of the command, or 2 if it cannot start, because of flags, the configuration, an address in use or the
+        state file.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "serve"

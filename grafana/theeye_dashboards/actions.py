@@ -152,7 +152,7 @@ def _alerts_in_numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Resolved after a run",
-                description="Share of the alerts that ended in the time range that ended after a run.",
+                description="Of the alerts that ended in the time range, the share that ended after a run. Superseded ones are not counted.",
                 queries=[Query(f"{helped} / ({ended} > 0)")],
                 width=4,
                 height=4,

@@ -91,8 +91,8 @@ def losses() -> list[timeseries_builders.Panel | bargauge.Panel]:
         bars(
             Panel(
                 title="Series cut, by family",
-                description="Series left out because their family reached max_series_per_family. Raise it, or divide "
-                "the organisations between several exporters.",
+                description="Series left out because an organisation has more of this family than max_series_per_family. "
+                "Raise it if Prometheus can take more series.",
                 queries=[
                     Query(
                         f"topk({_SHOWN}, sum by (family) ({_SCOPE.target('theeye_exporter_cut_series')}) > 0)",

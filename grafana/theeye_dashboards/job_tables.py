@@ -39,7 +39,7 @@ def _open(scope: Scope, link: tuple[str, str]) -> table.Panel:
         Panel(
             title="Longest open jobs",
             description="The oldest open job of each task, sorted by its age as a share of the task's timeout; "
-            f"without jobs that wait for an approval; {_LINES}",
+            f"without jobs on hold; {_LINES}",
             queries=[Query(share), Query(_with(scope.open_for(), share)), Query(_with(timeout, share))],
             width=12,
             empty="No open jobs",

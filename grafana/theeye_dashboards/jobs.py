@@ -112,8 +112,8 @@ def _jobs_in_numbers() -> list[stat.Panel]:
         number(
             Panel(
                 title="Stuck tasks",
-                description="Tasks with a job that has been open for longer than the timeout plus one minute; jobs "
-                "that wait for an approval are not counted.",
+                description="Tasks with a job that has been open for longer than the timeout plus one minute. "
+                "Jobs on hold are not counted.",
                 queries=[Query(f"{stuck} or 0 * {tasks}")],
                 width=4,
                 height=4,
@@ -190,7 +190,7 @@ def _endings() -> list[timeseries_builders.Panel]:
         timeseries(
             Panel(
                 title="Open jobs, by lifecycle",
-                description="ready: waits for its bot; assigned: the bot has it; onhold: waits for an approval.",
+                description="ready: waits for its bot; assigned: the bot has it; onhold: waits for a person.",
                 queries=[
                     Query(per_organization(_SCOPE("theeye_task_jobs"), "lifecycle"), "{{lifecycle}}"),
                 ],

@@ -167,7 +167,7 @@ def _numbers() -> list[stat.Panel]:
         counted(
             "Stuck tasks",
             "Tasks with a job that has been open for longer than the task's timeout plus one minute: it hangs, or no bot takes "
-            "it. Jobs that wait for an approval are not counted.",
+            "it. Jobs on hold are not counted.",
             [Query(f"{per_organization(_SCOPE.stuck(as_bool=True))} or {tasks}")],
             "No tasks",
             _JOBS,

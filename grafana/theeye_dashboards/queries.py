@@ -233,7 +233,7 @@ class Scope:
         return f"clamp_min({turnaround} - {run_time}, 0)"
 
     def open_for(self) -> str:
-        """Return the age of each task's oldest open job that does not wait for an approval."""
+        """Return the age of each task's oldest open job that is not on hold."""
         oldest = self("theeye_task_oldest_open_job_timestamp_seconds", 'lifecycle!="onhold"')
         return f"(time() - min without (lifecycle) ({oldest}))"
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from theeye_exporter.actions.rows import Before, Look, Row, Target
 from theeye_exporter.actions.store import Store
+from theeye_exporter.theeye.creations import Creation, Fate
 from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.starting import Creation, Fate, RunJob
+from theeye_exporter.theeye.run_models import RunJob
 
 US = "us"
 KEPT = 5

@@ -21,9 +21,9 @@ from theeye_exporter.actions.store import FileStore, MemoryStore
 from theeye_exporter.actions.targets import TargetError
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.theeye.errors import UpstreamError
-from theeye_exporter.theeye.models import Times, timestamp
+from theeye_exporter.theeye.fields import Times, timestamp
 from theeye_exporter.theeye.paging import iso
-from theeye_exporter.theeye.starting import RunResult
+from theeye_exporter.theeye.run_models import RunResult
 
 PLAN: Final = CanaryPlan(organization="acme", name="c", interval=300.0, timeout=120.0)
 FOUND: Final[Found] = (Target("task", "t", "t"), ((0, "x"),))

@@ -18,7 +18,7 @@ from theeye_exporter.actions.starter import Starter
 from theeye_exporter.actions.state_file import StateFile
 from theeye_exporter.actions.store import FileStore, MemoryStore, Store
 from theeye_exporter.theeye.lifecycle import Outcome
-from theeye_exporter.theeye.starting import RunJob
+from theeye_exporter.theeye.run_models import RunJob
 
 TIMING = Timing()
 ANSWERS = ("ok", "lost", "dropped", "late", "refused", "nothing", "broken")

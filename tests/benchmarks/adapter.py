@@ -26,7 +26,8 @@ from theeye_exporter.machine import favour_scrapes
 from theeye_exporter.observability.logs import configure_logging
 from theeye_exporter.polling.exporter import Exporter
 from theeye_exporter.theeye import client
-from theeye_exporter.theeye.models import Junk, Monitor, MonitorSettings
+from theeye_exporter.theeye.fields import Junk
+from theeye_exporter.theeye.monitor_models import Monitor, MonitorSettings
 from theeye_exporter.theeye.transport import Answer, Transport
 
 __all__ = ["ORGANIZATION", "TIMEOUT", "configuration", "polls"]

@@ -12,8 +12,9 @@ from theeye_exporter.ledger.records import Bounds
 from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.ledger.storage import Storage
 from theeye_exporter.ledger.update import Poll
+from theeye_exporter.theeye.fields import Times
 from theeye_exporter.theeye.memory import UNBOUNDED
-from theeye_exporter.theeye.models import Job, JobResult, Times
+from theeye_exporter.theeye.models import Job, JobResult
 
 __all__ = ["costs"]
 

@@ -80,7 +80,7 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "answers larger than the memory": (
         ONE | {"config": {"limits": {"max_response_bytes": 2**29}}, "resources": {"limits": {"memory": "512Mi"}}},
-        "config.limits.max_response_bytes: 536870912 needs nine times as much memory, and a quarter of the memory must stay free: set resources.limits.memory to 6144Mi",
+        "config.limits.max_response_bytes: 536870912 needs twelve times as much memory: set resources.limits.memory to 6144Mi",
     ),
     "unknown alert": (
         ONE | {"prometheusRule": {"disabledAlerts": ["TheEyeDiskFiling", "TheEyeDiskFilling"]}},

@@ -22,8 +22,9 @@ from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing
 from theeye_exporter.theeye.errors import Reason, UpstreamError
+from theeye_exporter.theeye.fields import text, timestamp
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES, Outcome, outcome_of
-from theeye_exporter.theeye.models import Job, text, timestamp
+from theeye_exporter.theeye.models import Job
 
 NOW = 1795356000.0  # 2026-11-22T14:00:00Z, after all that happens here
 LABELS = 'organization="demo",task_id="t1",task="backup",hostname="bot-1"'

@@ -18,7 +18,7 @@ from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing, decode_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.memory import UNBOUNDED
-from theeye_exporter.theeye.models import Monitor
+from theeye_exporter.theeye.monitor_models import Monitor
 
 NOW = 1795352944.0  # 2026-11-22T13:09:04Z
 FRESH = "2026-11-22T13:09:00.500Z"

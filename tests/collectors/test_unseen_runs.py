@@ -17,8 +17,9 @@ from theeye_exporter.ledger.records import Bounds
 from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing
+from theeye_exporter.theeye.fields import text, timestamp
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES
-from theeye_exporter.theeye.models import Job, Task, text, timestamp
+from theeye_exporter.theeye.models import Job, Task
 
 BEGIN: Final = 1_795_352_400.0
 KEPT: Final = 5

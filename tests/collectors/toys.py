@@ -11,7 +11,7 @@ from theeye_exporter.exposition.family import Families
 from theeye_exporter.exposition.labels import format_labels
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
-from theeye_exporter.theeye.models import text
+from theeye_exporter.theeye.fields import text
 from theeye_exporter.values.settings import Setting, integer
 
 __all__ = ["KIND"]

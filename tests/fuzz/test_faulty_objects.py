@@ -12,7 +12,8 @@ from fuzz.polled import Polled, TheEye, theeye
 from theeye_exporter import __version__
 from theeye_exporter.collectors.faults import shape
 from theeye_exporter.theeye.errors import Reason
-from theeye_exporter.theeye.models import Job, JobResult, Times
+from theeye_exporter.theeye.fields import Times
+from theeye_exporter.theeye.models import Job, JobResult
 
 AT: Final = "2026-11-22T13:08:59.000Z"
 BAD: Final = "secret-of-mine"

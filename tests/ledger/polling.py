@@ -15,9 +15,10 @@ from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.ledger.state import Changes
 from theeye_exporter.ledger.storage import LedgerError, Storage
 from theeye_exporter.ledger.update import LedgerUpdate, Poll
+from theeye_exporter.theeye.fields import timestamp
 from theeye_exporter.theeye.lifecycle import OPEN_LIFECYCLES
 from theeye_exporter.theeye.memory import UNBOUNDED
-from theeye_exporter.theeye.models import Job, timestamp
+from theeye_exporter.theeye.models import Job
 
 START = datetime(2026, 11, 22, 13, 0, tzinfo=UTC).timestamp()
 BOUNDS = Bounds(duration=(1.0, 10.0), turnaround=(60.0, 600.0), workflow_turnaround=(60.0,))

@@ -31,6 +31,13 @@ def test_the_chart_says_it() -> None:
     assert str(yaml.safe_load(chart.read_text())["appVersion"]) == __version__
 
 
+def test_the_pages_say_it() -> None:
+    pages = [(ROOT / "docs" / page).read_text() for page in ("image.md", "install.md")]
+    images = [re.findall(r"(?<![\w./-])theeye-exporter:(\S+)", page) for page in pages]
+
+    assert [set(found) for found in images] == [{__version__}] * 2
+
+
 def test_the_image_stays_with_one_python() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     (tag,) = re.findall(r"^ARG PYTHON_TAG=(\S+)$", dockerfile, re.MULTILINE)

@@ -17,7 +17,7 @@ from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing, decode_list
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.memory import UNBOUNDED
-from theeye_exporter.theeye.models import Monitor, Resource
+from theeye_exporter.theeye.monitor_models import Monitor, Resource
 from theeye_exporter.theeye.settings import TransportSettings
 from theeye_exporter.theeye.tokens import fixed_token
 from theeye_exporter.theeye.transport import Transport

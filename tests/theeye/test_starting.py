@@ -15,8 +15,9 @@ from theeye.starting_clients import starting_client
 from theeye_exporter.actions.rows import Before, Phase, Row, Target, Timing, answered, begun
 from theeye_exporter.demo import DemoSettings, SimulatedTheEye, parse_fault
 from theeye_exporter.demo.tasks import Task
+from theeye_exporter.theeye.creations import Fate
 from theeye_exporter.theeye.errors import UpstreamError
-from theeye_exporter.theeye.starting import Fate, StartingClient
+from theeye_exporter.theeye.starting import StartingClient
 from theeye_exporter.theeye.tokens import token_from_file
 
 MEMBERS = 'Invalid members. ["5bf81d18ca5e7e000f80f8e3"]'

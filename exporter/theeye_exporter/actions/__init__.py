@@ -1,1 +1,4 @@
-"""Starts runs in TheEye, each at most once, and follows them to their end. Nothing that serves metrics imports it."""
+"""Starts runs in TheEye, each at most once, and follows them to their end.
+
+`serve`, `check` and `demo` never import it.
+"""

@@ -32,7 +32,7 @@ REQUESTS: Final = ALERT_FAMILIES.counter(
     "Requests from Alertmanager and from people, by the status code of the answer.",
 )
 ALERTS: Final = ALERT_FAMILIES.counter(
-    "theeye_action_alerts_total", (*_ACTION, "status"), "Alerts received: firing, resolved or bad (not readable)."
+    "theeye_action_alerts_total", (*_ACTION, "status"), "Alerts received: firing, resolved or bad (not usable)."
 )
 TRUNCATED: Final = ALERT_FAMILIES.counter(
     "theeye_action_truncated_alerts_total",
@@ -42,13 +42,14 @@ TRUNCATED: Final = ALERT_FAMILIES.counter(
 DECISIONS: Final = ALERT_FAMILIES.counter(
     "theeye_action_decisions_total",
     (*_ACTION, "decision"),
-    "Decisions: one for each alert in each message, and one more when a start that waited is sent or given up.",
+    "Decisions: one for each alert in each message, and one more when TheEye has the run of a start that waited, or when such a "
+    "start expires or cannot be sent.",
 )
 RUNS: Final = ALERT_FAMILIES.counter(
     "theeye_action_runs_total",
     (*_ACTION, "outcome"),
-    "Ended runs by outcome: success, failure, timeout, canceled, error, unknown (TheEye has deleted the job), refused "
-    "(nothing was started) or lost (nobody knows whether there was a run).",
+    "Ended runs by outcome: success, failure, timeout, canceled, error, unknown (TheEye has deleted the job, or its outcome is a word "
+    "that the exporter does not know), refused (nothing was started) or lost (nobody knows whether there was a run).",
 )
 OPEN_RUNS: Final = ALERT_FAMILIES.gauge(
     "theeye_action_open_runs",
@@ -115,7 +116,7 @@ UNHELPED: Final = ALERT_FAMILIES.gauge(
     "Alerts that still fire 15 minutes after their run succeeded, and about which a message came in the last hour.",
 )
 
-ALERT_SERIES: Final = "88 for each action. `theeye-exporter actions` shows them."
+ALERT_SERIES: Final = "87 for each action. `theeye-exporter actions` shows them."
 
 ALERT_QUERIES: Final = (
     Query(
@@ -125,7 +126,7 @@ ALERT_QUERIES: Final = (
     Query(
         "Of the alerts that ended in the last day, the share that ended after a run",
         'sum by (action) (increase(theeye_action_episodes_total{result="resolved_after_run"}[1d])) '
-        "/ sum by (action) (increase(theeye_action_episodes_total[1d]))",
+        '/ sum by (action) (increase(theeye_action_episodes_total{result!="superseded"}[1d]))',
     ),
     Query("Actions that start nothing until somebody resumes them", "theeye_action_suspended == 1"),
 )

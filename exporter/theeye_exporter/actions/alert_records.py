@@ -53,7 +53,7 @@ class AlertRecords:
 
     @property
     def born(self) -> float:
-        """When the state file was made, in Unix time; later, until when it has forgotten what began."""
+        """Unix time up to which alerts may have begun that the file does not know: when it was made, or what it has forgotten."""
         return self.get(float, _BORN) or 0.0
 
     def get(self, form: type[T], key: str) -> T | None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
 
-from theeye_exporter.actions.canary_state import CanaryPlan, CanaryState, Phases, phases_of
+from theeye_exporter.actions.canary_state import CanaryPlan, CanaryState, OpenRun, Phases, phases_of
 from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.rows import Phase, Row, Target, sent_arguments
 from theeye_exporter.actions.starter import Starter
@@ -17,9 +17,9 @@ from theeye_exporter.actions.targets import TargetError
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.ledger.failures import LedgerError
 from theeye_exporter.theeye.errors import UpstreamError
+from theeye_exporter.theeye.fields import timestamp
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, Outcome
-from theeye_exporter.theeye.models import timestamp
-from theeye_exporter.theeye.starting import RunJob
+from theeye_exporter.theeye.run_models import RunJob
 
 __all__ = ["Canary", "CanaryUpstream", "Found", "canary_of"]
 
@@ -33,7 +33,6 @@ _RETRY: Final = 5.0
 
 _OWN: Final = "canary:"
 """The ids of its rows begin so; those of actions have no colon."""
-
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -106,7 +105,7 @@ class Canary:
         self._looked_back = False
         self._left = ""
         """The last run, if it may go on although its timeout is over."""
-        self._open: _Open | None = None
+        self._open: OpenRun | None = None
 
     @property
     def open_since(self) -> float | None:
@@ -161,7 +160,7 @@ class Canary:
             if canary_of(row) == self.plan.name:
                 self._number = int(row.id.rpartition("/")[2])
                 began = self._monotonic() - max(0.0, self._wall() - row.queued_at)
-                self._open = _Open(row.queued_at, began, row=row, found_again=True, inherited=True)
+                self._open = OpenRun(row.queued_at, began, row=row, found_again=True, inherited=True)
                 self._next = max(self._next, began + self.plan.interval)
                 _log.info("an earlier run is still open", **self._labels, job=row.job_id)
 
@@ -175,7 +174,7 @@ class Canary:
         if self._open is None and now >= self._next and not self.retired:
             # Starts that were due meanwhile are left out, not made up for.
             self._next = max(self._next + self.plan.interval, now)
-            self._open = _Open(self._wall(), now)
+            self._open = OpenRun(self._wall(), now)
         run = self._open
         if run is None:
             return
@@ -194,7 +193,7 @@ class Canary:
         if self._open is run and self._monotonic() - run.began >= self.plan.timeout:
             self._overdue(run)
 
-    def _prepare(self, run: "_Open", now: float) -> None:
+    def _prepare(self, run: OpenRun, now: float) -> None:
         """Find out what to start, and whether a run of an earlier process is still open."""
         try:
             target, arguments = self._found = self._found or self._find()
@@ -239,7 +238,7 @@ class Canary:
         read = (self._upstream.run(job.id) for job in jobs)
         return next((job for job in read if job is not None and sent_arguments(job, arguments)), None)
 
-    def _advance(self, run: "_Open", row: Row, listed: Mapping[str, RunJob] | None) -> None:
+    def _advance(self, run: OpenRun, row: Row, listed: Mapping[str, RunJob] | None) -> None:
         if row.phase is not Phase.STARTED:
             row = self._starter.advance(row)
         elif listed is not None:
@@ -252,7 +251,7 @@ class Canary:
             if row.phase is Phase.REFUSED:
                 self._found = None  # it may have another id by now
 
-    def _overdue(self, run: "_Open") -> None:
+    def _overdue(self, run: OpenRun) -> None:
         row = run.row
         if row is None or row.phase is Phase.DECIDED:
             self._end(
@@ -271,7 +270,7 @@ class Canary:
                 self._left = row.job_id
                 self._end(run, str(Outcome.TIMEOUT), why)
 
-    def _end(self, run: "_Open", outcome: str, why: str) -> None:
+    def _end(self, run: OpenRun, outcome: str, why: str) -> None:
         now = self._wall()
         if run.cancelling is not None and outcome in {Outcome.CANCELED, Outcome.UNKNOWN}:
             outcome, why = (
@@ -294,7 +293,7 @@ class Canary:
         elif was is False:
             _log.info("canary works again", **self._labels)
 
-    def _forget(self, run: "_Open") -> None:
+    def _forget(self, run: OpenRun) -> None:
         if run.row is not None:
             self._store.settle([run.row.id])
         self._open = None
@@ -303,7 +302,7 @@ class Canary:
     def _labels(self) -> dict[str, str]:
         return {"organization": self.plan.organization, "canary": self.plan.name}
 
-    def _phases(self, run: "_Open") -> Phases | None:
+    def _phases(self, run: OpenRun) -> Phases | None:
         if run.row is None or run.submitted_at is None or run.found_again:
             return None
         try:
@@ -325,30 +324,3 @@ def _where(row: Row | None) -> dict[str, str]:
         return {}
     job = {"job": row.job_id} if row.job_id else {}
     return {row.target.kind: row.target.id, **job}
-
-
-@dataclass(slots=True)
-class _Open:
-    """An open run; times are those of a clock that never steps.
-
-    Attributes:
-        decided_at: Unix time at which it was decided; of a run that was found again, at which TheEye created it.
-        began: The same time.
-        row: Its start; None until it is clear what to start.
-        not_before: Time of the next attempt to find that out.
-        submitted_at: Time at which TheEye had answered.
-        cancelling: How it is cancelled; None before its time is up.
-        found_again: Whether an earlier process started it.
-        inherited: Whether its start was decided with another configuration.
-        why: What went wrong.
-    """
-
-    decided_at: float
-    began: float
-    row: Row | None = None
-    not_before: float = 0.0
-    submitted_at: float | None = None
-    cancelling: Cancelling | None = None
-    found_again: bool = False
-    inherited: bool = False
-    why: str = ""

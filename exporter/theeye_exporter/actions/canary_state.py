@@ -4,11 +4,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from theeye_exporter.actions.cancelling import Cancelling
+from theeye_exporter.actions.rows import Row
+from theeye_exporter.theeye.fields import Times, number, timestamp
 from theeye_exporter.theeye.lifecycle import Outcome
-from theeye_exporter.theeye.models import Times, number, timestamp
-from theeye_exporter.theeye.starting import RunJob, RunResult
+from theeye_exporter.theeye.run_models import RunJob, RunResult
 
-__all__ = ["BOUNDS", "OUTCOMES", "CanaryPlan", "CanaryState", "Phases", "phases_of"]
+__all__ = ["BOUNDS", "OUTCOMES", "CanaryPlan", "CanaryState", "OpenRun", "Phases", "phases_of"]
 
 _NANO: Final = 1e-9
 
@@ -105,3 +107,30 @@ class CanaryState:
             place = sum(bound < phases.turnaround for bound in BOUNDS)
             self.turnarounds = [count + (index == place) for index, count in enumerate(self.turnarounds)]
             self.turnaround_sum += phases.turnaround
+
+
+@dataclass(slots=True)
+class OpenRun:
+    """An open run; times are those of a clock that never steps.
+
+    Attributes:
+        decided_at: Unix time at which it was decided; of a run that was found again, at which TheEye created it.
+        began: The same time.
+        row: Its start; None until it is clear what to start.
+        not_before: Time of the next attempt to find that out.
+        submitted_at: Time at which TheEye had answered.
+        cancelling: How it is cancelled; None before its time is up.
+        found_again: Whether an earlier process started it.
+        inherited: Whether its start was decided with another configuration.
+        why: What went wrong.
+    """
+
+    decided_at: float
+    began: float
+    row: Row | None = None
+    not_before: float = 0.0
+    submitted_at: float | None = None
+    cancelling: Cancelling | None = None
+    found_again: bool = False
+    inherited: bool = False
+    why: str = ""

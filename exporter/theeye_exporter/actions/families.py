@@ -18,7 +18,7 @@ RUNS: Final = CANARY_FAMILIES.counter(
     "theeye_canary_runs_total",
     (*_CANARY, "outcome"),
     "Ended runs of the canary by outcome: success, failure, timeout, canceled, error, unknown (TheEye has deleted the "
-    "job), refused (nothing was started) or lost (nobody knows whether there was a run).",
+    "job, or its outcome is a word that the exporter does not know), refused (nothing was started) or lost (nobody knows whether there was a run).",
 )
 LAST_DURATION: Final = CANARY_FAMILIES.gauge(
     "theeye_canary_last_duration_seconds",
@@ -58,7 +58,7 @@ CONFIGURED: Final = CANARY_FAMILIES.gauge(
     unit="seconds",
 )
 
-CANARY_SERIES: Final = "35 for each canary. `theeye-exporter actions` shows them."
+CANARY_SERIES: Final = "33 for each canary. `theeye-exporter actions` shows them."
 
 CANARY_QUERIES: Final = (
     Query("Canaries whose last run failed", "theeye_canary_success == 0"),

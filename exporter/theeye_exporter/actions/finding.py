@@ -66,7 +66,7 @@ class Finding:
         return not self._silent and self._monotonic() >= self.retry_at(order)
 
     def task_of(self, order: Order) -> str | None:
-        """Return the task that an order starts, or whose workflow, if TheEye has said so already."""
+        """Return the task that an order starts, or the first of its workflow; None if TheEye has not named it yet."""
         return self._tasks.get((order.action, order.hostname))
 
     def find(self, plan: ActionPlan, order: Order) -> Found | None:

@@ -21,7 +21,8 @@ from theeye_exporter.actions.upstream import HttpUpstream, NoUpstream
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.ledger.failures import LedgerError
 from theeye_exporter.theeye.errors import UpstreamError
-from theeye_exporter.theeye.starting import MOST_IDS, RunJob
+from theeye_exporter.theeye.run_models import RunJob
+from theeye_exporter.theeye.starting import MOST_IDS
 
 __all__ = ["Flock"]
 
@@ -29,7 +30,7 @@ _FOLLOW: Final = 5.0
 """Seconds between two lists of open runs; the times of a run are TheEye's, so that this does not change them."""
 
 _SPREAD: Final = 1.0
-"""At most this many seconds lie between the first starts of two canaries of an organisation."""
+"""At most this many seconds lie between the first start of one canary of an organisation and that of the next."""
 
 _THREADS: Final = 8
 """How many canaries of an organisation wait for answers of TheEye at the same time."""

@@ -71,7 +71,7 @@ class Receiver:
                 response = PlainTextResponse(f"{error}\n", error.code)
             except LedgerError as error:
                 _log.error("decisions could not be saved", action=action, error=str(error))
-                response = PlainTextResponse("the state file cannot be written; nothing was decided\n", 503)
+                response = PlainTextResponse("the state file cannot be written; nothing has changed\n", 503)
             except Exception:  # noqa: BLE001 - the sender gets one line, and the log has the details
                 _log.exception("request failed with an internal error", path=request.url.path)
                 response = PlainTextResponse("internal error; see the log\n", 500)

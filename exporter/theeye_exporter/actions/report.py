@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
+from theeye_exporter.theeye.fields import Times, number, text
 from theeye_exporter.theeye.lifecycle import Outcome
-from theeye_exporter.theeye.models import Times, number, text
-from theeye_exporter.theeye.starting import RunJob, RunResult
+from theeye_exporter.theeye.run_models import RunJob, RunResult
 
 __all__ = ["Exit", "RunReport", "harmless"]
 

@@ -11,9 +11,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from theeye_exporter.theeye.creations import Creation, Fate
+from theeye_exporter.theeye.fields import number, text
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, Outcome, outcome_of
-from theeye_exporter.theeye.models import number, text
-from theeye_exporter.theeye.starting import Creation, Fate, RunJob, RunResult
+from theeye_exporter.theeye.run_models import RunJob, RunResult
 
 __all__ = [
     "Before",

@@ -166,7 +166,9 @@ class ActionSettings(TargetSettings):
     rate_limit: Annotated[
         Rate, Setting(_RATE, "maximum number of runs that the action may start in a period, such as `10/h`")
     ] = Rate(10)
-    max_wait: Annotated[float, Setting(duration(1.0), "how long a start may wait until the limits allow it")] = 300.0
+    max_wait: Annotated[
+        float, Setting(duration(1.0), "how long a start may wait, for the limits or because TheEye does not answer")
+    ] = 300.0
     suspend_after_failures: Annotated[
         int,
         Setting(integer(0, 1000), "number of failed runs in a row after which the action is suspended; 0 means never"),

@@ -15,9 +15,10 @@ from theeye_exporter.actions.targets import Found
 from theeye_exporter.actions.upstream import HttpUpstream
 from theeye_exporter.clocks import Clocks
 from theeye_exporter.theeye.errors import UpstreamError
+from theeye_exporter.theeye.fields import text
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, Outcome, outcome_of
-from theeye_exporter.theeye.models import text
-from theeye_exporter.theeye.starting import RunJob, StartingClient
+from theeye_exporter.theeye.run_models import RunJob
+from theeye_exporter.theeye.starting import StartingClient
 
 __all__ = ["Progress", "Run", "Wishes"]
 

@@ -22,9 +22,11 @@ from theeye_exporter.actions.rows import (
     unanswered,
 )
 from theeye_exporter.actions.store import Store
+from theeye_exporter.theeye.creations import Creation
 from theeye_exporter.theeye.errors import UpstreamError
-from theeye_exporter.theeye.models import text
-from theeye_exporter.theeye.starting import MOST_IDS, Creation, RunJob
+from theeye_exporter.theeye.fields import text
+from theeye_exporter.theeye.run_models import RunJob
+from theeye_exporter.theeye.starting import MOST_IDS
 
 __all__ = ["Starter", "Upstream"]
 

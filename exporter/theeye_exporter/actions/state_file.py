@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from theeye_exporter.ledger.failures import LedgerError, failure, one_line
-from theeye_exporter.ledger.sqlite_file import SqliteFile, identity
+from theeye_exporter.ledger.sqlite_file import SqliteFile, identity, log_of
 from theeye_exporter.ledger.wal import lost_commits
 
 __all__ = ["Change", "StateFile", "copied"]
@@ -175,9 +175,9 @@ def copied(path: Path, to: Path) -> StateFile:
     """
     for attempt in range(1, _COPIES + 1):
         try:
-            for ending in ("", "-wal"):
-                if (found := path.with_name(path.name + ending)).exists():
-                    shutil.copy(found, to.with_name(to.name + ending))
+            for found, copy in ((path, to), (log_of(path), log_of(to))):
+                if found.exists():
+                    shutil.copy(found, copy)
             return StateFile(to)
         except OSError as error:
             if path.is_dir():

@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from theeye_exporter.actions.rows import Target
-from theeye_exporter.theeye.models import Host, text
-from theeye_exporter.theeye.starting import (
-    Argument,
-    StartableTask,
-    StartableWorkflow,
-    StartingClient,
-    is_object_id,
-)
+from theeye_exporter.theeye.fields import text
+from theeye_exporter.theeye.models import Host
+from theeye_exporter.theeye.run_models import Argument, StartableTask, StartableWorkflow
+from theeye_exporter.theeye.starting import StartingClient, is_object_id
 
 __all__ = ["Found", "TargetError", "by_position", "find_task", "find_task_on", "find_tasks", "find_workflow", "fitted"]
 

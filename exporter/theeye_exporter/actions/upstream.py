@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from theeye_exporter.actions.rows import Before, Look, Target
+from theeye_exporter.theeye.creations import Creation, Fate
 from theeye_exporter.theeye.decode import Listing
 from theeye_exporter.theeye.errors import Reason, UpstreamError
+from theeye_exporter.theeye.fields import number, text, timestamp
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES
-from theeye_exporter.theeye.models import number, text, timestamp
-from theeye_exporter.theeye.starting import Creation, Fate, RunJob, StartableTask, StartableWorkflow, StartingClient
+from theeye_exporter.theeye.run_models import RunJob, StartableTask, StartableWorkflow
+from theeye_exporter.theeye.starting import StartingClient
 from theeye_exporter.theeye.tokens import TokenSource
 
 __all__ = ["HttpUpstream", "NoUpstream"]

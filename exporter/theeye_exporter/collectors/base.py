@@ -16,8 +16,8 @@ from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.ledger.run_ledger import RunLedger
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Identified, Listing
+from theeye_exporter.theeye.fields import number, text, timestamp
 from theeye_exporter.theeye.memory import Room
-from theeye_exporter.theeye.models import number, text, timestamp
 
 __all__ = [
     "EXACT",
@@ -86,7 +86,7 @@ class Memory(Protocol):
     """What a collector has to keep over a reload."""
 
     def copy(self) -> Self:
-        """Return what does not change when this one does."""
+        """Return a copy that does not change with this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

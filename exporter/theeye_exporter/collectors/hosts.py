@@ -19,7 +19,8 @@ from theeye_exporter.exposition.family import Families, Query
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing
-from theeye_exporter.theeye.models import Fingerprint, Host, text, timestamp
+from theeye_exporter.theeye.fields import text, timestamp
+from theeye_exporter.theeye.models import Fingerprint, Host
 
 __all__ = ["HOST_LABELS", "KIND", "HostsCollector"]
 

@@ -23,7 +23,8 @@ from theeye_exporter.exposition.labels import escape_label_value, format_labels
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.models import DiskStats, DiskUsage, HostStats, HostStatsValues, number, text
+from theeye_exporter.theeye.fields import number, text
+from theeye_exporter.theeye.models import DiskStats, DiskUsage, HostStats, HostStatsValues
 
 __all__ = ["KIND", "HostStatsCollector"]
 
@@ -82,7 +83,7 @@ class HostStatsMemory:
     found: dict[str, HostStats | None] = field(default_factory=dict)
 
     def copy(self) -> "HostStatsMemory":
-        """Return what does not change when this one does."""
+        """Return a copy that does not change with this one."""
         return HostStatsMemory(self.polls, self.asked.copy(), self.found.copy())
 
 
@@ -125,7 +126,7 @@ class HostStatsCollector:
         return {host.id: text(host.hostname) for host in client.hosts().items}
 
     def _ask(self, client: TheEyeClient) -> float | None:
-        """Ask for the hosts that were not asked for for longest, within the time of one response."""
+        """Ask for the hosts whose last request is the longest ago, within the time of one response."""
         memory, until, date = self._memory, time.monotonic() + self._timeout, None
         memory.polls += 1
         failure: UpstreamError | None = None

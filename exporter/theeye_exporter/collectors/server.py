@@ -16,7 +16,7 @@ from theeye_exporter.exposition.labels import format_labels
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.models import text
+from theeye_exporter.theeye.fields import text
 
 __all__ = ["KIND", "ServerCollector"]
 

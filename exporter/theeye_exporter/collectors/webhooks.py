@@ -15,7 +15,8 @@ from theeye_exporter.exposition.family import Families, Query
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing
-from theeye_exporter.theeye.models import Webhook, text
+from theeye_exporter.theeye.fields import text
+from theeye_exporter.theeye.models import Webhook
 
 __all__ = ["KIND", "WebhooksCollector"]
 

@@ -16,7 +16,8 @@ from theeye_exporter.exposition.family import Families, Query
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing
-from theeye_exporter.theeye.models import Workflow, text
+from theeye_exporter.theeye.fields import text
+from theeye_exporter.theeye.models import Workflow
 
 __all__ = ["KIND", "WORKFLOW_LABELS", "WorkflowsCollector"]
 

@@ -35,7 +35,7 @@ def run(flags: argparse.Namespace, environ: Mapping[str, str], out: TextIO) -> i
     """Start runs until SIGTERM or SIGINT, or check the configuration.
 
     Returns:
-        The exit code: 0 for success, 1 if `check` found something.
+        The exit code: 0 for success, 1 if `check` found something, 2 if `test` got nothing that Alertmanager posts.
 
     Raises:
         CommandError: The process cannot listen on an address, or use its state file, or would let anybody start runs.

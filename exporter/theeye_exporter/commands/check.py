@@ -184,7 +184,8 @@ def _run_all(
 ) -> None:
     """Run the collectors of each organisation one after the other, and many organisations at the same time.
 
-    Once a collector has failed and half of the organisation's timeout is over, the others are not tried any more.
+    After a timeout, or a failure that every request would meet, the other collectors of the organisation are not tried; after
+    any other failure, they are not tried once half of its timeout is over.
     """
     by_organization = defaultdict(list)
     for runner in runners:
@@ -249,7 +250,7 @@ def _problems_of(organization: OrganizationStatus) -> Iterator[str]:
         if status.success and status.skipped:
             yield (
                 f"({status.collector}) {where}: {counted(status.skipped, 'object')} of "
-                f"{(status.objects or 0) + status.skipped:,} skipped (malformed, duplicate, or of another organisation); "
+                f"{(status.objects or 0) + status.skipped:,} skipped (malformed, duplicate, of another organisation, or because of a bug); "
                 "see theeye_collector_skipped_objects_total"
             )
     if organization.sees_nothing:

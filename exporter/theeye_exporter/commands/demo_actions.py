@@ -44,7 +44,7 @@ actions:
 def running_actions(theeye: SimulatedTheEye, address: str, environ: Mapping[str, str]) -> Iterator[str]:
     """Run a live action and a canary with the simulated TheEye until the block ends; yields the URL of their page.
 
-    What it has decided is kept as long as it runs.
+    Its state file is deleted at the end.
 
     Args:
         theeye: The simulated TheEye.
@@ -52,7 +52,7 @@ def running_actions(theeye: SimulatedTheEye, address: str, environ: Mapping[str,
         environ: The environment variables.
 
     Raises:
-        CommandError: It does not start; it has said why on stderr.
+        CommandError: The address is wrong, or the process does not start and has said why on stderr.
     """
     try:
         listen = parse_listen_address(address)

@@ -130,7 +130,7 @@ def _split(text: str) -> SplitResult | None:
 
 def _is_host(netloc: str) -> bool:
     host, port = _host_and_port(netloc)
-    return bool(host) and (port is None or (port.isdecimal() and port.isascii() and 0 < int(port[:6]) <= _HIGHEST_PORT))
+    return bool(host) and (port is None or (_is_port(port) and int(port) > 0))
 
 
 def _host_and_port(text: str) -> tuple[str, str | None]:

@@ -61,6 +61,14 @@ class Document:
         key = _dotted(location[self._unseen :])
         self._report.add_file(self.file, line or self.lines.get(location, 1), key, error)
 
+    @contextmanager
+    def noting(self, *location: str | int) -> Iterator[None]:
+        """Record a mistake that the block raises, and continue after the block."""
+        try:
+            yield
+        except InvalidValueError as error:
+            self.add_fault(location, error)
+
     def add_unreadable(self, line: int, message: str) -> None:
         """Record that the whole file cannot be used."""
         self.complete = self.valid = False

@@ -127,7 +127,7 @@ class LimitsSettings(SettingsModel):
 class LabelsSettings(SettingsModel):
     """``labels:``, which optional labels are shown."""
 
-    tags: Annotated[bool, Setting(BOOLEAN, "show the label `tags` of monitors and tasks")] = True
+    tags: Annotated[bool, Setting(BOOLEAN, "show the label `tags` of monitors, tasks, workflows and indicators")] = True
 
 
 class Settings(SettingsModel):

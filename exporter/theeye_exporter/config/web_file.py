@@ -3,11 +3,12 @@
 import ssl
 import stat
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from theeye_exporter.config.document import Document, Location, cannot_read, read_document
+from theeye_exporter.config.document import Document, cannot_read, read_document
 from theeye_exporter.config.problems import Report
 from theeye_exporter.config.schema import check_document
 from theeye_exporter.config.web_schema import (
@@ -110,20 +111,16 @@ def _is_endless(path: Path) -> bool:
 def _users(document: Document, written: Mapping[str, object]) -> dict[str, bytes]:
     users = {}
     for name, value in written.items():
-        try:
+        with document.noting("basic_auth_users", name):
             users[parse_user(name)] = parse_hash(value)
-        except InvalidValueError as error:
-            document.add_fault(("basic_auth_users", name), error)
     return users
 
 
 def _headers(document: Document, section: HttpSection | None) -> dict[str, str]:
     headers = {}
     for name, value in ((section.headers if section else None) or {}).items():
-        try:
+        with document.noting("http_server_config", "headers", name):
             headers[name] = parse_header(name, value)
-        except InvalidValueError as error:
-            document.add_fault(("http_server_config", "headers", name), error)
     return {name: value for name, value in headers.items() if value}
 
 
@@ -212,13 +209,13 @@ class _TlsReader:
                 (_TLS, in_file), InvalidValueError(f"given together with {key}", "remove one of them")
             )
             return None
+        content = text
         if file is not None:
             with self._noting(in_file):
-                return self._read(file)
-            return None
-        if text is None and required and not self._is_faulty(key, in_file):
+                content = self._read(file)
+        elif text is None and required and not self._is_faulty(key, in_file):
             self._document.add_fault((_TLS, in_file), InvalidValueError(f"neither {in_file} nor {key} is given"))
-        return text
+        return content
 
     def _read(self, file: Path) -> bytes:
         path = self._folder / file
@@ -240,22 +237,5 @@ class _TlsReader:
     def _is_faulty(self, *keys: str) -> bool:
         return self._document.is_faulty(*((_TLS, key) for key in keys))
 
-    def _noting(self, key: str) -> "_Noting":
-        return _Noting(self._document, (_TLS, key))
-
-
-class _Noting:
-    """Reports a mistake that the block raises, and continues after the block."""
-
-    def __init__(self, document: Document, location: Location) -> None:
-        self._document = document
-        self._location = location
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
-        if not isinstance(error, InvalidValueError):
-            return False
-        self._document.add_fault(self._location, error)
-        return True
+    def _noting(self, key: str) -> AbstractContextManager[None]:
+        return self._document.noting(_TLS, key)

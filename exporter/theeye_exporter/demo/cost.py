@@ -51,7 +51,7 @@ _LISTS: Final[dict[str, _Points]] = {
     "hosts": ((0, _REQUEST), (500, Cost(0.9, 1.8))),
 }
 _SINGLE: Final = Cost(0.005, 0.02)
-"""A request that is not for a list; not measured, but less than a list of nothing."""
+"""A request for one object, or for a kind of list that was not measured."""
 
 
 def cost_of(kind: str, objects: int) -> Cost:

@@ -23,7 +23,7 @@ class Family:
     Attributes:
         name: name of the samples, as a query writes it (with `_total` or `_info` where the type has it).
         type: OpenMetrics type; classic text knows no info and shows it as a gauge.
-        help: one sentence for people, with TheEye's own name for the value.
+        help: a few words for people, with TheEye's own name for the value if it has one.
         labels: label names, in the order in which collectors pass their values.
         unit: base unit, which is also the suffix of the name; or empty.
         states: for a family of states, the values of the last label, in order; each object has a sample for each: 1 for

@@ -4,7 +4,8 @@ from typing import Final
 
 from theeye_exporter.ledger.records import RunKey, RunKind
 from theeye_exporter.theeye.decode import is_id
-from theeye_exporter.theeye.models import Job, JobResult, Reference, Times, number, text
+from theeye_exporter.theeye.fields import Times, number, text
+from theeye_exporter.theeye.models import Job, JobResult, Reference
 
 __all__ = ["ABSURD", "has_times", "name_of", "result_of", "run_key_of"]
 

@@ -17,8 +17,9 @@ from theeye_exporter.ledger.records import (
     RunTotals,
 )
 from theeye_exporter.ledger.state import Changes, State
+from theeye_exporter.theeye.fields import text
 from theeye_exporter.theeye.lifecycle import Outcome, outcome_of
-from theeye_exporter.theeye.models import Job, text
+from theeye_exporter.theeye.models import Job
 
 __all__ = ["RunRecorder"]
 
@@ -36,7 +37,7 @@ class RunRecorder:
         date: TheEye's time, if known.
 
     Attributes:
-        impossible: number of negative durations; they are not observed.
+        impossible: number of impossible times, such as negative durations and ends in the future; they are not observed.
         unknown: lifecycles and states of runs with an unknown outcome: the first 32, each cut to 64 characters.
     """
 

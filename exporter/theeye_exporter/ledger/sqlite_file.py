@@ -13,7 +13,7 @@ import msgspec
 
 from theeye_exporter.ledger.failures import BEGIN_ANEW, LedgerError, failure
 
-__all__ = ["Header", "SqliteFile", "identity", "read_header"]
+__all__ = ["Header", "SqliteFile", "identity", "log_of", "read_header"]
 
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER: Final = struct.Struct(">16s12xI28xI4xI28x")
@@ -40,7 +40,7 @@ class SqliteFile(ABC):
 
     def __init__(self, path: Path, *, anew: str = BEGIN_ANEW) -> None:
         self._path = path.absolute()  # because SQLite treats names like `:memory:` specially
-        self._log_path = self._path.with_name(f"{path.name}-wal")
+        self._log_path = log_of(self._path)
         self._anew = anew
         self._lock = threading.Lock()
         self._closed = False
@@ -118,6 +118,11 @@ class SqliteFile(ABC):
         db.execute("COMMIT")  # creates the log
         self._db = db
         self._place, self._log_place = identity(self._path), identity(self._log_path)
+
+
+def log_of(path: Path) -> Path:
+    """Return the path of a file's write-ahead log, without which its newest transactions are missing."""
+    return path.with_name(f"{path.name}-wal")
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ from theeye_exporter.ledger.failures import BEGIN_ANEW, LedgerError, failure, on
 from theeye_exporter.ledger.format_1 import job_of_format_1
 from theeye_exporter.ledger.records import Cursor, KnownJob, RunKey, RunKind, RunTotals
 from theeye_exporter.ledger.rows import CURSOR, JOB, Damage, Ledgers, Row, encode
-from theeye_exporter.ledger.sqlite_file import SqliteFile, identity, read_header
+from theeye_exporter.ledger.sqlite_file import SqliteFile, identity, log_of, read_header
 from theeye_exporter.ledger.state import Changes, State
 from theeye_exporter.ledger.wal import lost_commits
 
@@ -199,7 +199,7 @@ def refusal(path: Path) -> str:
     try:
         require_permission(path)
         header = read_header(path)
-        has_log = path.with_name(f"{path.name}-wal").exists()
+        has_log = log_of(path).exists()
         # What is still in the log is not in the header.
         if header is not None and header.pages > 1 and (header.application_id or not has_log):
             _accept(path, header.application_id, header.version)

@@ -9,7 +9,7 @@ workflow or type. It is counted, unless it may have ended before counting began.
 | an unknown lifecycle                               | open        | open; missing: unlisted | open            |
 | no lifecycle                                       | open        | unchanged               | unchanged       |
 | finished, terminated, canceled, expired, completed | run, ended  | run, ended              | see below       |
-| not in the list of open jobs                       |             | missing                 | unchanged       |
+| not in the list of open jobs                       |             | missing; unlisted: same | unchanged       |
 | 404 for the job in full                            |             | forgotten, no run       | ended           |
 | three failures to fetch the job in full            |             | unchanged               | ended           |
 
@@ -40,9 +40,10 @@ from theeye_exporter.ledger.recording import RunRecorder
 from theeye_exporter.ledger.records import Bounds, KnownJob, Presence, ResultOf, RunKey, RunTotals
 from theeye_exporter.ledger.state import Changes, State
 from theeye_exporter.ledger.triggers import TriggerWatch
+from theeye_exporter.theeye.fields import text, timestamp
 from theeye_exporter.theeye.lifecycle import ENDED_LIFECYCLES, OPEN_LIFECYCLES
 from theeye_exporter.theeye.memory import Room
-from theeye_exporter.theeye.models import Job, JobResult, text, timestamp
+from theeye_exporter.theeye.models import Job, JobResult
 
 __all__ = ["LedgerUpdate", "Poll"]
 
@@ -106,7 +107,7 @@ class LedgerUpdate:
 
     @property
     def impossible(self) -> int:
-        """Number of negative durations; they are not observed."""
+        """Number of impossible times, such as negative durations and ends in the future; they are not observed."""
         return self._runs.impossible
 
     @property

@@ -61,8 +61,9 @@ DURATION: Final = ORGANIZATION_FAMILIES.gauge(
 INTERVAL: Final = ORGANIZATION_FAMILIES.gauge(
     "theeye_collector_interval_seconds",
     _COLLECTOR,
-    "Time from the start of the collector's last attempt to the next one: its interval, or 5.5 times the duration of the "
-    "attempt if that is longer. The time for a list of all jobs is not part of this duration.",
+    "Planned time from the start of the collector's last attempt to the next one: its interval, or 5.5 times the duration of the "
+    "attempt if that is longer. The time for a list of all jobs is not part of this duration. The next attempt can be early by "
+    "up to a tenth of the interval; while TheEye does not answer, it can be early or late.",
     unit="seconds",
 )
 OBJECTS: Final = ORGANIZATION_FAMILIES.gauge(
@@ -88,10 +89,11 @@ SKIPPED: Final = ORGANIZATION_FAMILIES.counter(
 DROPPED: Final = ORGANIZATION_FAMILIES.counter(
     "theeye_collector_dropped_values_total",
     _REASON,
-    "Values without a sample, by reason: null, stale (the monitor is silent, disabled or not updated), impossible, "
+    "Values without a sample, by reason: null, stale (the monitor is silent, disabled or not updated, or the host's statistics are "
+    "too old), impossible, "
     "duplicate (a device named twice), without_result (a finished run whose run time is not available), or unanswered (a job that was "
     "not requested, because TheEye currently answers none of the exporter's requests for single jobs). A reason appears when "
-    "it first occurs. A value is counted again at every poll that leaves it out.",
+    "it first occurs. A value is counted again at every poll that leaves it out, except for without_result.",
 )
 REQUESTS: Final = ORGANIZATION_FAMILIES.counter(
     "theeye_api_requests_total",
@@ -131,7 +133,8 @@ LEDGER_DAMAGE: Final = ORGANIZATION_FAMILIES.gauge(
 REQUEST_DURATION: Final = PROCESS_FAMILIES.histogram(
     "theeye_api_request_duration_seconds",
     ("endpoint",),
-    "Time from sending a request to TheEye to the last byte of the response, for all organisations together.",
+    "Time from sending a request to TheEye to the last byte of the response, or to the failure of the request, for all "
+    "organisations together.",
 )
 BUILD_INFO: Final = PROCESS_FAMILIES.info(
     "theeye_exporter_build_info", ("version", "python_version"), "Version of the running exporter; always 1."
@@ -158,7 +161,7 @@ SNAPSHOT_SERIES: Final = PROCESS_FAMILIES.gauge(
 SNAPSHOT_BYTES: Final = PROCESS_FAMILIES.gauge(
     "theeye_exporter_snapshot_bytes",
     (),
-    "Size of an uncompressed response, without the metrics of the process.",
+    "Size of the samples in an uncompressed response, without the metrics of the process.",
     unit="bytes",
 )
 CUT_SERIES: Final = PROCESS_FAMILIES.gauge(

@@ -18,20 +18,10 @@ import msgspec
 
 from theeye_exporter.theeye.decode import ITEMS_AT_MOST, Identified, Listing, decode_list, decode_object
 from theeye_exporter.theeye.errors import Reason, UpstreamError
+from theeye_exporter.theeye.fields import text, timestamp
 from theeye_exporter.theeye.lifecycle import OPEN_LIFECYCLES
-from theeye_exporter.theeye.models import (
-    Host,
-    HostStats,
-    Indicator,
-    Job,
-    Monitor,
-    Status,
-    Task,
-    Webhook,
-    Workflow,
-    text,
-    timestamp,
-)
+from theeye_exporter.theeye.models import Host, HostStats, Indicator, Job, Status, Task, Webhook, Workflow
+from theeye_exporter.theeye.monitor_models import Monitor
 from theeye_exporter.theeye.paging import PageSize, Query, pages_by_change, pages_by_id
 from theeye_exporter.theeye.sight import Sighting
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from theeye_exporter.theeye.decode import Listing
 from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.models import timestamp
+from theeye_exporter.theeye.fields import timestamp
 
 __all__ = ["PageSize", "Query", "iso", "pages_by_change", "pages_by_id"]
 

@@ -6,8 +6,7 @@ A creation is sent once. It is never repeated here, since an answer that was los
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -16,25 +15,21 @@ import requests
 import urllib3
 
 from theeye_exporter.theeye.client import TheEyeClient
+from theeye_exporter.theeye.creations import Answer, Creation, Fate
 from theeye_exporter.theeye.deadline import deadline
-from theeye_exporter.theeye.decode import Listing, is_id
+from theeye_exporter.theeye.decode import Listing
 from theeye_exporter.theeye.errors import Reason, UpstreamError
 from theeye_exporter.theeye.failures import error_from_exception
-from theeye_exporter.theeye.models import Host, Job, JobResult, Junk, Reference, text, timestamp
+from theeye_exporter.theeye.fields import text, timestamp
+from theeye_exporter.theeye.models import Reference
 from theeye_exporter.theeye.paging import iso
+from theeye_exporter.theeye.run_models import RunJob, StartableTask, StartableWorkflow
 from theeye_exporter.theeye.settings import TransportSettings
 from theeye_exporter.theeye.tokens import BearerAuth, TokenSource, mark_of
 from theeye_exporter.theeye.transport import Session, Transport
 
 __all__ = [
     "MOST_IDS",
-    "Argument",
-    "Creation",
-    "Fate",
-    "RunJob",
-    "RunResult",
-    "StartableTask",
-    "StartableWorkflow",
     "StartingClient",
     "is_object_id",
 ]
@@ -47,96 +42,6 @@ _LARGEST_ANSWER: Final = 4 * 2**20
 _CHUNK: Final = 64 * 1024
 _ID_DIGITS: Final = 24
 _HEX: Final = frozenset("0123456789abcdef")
-_PASSING: Final = "Invalid members"
-"""TheEye answers 400 with this if its gateway fails while it looks up the token's user; nothing was stored."""
-
-_MAYBE_APPLIED: Final = frozenset({408, 499})
-"""Statuses of proxies that may have passed the request on."""
-
-_WORDS: Final = 300
-
-_SHORTEST: Final = 6
-"""Shorter credentials are not replaced: that would garble texts and protect nothing."""
-
-
-class Argument(msgspec.Struct, gc=False):
-    """One argument of a task; a fixed one has its value from the task."""
-
-    order: Any = None
-    label: Any = None
-    type: Any = None
-
-
-class StartableTask(msgspec.Struct, gc=False):
-    """A task, with what a start needs to know; `autoremove_completed_jobs_limit` is how many ended jobs are kept."""
-
-    id: Any = None
-    name: Any = None
-    type: Any = None
-    hostname: Any = None
-    host: Host | Junk = None
-    enable: Any = None
-    execution_count: Any = None
-    last_update: Any = None
-    workflow_id: Any = None
-    autoremove_completed_jobs_limit: Any = None
-    task_arguments: list[Argument | Junk] | dict[str, Any] | str | float | bool | None = None
-    schedules: Any = None
-
-
-class StartableWorkflow(msgspec.Struct, gc=False):
-    """A workflow; the jobs of version 1 never end."""
-
-    id: Any = None
-    name: Any = None
-    version: Any = None
-    start_task_id: Any = None
-
-
-class RunResult(JobResult, gc=False):
-    """The result of a job; `lastline` and `log` are what the script printed."""
-
-    log: Any = None
-    lastline: Any = None
-    output: Any = None
-    message: Any = None
-
-
-class RunJob(Job, gc=False):
-    """A job as a list or a creation shows it, or in full; its secret is not decoded."""
-
-    workflow_job_id: Any = None
-    user_id: Any = None
-    origin: Any = None
-    task_arguments_values: Any = None
-    result: RunResult | Junk = None
-
-
-class Fate(StrEnum):
-    """What is known about a creation after its only request."""
-
-    CREATED = "created"
-    REFUSED = "refused"
-    NOTHING = "nothing"
-    """It certainly did not happen, for a reason that passes."""
-    UNKNOWN = "unknown"
-    """It may have happened, or may still happen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """What came of a creation.
-
-    Attributes:
-        fate: What is known.
-        job: The job, if it was created.
-        why: What went wrong, in one printable line without secrets.
-    """
-
-    fate: Fate
-    job: RunJob | None = None
-    why: str = ""
-
 
 S = TypeVar("S", StartableTask, StartableWorkflow)
 
@@ -249,7 +154,7 @@ class StartingClient(TheEyeClient):
         """
         answer = self._send("PUT", f"{self._path}/job/{quote(job_id, safe='')}/cancel", {}, None)
         if answer.status >= requests.codes.multiple_choices:
-            raise UpstreamError(Reason.REJECTED, _told(answer))
+            raise UpstreamError(Reason.REJECTED, str(answer))
 
     def _create(
         self, path: str, arguments: Sequence[Mapping[str, Any]], secret: str | None, token_mark: str
@@ -260,11 +165,11 @@ class StartingClient(TheEyeClient):
             return Creation(Fate.NOTHING, why=error.detail)
         except UpstreamError as error:
             return Creation(Fate.UNKNOWN, why=error.detail)
-        return _judged(answer)
+        return answer.creation()
 
     def _send(
         self, method: str, path: str, fields: Mapping[str, Any], secret: str | None, token_mark: str = ""
-    ) -> "_Answer":
+    ) -> Answer:
         """Send one request, and return the answer.
 
         Raises:
@@ -293,20 +198,12 @@ class StartingClient(TheEyeClient):
                     stream=True,
                     timeout=(self._settings.timeout / 2, self._settings.timeout),
                 ) as response:
-                    return _Answer(response.status_code, _read(response), secret or token or "")
+                    return Answer(response.status_code, _read(response), secret or token or "")
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as failure:
                 known = error_from_exception(failure, progress.step, self._settings.route)
             except UpstreamError as failure:  # such as a file for TLS that cannot be read
                 known = failure
             raise (known if progress.connected else _NotSentError(known.reason, known.detail)) from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes
-    credential: str
-    """What the request was sent with; TheEye may repeat it."""
 
 
 class _NotSentError(UpstreamError):
@@ -320,54 +217,6 @@ def _read(response: requests.Response) -> bytes:
         if len(body) > _LARGEST_ANSWER:
             raise UpstreamError(Reason.TOO_LARGE, "the answer is larger than any answer of TheEye")
     return bytes(body)
-
-
-def _judged(answer: _Answer) -> Creation:
-    """Return what an answer says; a failure that passes must not look like a refusal, nor the other way round."""
-    status, told = answer.status, _told(answer)
-    if status == requests.codes.ok:
-        try:
-            job = _job.decode(answer.body)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            job = RunJob()
-        if is_id(job.id):
-            if isinstance(job.result, RunResult):
-                job.result.log = _redacted(text(job.result.log), answer.credential)
-            return Creation(Fate.CREATED, job)
-        return Creation(Fate.UNKNOWN, why="TheEye answered 200 without a job")
-    if status == requests.codes.bad_request and _said(answer).startswith(_PASSING):
-        return Creation(Fate.NOTHING, why=f"{told}: TheEye could not look up the token's user")
-    if requests.codes.multiple_choices <= status < requests.codes.internal_server_error and (
-        status not in _MAYBE_APPLIED
-    ):
-        return Creation(Fate.REFUSED, why=told)
-    return Creation(Fate.UNKNOWN, why=told)
-
-
-def _told(answer: _Answer) -> str:
-    said = _said(answer)
-    return f"TheEye answered {answer.status}" + (f": {said}" if said else "")
-
-
-def _said(answer: _Answer) -> str:
-    """Return the message in an error body, as a short line without the credential; stacks and other fields are left out."""
-    try:
-        value: Any = msgspec.json.decode(answer.body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return ""
-    message = value.get("message") if isinstance(value, dict) else value
-    if not isinstance(message, str):
-        return ""
-    return "".join(c if c.isprintable() else " " for c in _redacted(message, answer.credential)[:_WORDS])
-
-
-def _redacted(said: str, credential: str) -> str:
-    """Return the text without the credential, also without its percent-encoded form; cut it only afterwards."""
-    if len(credential) < _SHORTEST:
-        return said
-    for form in (credential, quote(credential, safe="")):
-        said = said.replace(form, "<redacted>")
-    return said
 
 
 def _task_of(job: RunJob) -> str:

@@ -16,7 +16,7 @@ _BLOCK_SIZE: Final = 512 * 1024
 """Bytes passed to a connection at once; a slow or vanished reader can keep no more than this in memory."""
 
 _LONGEST: Final = 16 * 1024
-"""Maximum characters in a line of text; about a hundred names of metrics fit."""
+"""Maximum characters in a line of text; the names of all metrics fit."""
 
 _SMALL: Final = 64 * 1024
 """Pieces of fewer bytes than this are joined."""

@@ -47,8 +47,8 @@ def find_troubles(
     if telemetry.reload_failed:
         yield Trouble(
             "the last reload failed",
-            f"The last reload of the configuration failed. The configuration of {_time(telemetry.loaded_at)} stays in effect, and "
-            f"the exporter would not start with the new one. `{check}` says what is wrong.",
+            f"The last reload of the configuration failed. The configuration of {_time(telemetry.loaded_at)} stays in effect. "
+            f"The log says why; `{check}` says whether the new one has mistakes.",
         )
     if telemetry.file_problems:
         yield Trouble(

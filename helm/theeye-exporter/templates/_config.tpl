@@ -45,7 +45,7 @@
 {{- toYaml $config }}
 {{- end }}
 
-{{/* Bytes of an answer that fit the memory limit: the exporter takes up to nine times as much; empty without a limit. */}}
+{{/* Bytes of an answer that fit the memory limit: the exporter takes nine times as much, and for a moment some more; empty without a limit. */}}
 {{- define "theeye-exporter.maxResponseBytes" -}}
 {{- $memory := dig "limits" "memory" "" (.Values.resources | default dict) | toString }}
 {{- if regexMatch "^[0-9]+(\\.[0-9]+)?([kMGT]i?|Ki)?$" $memory }}

@@ -48,8 +48,8 @@
 {{- end }}
 {{- $fits := include "theeye-exporter.maxResponseBytes" . }}
 {{- $wanted := dig "limits" "max_response_bytes" 0 .Values.config | int64 }}
-{{- if and $fits (gt (mul $wanted 9) (mul (int64 $fits) 12)) }}
-  {{- $problems = append $problems (printf "config.limits.max_response_bytes: %d needs nine times as much memory, and a quarter of the memory must stay free: set resources.limits.memory to %dMi or more" $wanted (divf (mulf $wanted 12) 1048576 | ceil | int64)) }}
+{{- if and $fits (gt $wanted (int64 $fits)) }}
+  {{- $problems = append $problems (printf "config.limits.max_response_bytes: %d needs twelve times as much memory: set resources.limits.memory to %dMi or more" $wanted (divf (mulf $wanted 12) 1048576 | ceil | int64)) }}
 {{- end }}
 {{- range $key, $files := dict "disabledAlerts" "files/alerts/*.yml" "optionalAlerts" "files/alerts/optional/*.yml" }}
   {{- $alerts := list }}

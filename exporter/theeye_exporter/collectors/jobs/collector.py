@@ -60,7 +60,7 @@ class JobsSettings(CollectorSettings):
         int,
         Setting(
             integer(1, 64),
-            f"number of results that are fetched at the same time; all organisations together use {HELPERS} threads for this",
+            f"number of results that are fetched at the same time; all organisations share {HELPERS} additional threads for this",
         ),
     ] = 4
     full_list_interval: Annotated[float, Setting(duration(60.0), "time from one list of all jobs to the next")] = 3600.0
@@ -84,7 +84,7 @@ class JobsMemory:
     executions_from: int = 0
 
     def copy(self) -> "JobsMemory":
-        """Return what does not change when this one does."""
+        """Return a copy that does not change with this one."""
         return JobsMemory(self.open_jobs.copy(), self.unlisted.copy(), self.details.copy(), self.executions_from)
 
 

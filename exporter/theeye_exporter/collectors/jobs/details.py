@@ -52,7 +52,7 @@ class DetailMemory:
     hangs: int = 0
 
     def copy(self) -> "DetailMemory":
-        """Return what does not change when this one does."""
+        """Return a copy that does not change with this one."""
         return replace(self)
 
 

@@ -59,13 +59,14 @@ JOB_TURNAROUND: Final = FAMILIES.histogram(
 JOB_LAST_DURATION: Final = FAMILIES.gauge(
     "theeye_job_last_duration_seconds",
     TASK_LABELS,
-    "Run time of the task's last finished run, without waiting (result.times); absent if TheEye has none for it.",
+    "Run time of the task's last finished run, without waiting (result.times); absent until the exporter has fetched it, or if "
+    "TheEye has none for it.",
     unit="seconds",
 )
 JOB_LAST_TURNAROUND: Final = FAMILIES.gauge(
     "theeye_job_last_turnaround_seconds",
     TASK_LABELS,
-    "Time from creation to end of the task's last finished run, including waiting.",
+    "Time from creation to end of the task's last finished run, including waiting; absent if that run was a restart of a job.",
     unit="seconds",
 )
 JOB_LAST_EXIT_CODE: Final = FAMILIES.gauge(

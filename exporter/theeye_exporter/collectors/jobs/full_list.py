@@ -5,7 +5,7 @@ from typing import Final
 __all__ = ["FullListSchedule"]
 
 _PATIENCE: Final = 10.0
-"""How many times as long as a list took until it is repeated early: TheEye spends less than a tenth of its time on it."""
+"""An early list waits for this many times the duration of the last one: TheEye spends less than a tenth of its time on them."""
 
 
 class FullListSchedule:

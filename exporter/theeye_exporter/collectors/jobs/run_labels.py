@@ -25,7 +25,7 @@ class Unlisted:
     entries: dict[RunKey, Entry] = field(default_factory=dict)
 
     def copy(self) -> "Unlisted":
-        """Return what does not change when this one does."""
+        """Return a copy that does not change with this one."""
         return Unlisted(self.since.copy(), self.entries.copy())
 
 

@@ -12,9 +12,10 @@ from theeye_exporter.exposition.labels import escape_label_value, format_labels
 from theeye_exporter.exposition.samples import HistogramValue, Samples
 from theeye_exporter.ledger.reading import name_of, run_key_of
 from theeye_exporter.ledger.records import Bounds, Histogram, RunKey, RunKind, RunTotals
+from theeye_exporter.theeye.fields import text, timestamp
 from theeye_exporter.theeye.lifecycle import OPEN_LIFECYCLES, Outcome
 from theeye_exporter.theeye.memory import Room
-from theeye_exporter.theeye.models import Job, text, timestamp
+from theeye_exporter.theeye.models import Job
 
 __all__ = ["OpenJobs", "add_counters", "add_last_run", "add_other_runs"]
 

@@ -24,7 +24,7 @@ from theeye_exporter.collectors.settings import CollectorSettings
 from theeye_exporter.exposition.samples import Column, Samples, known_values
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.memory import Room
-from theeye_exporter.theeye.models import Monitor
+from theeye_exporter.theeye.monitor_models import Monitor
 
 __all__ = ["KIND", "MonitorsCollector"]
 
@@ -134,8 +134,8 @@ KIND: Final = CollectorKind(
     interval=30.0,
     cardinality=(
         "11 for each monitor, 4 of them for its state, and up to 2 for what it measured; for each monitor of type dstat also 3 of "
-        "usage, 1 for each disk, and up to 4 limits; 18 for the organisation, or 23 if a monitor has a severity other than LOW, HIGH "
-        "and CRITICAL."
+        "usage, 1 for each disk, and up to 4 limits; 18 for the organisation, and up to 5 more if monitors have a severity other than "
+        "LOW, HIGH and CRITICAL."
     ),
     queries=f.QUERIES,
 )

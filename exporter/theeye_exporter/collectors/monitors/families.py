@@ -15,8 +15,8 @@ SEVERITIES: Final = ("LOW", "HIGH", "CRITICAL")
 MONITOR_INFO: Final = FAMILIES.info(
     "theeye_monitor_info",
     (*MONITOR_LABELS, "monitor_type", "severity", "tags", "alerts", "host_id"),
-    "Properties of a monitor; the label severity is TheEye's failure_severity; alerts says whether TheEye sends mail about "
-    "this monitor; host_id is empty for a nested monitor.",
+    "Properties of a monitor; the label severity is TheEye's failure_severity; alerts is false if TheEye's "
+    "mails about this monitor are switched off (for severity LOW, it sends none); host_id is empty for a nested monitor.",
 )
 MONITORS: Final = FAMILIES.gauge(
     "theeye_monitors",
@@ -46,7 +46,7 @@ MONITOR_CONSECUTIVE_FAILURES: Final = FAMILIES.gauge(
     "theeye_monitor_consecutive_failures",
     MONITOR_LABELS,
     "Failure reports and missed updates since the last normal report (fails_count); "
-    "TheEye sets the state to failure when this number reaches a limit of the server, by default 3.",
+    "TheEye changes the state, to failure or updates_stopped, when this number reaches a limit of the server, by default 3.",
 )
 MONITOR_RECOVERIES: Final = FAMILIES.counter(
     "theeye_monitor_recoveries_total",

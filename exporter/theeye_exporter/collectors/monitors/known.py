@@ -9,7 +9,8 @@ import msgspec
 from theeye_exporter.collectors.base import Checks, join_tags
 from theeye_exporter.collectors.monitors import families as f
 from theeye_exporter.exposition.labels import escape_label_value, format_labels
-from theeye_exporter.theeye.models import Limits, Monitor, MonitorConfig, text
+from theeye_exporter.theeye.fields import text
+from theeye_exporter.theeye.monitor_models import Limits, Monitor, MonitorConfig
 
 __all__ = ["KnownMonitor", "fingerprint"]
 

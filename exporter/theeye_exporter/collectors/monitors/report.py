@@ -10,8 +10,9 @@ from theeye_exporter.collectors.monitors import families as f
 from theeye_exporter.collectors.monitors.known import KnownMonitor
 from theeye_exporter.collectors.states import position_of
 from theeye_exporter.exposition.samples import Samples
+from theeye_exporter.theeye.fields import Times, text
 from theeye_exporter.theeye.memory import Room
-from theeye_exporter.theeye.models import Disk, Event, EventData, HttpResponse, Monitor, Times, text
+from theeye_exporter.theeye.monitor_models import Disk, Event, EventData, HttpResponse, Monitor
 
 __all__ = ["Report"]
 

@@ -19,7 +19,8 @@ from theeye_exporter.exposition.labels import format_labels
 from theeye_exporter.exposition.samples import Samples
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import Listing
-from theeye_exporter.theeye.models import Host, Schedule, Task, number, text, timestamp
+from theeye_exporter.theeye.fields import number, text, timestamp
+from theeye_exporter.theeye.models import Host, Schedule, Task
 from theeye_exporter.values.settings import Setting, duration
 
 __all__ = ["KIND", "TASK_INFO", "TASK_LABELS", "TasksCollector", "TasksSettings"]
@@ -191,6 +192,6 @@ KIND: Final = CollectorKind(
     make=TasksCollector,
     settings=TasksSettings,
     interval=60.0,
-    cardinality="3 for each task, and up to 7 more for one with schedules; 6 for the organisation.",
+    cardinality="3 for each task, and up to 7 more for one with schedules; 6 for the organisation, or 7 if a task has a type that the exporter does not know.",
     queries=QUERIES,
 )

@@ -13,7 +13,8 @@ from theeye_exporter.collectors.doubt import Doubt
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.decode import ITEMS_AT_MOST, Listing
 from theeye_exporter.theeye.errors import Reason, UpstreamError
-from theeye_exporter.theeye.models import Task, timestamp
+from theeye_exporter.theeye.fields import timestamp
+from theeye_exporter.theeye.models import Task
 
 __all__ = ["TaskReader"]
 
