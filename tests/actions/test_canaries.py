@@ -121,7 +121,11 @@ def test_a_canary_of_a_workflow(process: Process) -> None:
     workflow = next(workflow for workflow in process.theeye.world.workflows.values() if workflow.version == 2)
     process.apply(f"name: one, workflow: {workflow.id}, interval: 10m, timeout: 10m")
     process.until(process.by_name["one"].state.runs.total, "a run")
-    assert process.by_name["one"].state.why == ""
+    state = process.by_name["one"].state
+    assert state.why == ""
+    assert state.phases is not None
+    assert (state.phases.queue, state.phases.run) == (None, None)  # TheEye states no run time of a workflow
+    assert state.phases.turnaround > state.phases.submit
 
 
 def test_a_secret_key_of_a_task(process: Process, task: Task, tmp_path: Path) -> None:

@@ -6,13 +6,11 @@ from typing import Final
 
 from theeye_exporter.actions.cancelling import Cancelling
 from theeye_exporter.actions.rows import Row
-from theeye_exporter.theeye.fields import Times, number, timestamp
+from theeye_exporter.theeye.fields import Times, timestamp
 from theeye_exporter.theeye.lifecycle import Outcome
 from theeye_exporter.theeye.run_models import RunJob, RunResult
 
 __all__ = ["BOUNDS", "OUTCOMES", "CanaryPlan", "CanaryState", "OpenRun", "Phases", "phases_of"]
-
-_NANO: Final = 1e-9
 
 OUTCOMES: Final = (*Outcome, "refused", "lost")
 """How a run of a canary can end, as in the label `outcome`."""
@@ -44,18 +42,23 @@ class Phases:
 
     Attributes:
         submit: From the decision until TheEye had answered, or the job was found.
-        queue: From the creation of the job until its script began.
-        run: The run time of the script.
+        job: From the creation of the job to its end.
+        run: The run time of the script; None if TheEye does not state it, as for workflows.
     """
 
     submit: float
-    queue: float
-    run: float
+    job: float
+    run: float | None
+
+    @property
+    def queue(self) -> float | None:
+        """From the creation of the job until its script began."""
+        return None if self.run is None else self.job - self.run
 
     @property
     def turnaround(self) -> float:
         """From the decision to the end."""
-        return self.submit + self.queue + self.run
+        return self.submit + self.job
 
 
 def phases_of(job: RunJob, submit: float) -> Phases | None:
@@ -69,11 +72,8 @@ def phases_of(job: RunJob, submit: float) -> Phases | None:
     if created is None or ended is None or ended < created:
         return None
     times = job.result.times if isinstance(job.result, RunResult) else None
-    ran = 0.0
-    if isinstance(times, Times):
-        ran = (number(times.seconds) or 0.0) + (number(times.nanoseconds) or 0.0) * _NANO
-    ran = min(ran, ended - created)
-    return Phases(submit, ended - created - ran, ran)
+    ran = times.total() if isinstance(times, Times) else None
+    return Phases(submit, ended - created, None if ran is None else min(ran, ended - created))
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ LAST_DURATION: Final = CANARY_FAMILIES.gauge(
     "theeye_canary_last_duration_seconds",
     (*_CANARY, "phase"),
     "Duration of each phase of the last successful run: submit (from the decision to TheEye's answer), queue (from the creation "
-    "of the job to the start of the script) and run (the script); the sum is the turnaround.",
+    "of the job to the start of the script) and run (the script); the sum is the turnaround. For a workflow, only submit is known.",
     unit="seconds",
 )
 TURNAROUND: Final = CANARY_FAMILIES.histogram(
