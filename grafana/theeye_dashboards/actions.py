@@ -131,7 +131,7 @@ def _runs_in_numbers() -> list[stat.Panel]:
             Panel(
                 title="Success rate",
                 description="Share of successful runs among those that ended in the time range. Cancelled runs, and runs "
-                "whose jobs TheEye has deleted, are not counted.",
+                "whose outcome is unknown, are not counted.",
                 queries=[Query(f"{_succeeded()} / ({judged} > 0)")],
                 width=4,
                 height=4,

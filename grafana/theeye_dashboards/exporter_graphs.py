@@ -208,7 +208,7 @@ def exporters() -> table.Panel:
     return rows(
         Panel(
             title="Exporters",
-            description=f"The exporters chosen; up to {_LISTED}, the last started first.",
+            description=f"The exporters chosen; up to {_LISTED}, those that started last.",
             queries=[
                 Query(f"max by (job, instance, version, python_version) ({info}) and on (job, instance) {listed}"),
                 Query(listed),

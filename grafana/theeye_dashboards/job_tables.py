@@ -74,8 +74,8 @@ def _without_success(scope: Scope, link: tuple[str, str]) -> table.Panel:
         Panel(
             title="Longest without success",
             description="Tasks by the time since their last successful run, the longest first. This is not a problem "
-            "if nobody starts the task: look at the outcome of its last run, and at when it is due next. Tasks whose "
-            f"successful runs TheEye has deleted are not listed; {_LINES}",
+            "if nobody starts the task: look at the outcome of its last run, and at when it is due next. Tasks without a "
+            f"known successful run are not listed; {_LINES}",
             queries=[
                 Query(longest),
                 Query(f"{outcome} and on (organization, task_id) {longest}"),

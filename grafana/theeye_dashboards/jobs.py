@@ -267,7 +267,7 @@ def _workflow_graphs() -> list[timeseries_builders.Panel]:
                     )
                 ],
                 width=8,
-                empty="No such job ended since the exporter started",
+                empty="No such job ended in this time range",
                 link=_OVERVIEW,
             ),
             stacked=True,

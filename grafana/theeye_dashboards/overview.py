@@ -83,8 +83,8 @@ def _shares() -> list[stat.Panel]:
         ),
         _share(
             "Monitors silent",
-            "Share of the enabled monitors that have stopped reporting (updates_stopped): the bot does not run, the host is "
-            "down, or the network is interrupted. Their last values are no longer valid.",
+            "Share of the enabled monitors that have stopped reporting (updates_stopped). Usually, the bot does not run, the "
+            "host is down, or the network is interrupted. Their last values are no longer valid.",
             _SCOPE.share_of_monitors("updates_stopped"),
             _NOT_SCRAPED,
         ),
@@ -110,8 +110,8 @@ def _shares() -> list[stat.Panel]:
         number(
             Panel(
                 title="TheEye up",
-                description="Whether TheEye responds and accepts the token, for every organisation chosen. If it shows "
-                "no, all other data here stops changing and then disappears.",
+                description="Whether TheEye responds and accepts the token, for every organisation chosen. If not, the data "
+                "of at least one of them stops changing and then disappears.",
                 queries=[Query(f"min(max by (organization) ({_SCOPE('theeye_up')}))")],
                 width=4,
                 height=4,

@@ -100,15 +100,15 @@ def _failed_tasks() -> table.Panel:
     return rows(
         Panel(
             title="Tasks whose last run failed",
-            description=f"The most recent first; up to {_LISTED}. If the time since success is empty, TheEye has deleted "
-            "the task's successful runs.",
+            description=f"The most recent first; up to {_LISTED}. If the time since success is empty, no successful run of the "
+            "task is known.",
             queries=[
                 Query(recent),
                 Query(f"max by ({_TASK_LABELS}) ({succeeded}) and on (organization, task_id) {recent}"),
             ],
             width=12,
             height=6,
-            empty="The last run of every task succeeded, or there are no runs",
+            empty="No task's last run failed",
             needs="jobs",
             link=_JOBS,
         ),
@@ -130,8 +130,8 @@ def _stuck_tasks() -> table.Panel:
     return rows(
         Panel(
             title="Tasks with a stuck job",
-            description="Tasks whose oldest job has been open for longer than the timeout plus one minute, the "
-            f"longest first; up to {_LISTED}.",
+            description="Tasks with a job that has been open for longer than the timeout plus one minute, the longest first; "
+            f"without jobs on hold; up to {_LISTED}.",
             queries=[
                 Query(longest),
                 Query(

@@ -26,7 +26,7 @@ __all__ = ["task_page"]
 
 _SCOPE: Final = Scope(('task_id="$task"',))
 _JOBS: Final = (link_to("theeye-jobs"), "Jobs and tasks")
-_NEVER: Final = "Not known: TheEye has deleted the successful runs"
+_NEVER: Final = "No successful run known"
 _CODES: Final = {name: index for index, name in enumerate(OUTCOMES)}
 
 
@@ -89,7 +89,7 @@ def _last_run() -> list[stat.Panel]:
         ),
         _one(
             "Since success",
-            "Time since the last successful run that TheEye still had.",
+            "Time since the last successful run that TheEye still had at a poll.",
             _SCOPE.age("theeye_job_last_success_timestamp_seconds"),
             _NEVER,
         ),
@@ -129,7 +129,7 @@ def _open_jobs() -> list[stat.Panel]:
             "Due in",
             "Time until the next scheduled run; if negative, TheEye's scheduler is late.",
             f"{_SCOPE('theeye_task_schedule_next_run_timestamp_seconds')} - time()",
-            "No schedule",
+            "No active schedule",
         ),
     ]
 

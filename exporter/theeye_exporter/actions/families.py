@@ -28,7 +28,9 @@ LAST_DURATION: Final = CANARY_FAMILIES.gauge(
     unit="seconds",
 )
 TURNAROUND: Final = CANARY_FAMILIES.histogram(
-    "theeye_canary_turnaround_seconds", _CANARY, "Time from the decision to start a successful run to its end."
+    "theeye_canary_turnaround_seconds",
+    _CANARY,
+    "Time from the decision to start a run until the run ended; only successful runs are included.",
 )
 LAST_TURNAROUND: Final = CANARY_FAMILIES.gauge(
     "theeye_canary_last_turnaround_seconds", _CANARY, "Turnaround of the last successful run.", unit="seconds"

@@ -126,8 +126,8 @@ LEDGER_DAMAGE: Final = ORGANIZATION_FAMILIES.gauge(
     "theeye_ledger_damage",
     ("organization", "kind"),
     "What was damaged in the state file when it was opened, by kind: jobs (no count changed), accounts (all counters of the "
-    "organisation started at 0), or polls (the last polls were lost, so runs that TheEye still had were counted again); "
-    "absent without damage.",
+    "organisation started at 0), or polls (the counts of the last polls were lost, and the runs that TheEye still had were "
+    "counted again); absent without damage.",
 )
 
 REQUEST_DURATION: Final = PROCESS_FAMILIES.histogram(

@@ -28,8 +28,8 @@ TASK_UNSEEN_RUNS: Final = FAMILIES.counter(
     "theeye_task_unseen_runs_total",
     TASK_LABELS,
     "Lower bound of the runs of the task that TheEye deleted before the exporter saw them: the growth of execution_count "
-    "minus the jobs seen. execution_count misses some of the runs that begin together, and all runs that TheEye could not "
-    "create. A run that is restarted before the next poll leaves no trace.",
+    "minus the jobs seen. execution_count misses some of the runs that begin together, and all jobs that TheEye could not "
+    "build (outcome error). A run that is restarted before the next poll leaves no trace.",
 )
 TASK_MISSED_TRIGGER: Final = FAMILIES.gauge(
     "theeye_task_missed_trigger_timestamp_seconds",

@@ -177,7 +177,7 @@ QUERIES: Final = (
         "Runs that are due within the next hour, the first one at the top",
         "sort(theeye_task_schedule_next_run_timestamp_seconds - time() < 3600)",
     ),
-    Query("Tasks with a schedule that will never run again", 'theeye_task_schedules{state=~"disabled|failed"} > 0'),
+    Query("Tasks with a schedule that does not run any more", 'theeye_task_schedules{state=~"disabled|failed"} > 0'),
     Query(
         "The five tasks with the most jobs in a day, with their tags",
         "topk(5, increase(theeye_task_executions_total[1d]))\n"
