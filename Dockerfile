@@ -1,11 +1,11 @@
 # theeye-exporter as a container image: docs/image.md
 
-# A tag moves; a build that must be repeatable names the digest besides: PYTHON_TAG=3.13-slim@sha256:…
+# A tag can move. For a reproducible build, add the digest: PYTHON_TAG=3.13-slim@sha256:…
 ARG PYTHON_TAG=3.13-slim
 
 FROM docker.io/library/python:${PYTHON_TAG} AS build
 
-# Dates inside the wheel; 2020-02-02, hatchling's own default, unless the build says otherwise.
+# Date of the files in the wheel; the default is that of hatchling, 2020-02-02.
 ARG SOURCE_DATE_EPOCH=1580601600
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -26,8 +26,8 @@ COPY exporter exporter
 RUN tools/bin/hatchling build -t wheel -d dist \
  && PIP_REQUIRE_HASHES=0 tools/bin/python -m pip --python /opt/theeye-exporter/bin/python install --quiet --no-deps dist/*.whl
 
-# Nothing can be compiled on a read-only root, and the base brings no bytecode of its own library. All of it lies in a
-# folder beside; that of ours is never compared with dates, which builders rewrite.
+# Python cannot write bytecode to a read-only root, and the base has none of Python's own library. So the build writes all of it
+# to a separate folder. Python never compares our bytecode with the dates of our files, because builders change these dates.
 ENV PYTHONPYCACHEPREFIX=/opt/theeye-exporter/bytecode
 RUN stdlib="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
  && python -m compileall -q -x '/(dist-packages|site-packages|ensurepip|idlelib|pydoc_data|test|tkinter|turtledemo)/' "$stdlib" \
@@ -39,7 +39,7 @@ FROM docker.io/library/python:${PYTHON_TAG}
 RUN install -d -o 65532 -g 65532 -m 0750 /var/lib/theeye-exporter
 COPY --from=build /opt/theeye-exporter /opt/theeye-exporter
 
-# SAFEPATH: what lies in the working directory, the one place that can be written, is never imported.
+# PYTHONSAFEPATH: Python imports nothing from the working directory, the only folder that the exporter can write to.
 ENV PATH=/opt/theeye-exporter/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPYCACHEPREFIX=/opt/theeye-exporter/bytecode \
@@ -54,7 +54,7 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 \
     CMD ["python", "-m", "theeye_exporter.healthcheck"]
 ENTRYPOINT ["theeye-exporter"]
 
-# The commit, and when it was made.
+# The commit and its date.
 ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.title="theeye-exporter" \

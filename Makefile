@@ -7,22 +7,22 @@ LISTEN ?= 127.0.0.1:9855
 ARGS ?=
 # Processes that share the tests; 0 is this one alone.
 WORKERS ?= auto
-# Of `make torture`: how much of everything, and the seed; 0 is a new one.
+# Of `make torture`: how often everything is tried, and the seed of the random choices; with 0, each run has a new seed.
 SCALE ?= 1
 SEED ?= 0
-# Of `make game-day`.
+# Of `make game-day`: how many seconds a minute takes.
 MINUTE ?= 10
 
-# Tests of what calls, or extends, libraries of others.
+# Tests of code that uses libraries.
 USERS_OF_DEPENDENCIES = tests/collectors tests/config tests/exposition tests/observability tests/polling tests/theeye \
   tests/web tests/test_cli.py tests/test_main.py --ignore=tests/web/test_browser.py
 
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/theeye_exporter/__init__.py)
-# What is built from a commit is dated as the commit is, so that it is the same whenever it is built.
+# Files that are built have the date of the commit, so each build of a commit makes the same files.
 COMMIT_TIME = $(shell git log -1 --format=%ct 2>/dev/null || echo 1580601600)
 DIST_BIN := dist/environment/bin
 BILL = dist/theeye-exporter-$(VERSION).cdx.json
-# Or podman.
+# docker or podman.
 ENGINE ?= docker
 IMAGE ?= theeye-exporter:$(VERSION)
 
@@ -49,20 +49,20 @@ run: $(VENV)/run.stamp
 	  exec $(BIN)/theeye-exporter demo --web.listen-address=$(LISTEN) $(ARGS); \
 	fi
 
-## test: every test, after it said what that takes; tools that are missing are named (in CI they are failures)
+## test: say how long it takes and which tools are missing, and run every test; if CI is set, a missing tool is a failure
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(ARGS)
 
-## test-fast: the tests that need no tools, in less than a minute on two quiet cores
+## test-fast: run the tests that are quick and need no tools, in less than a minute on two quiet cores
 test-fast: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --fast $(ARGS)
 
-## torture: what the tests try, many more times; SCALE=1 takes hours, SEED repeats a run
+## torture: repeat the attacks of the tests many more times; SCALE=1 takes hours, SEED repeats a run
 torture: $(VENV)/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m torture --scale=$(SCALE) --seed=$(SEED) $(ARGS)
 
-## test-lowest, test-newest: the tests of what uses dependencies, with the lowest and with the newest versions that
-## pyproject.toml allows, in an environment of their own
+## test-lowest, test-newest: run the tests of code that uses libraries, with the lowest or the newest versions that
+## pyproject.toml allows, in a separate environment
 test-lowest: RESOLUTION = lowest-direct
 test-newest: RESOLUTION = highest
 test-lowest test-newest: $(VENV)/dev.stamp
@@ -77,15 +77,15 @@ test-lowest test-newest: $(VENV)/dev.stamp
 	$(BIN)/uv pip install --quiet --python $(VENV)/$@/venv/bin/python --no-deps --no-build-isolation -e .
 	$(VENV)/$@/venv/bin/python -m pytest --numprocesses=$(WORKERS) $(USERS_OF_DEPENDENCIES) $(ARGS)
 
-## chart: the values of helm/theeye-exporter/ci with both versions of Helm, and all other tests of the chart
+## chart: test the chart with Helm 3 and Helm 4
 chart: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) tests/chart $(ARGS)
 
-## bench: figures as ratios in one run, into docs/performance.md; ARGS=--quick for a short one that writes nothing
+## bench: compare the exporter with other programs, and write docs/performance.md; ARGS=--quick is short and writes nothing
 bench: $(VENV)/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
-## check: what CI checks besides the tests
+## check: run all checks of CI except the tests
 check: lint types
 	$(BIN)/theeye-exporter metrics --format=markdown | diff -u docs/metrics.md -
 	$(BIN)/python release/make_reference.py --check
@@ -103,7 +103,7 @@ lint: $(VENV)/dev.stamp
 types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
-## docs: regenerate what is generated
+## docs: regenerate the generated documents, the dashboards, and the generated parts of the chart
 docs: dashboards
 	$(BIN)/theeye-exporter metrics --format=markdown > docs/metrics.md
 	$(BIN)/python release/make_reference.py
@@ -114,12 +114,12 @@ docs: dashboards
 dashboards: $(VENV)/dev.stamp
 	PYTHONPATH=grafana $(BIN)/python -m theeye_dashboards grafana/dashboards
 
-## pictures: take the pictures of the dashboards anew, which needs prometheus, promtool and chromium
+## pictures: redraw the pictures of the dashboards; needs prometheus, promtool and chromium
 pictures: dashboards
 	PYTHONPATH=grafana:tests $(BIN)/python tests/pictures.py docs/images
 
-## game-day: what each fault of TheEye leads to, with a real Prometheus and Alertmanager, into docs/alerts.md; MINUTE is how
-## many seconds a minute takes
+## game-day: play each fault of the simulated TheEye with a real Prometheus and Alertmanager, and write who is told what into
+## docs/alerts.md
 game-day: $(VENV)/dev.stamp
 	PYTHONPATH=tests $(BIN)/python tests/game_day.py docs/alerts.md $(MINUTE)
 
@@ -127,7 +127,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-## lock: resolve pyproject.toml anew, with hashes, for every supported Python
+## lock: resolve the dependencies of pyproject.toml again, with hashes, for every supported Python
 lock: $(VENV)/dev.stamp
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" $(ARGS) -o requirements.lock pyproject.toml
@@ -137,7 +137,8 @@ lock: $(VENV)/dev.stamp
 	  --custom-compile-command "make lock" --group build --constraint requirements-dev.lock $(ARGS) \
 	  -o requirements-build.lock
 
-## dist: sdist and wheel, the wheel in an environment of its own with what is locked, bill of materials, licences, checksums
+## dist: make sdist, wheel, bill of materials, licences and checksums, and install the wheel and the locked dependencies in
+## dist/environment
 dist: $(VENV)/dev.stamp
 	rm -rf dist
 	SOURCE_DATE_EPOCH=$(COMMIT_TIME) $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
@@ -148,7 +149,8 @@ dist: $(VENV)/dev.stamp
 	$(BIN)/python release/licences.py $(BILL) > dist/licences.md
 	cd dist && sha256sum *.tar.gz *.whl *.cdx.json > SHA256SUMS
 
-## test-dist: the wheel, not the checkout: it holds what is documented, and a real Prometheus scrapes it
+## test-dist: test that wheel instead of the checkout: its licences and metrics are as documented, and a real Prometheus can
+## scrape it
 test-dist: dist
 	diff -u docs/licences.md dist/licences.md
 	$(DIST_BIN)/theeye-exporter --version
@@ -156,7 +158,7 @@ test-dist: dist
 	EXPORTER_UNDER_TEST=$(DIST_BIN)/theeye-exporter $(BIN)/python -m pytest --numprocesses=$(WORKERS) \
 	  tests/e2e/test_prometheus.py tests/e2e/test_web_config.py
 
-## version: that of the sources; where TAG is set in the environment, tag and changelog must agree with it
+## version: print the version of the sources; if TAG is set, the tag and the changelog must have this version
 version:
 	@test -z "$$TAG" || { test "$$TAG" = "v$(VERSION)" && grep -qF "## [$(VERSION)]" CHANGELOG.md; } || \
 	  { echo "the tag $$TAG is not v$(VERSION), or CHANGELOG.md has no heading for it" >&2; exit 1; }
@@ -166,14 +168,14 @@ version:
 licences: dist
 	cp dist/licences.md docs/licences.md
 
-## image: the container image, with docker or ENGINE=podman
+## image: build the container image, with docker or ENGINE=podman
 image:
 	BUILDAH_FORMAT=docker $(ENGINE) build --tag $(IMAGE) \
 	  --build-arg SOURCE_DATE_EPOCH=$(COMMIT_TIME) \
 	  --build-arg REVISION=$$(git rev-parse HEAD) \
 	  --build-arg CREATED=$$(date -u -d @$(COMMIT_TIME) +%Y-%m-%dT%H:%M:%SZ) .
 
-## image-bill: the bill of materials of that image
+## image-bill: write the bill of materials of that image
 image-bill: dist
 	container=$$($(ENGINE) create $(IMAGE)) && \
 	  $(ENGINE) export --output dist/image.tar $$container && $(ENGINE) rm $$container
