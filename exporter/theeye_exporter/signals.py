@@ -39,7 +39,11 @@ def at_end(end: Callable[[int], object], seconds: float) -> None:
 
 
 def at_hangup(reload: Callable[[], object]) -> None:
-    """Make SIGHUP call `reload`, which must return at once, in the signal thread; also for an earlier SIGHUP."""
+    """Make SIGHUP call `reload` in the signal thread, and call it now if a SIGHUP has already arrived.
+
+    Args:
+        reload: must return at once.
+    """
     _inbox.at_hangup(reload)
 
 

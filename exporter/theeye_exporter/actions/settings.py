@@ -159,7 +159,7 @@ class ActionSettings(TargetSettings):
         tuple[str, ...], Setting(_MATCHERS, "conditions on the labels of an alert, as Alertmanager writes them")
     ]
     arguments: tuple[ArgumentSettings, ...] = ()
-    cooldown: Annotated[float, Setting(duration(0.0), "time from one run to the next for the same alert")] = 900.0
+    cooldown: Annotated[float, Setting(duration(0.0), "minimum time between two runs for the same alert")] = 900.0
     max_concurrent: Annotated[
         int, Setting(integer(1, 100), "maximum number of runs that may be open at the same time")
     ] = 1

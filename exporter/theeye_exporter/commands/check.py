@@ -103,7 +103,7 @@ def check(
         show_config: also prints the configuration, at the end.
 
     Returns:
-        The exit code: 0 if all enabled collectors work and the state file can be used, otherwise 1.
+        The exit code: 0 if there is no problem, otherwise 1.
     """
     unusable = "" if settings.state.file is None else refusal(settings.state.file)
     if unusable:

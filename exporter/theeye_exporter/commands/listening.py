@@ -68,7 +68,7 @@ class Listening:
             _log.info("serving", version=__version__, address=address, path=self._path, scheme=self.scheme, **what)
 
     def serve(self, app: ASGIApp, stop: Callable[[], object], *, reads_bodies: bool = False) -> None:
-        """Answer requests until SIGTERM or SIGINT; then call `stop`. Only what receives something reads bodies."""
+        """Answer requests until SIGTERM or SIGINT; then call `stop`. Bodies of requests are only read if `reads_bodies`."""
         auth = BasicAuth()
         terms = ConnectionTerms if self.web_file is None else self.web_file.terms
         guarded = app if self.web_file is None else Guard(app, self.web_file, auth)

@@ -84,7 +84,7 @@ def _near_miss(environ: Mapping[str, str], given: frozenset[str]) -> str:
 
 
 def _abbreviated(ending: str, candidates: Mapping[str, str]) -> list[str]:
-    """Return the candidates that match every word, also abbreviated or in the plural: ORG_NAME, TOKENS."""
+    """Return the candidates that match every word, even if it is abbreviated, such as ORG_NAME."""
     words = ending.split("_")
     return [
         candidate

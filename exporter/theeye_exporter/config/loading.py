@@ -21,7 +21,7 @@ from theeye_exporter.values.settings import merged
 __all__ = ["load"]
 
 _LEAST_INTERVALS = 2
-"""Minimum max age in intervals: polls can be up to a tenth of an interval late, and take some time."""
+"""Minimum max age in intervals: with less, one slow or failed poll would leave a gap."""
 
 
 def load(flags: argparse.Namespace, environ: Mapping[str, str], kept: Kept | None = None) -> Settings:

@@ -24,7 +24,7 @@ class Listing:
         document: the file.
         sections: its organisations; relative paths start at the folder of the file.
         report: receives its mistakes.
-        kept: the organisations that are in effect if the file has mistakes; None at the start, when nothing is in effect.
+        kept: the organisations that are in effect if the file has mistakes; None if mistakes make the configuration invalid.
     """
 
     document: Document

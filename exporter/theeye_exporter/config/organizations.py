@@ -25,7 +25,7 @@ def find_organizations(sources: Sources, listings: Collection[Listing] = ()) -> 
 
     Args:
         sources: the configuration file, the environment and the flags.
-        listings: the other files with organisations. If one has mistakes, its former organisations take their place.
+        listings: the other files with organisations. If one has mistakes, its former organisations are used.
     """
     document, environment, report = sources.document, sources.environment, sources.report
     own = Listing(document, sources.file.get("organizations", ()), report)
@@ -87,7 +87,7 @@ def _listed(listings: Collection[Listing]) -> dict[str, dict[str, Any]]:
 
 
 def _effective(listings: Collection[Listing]) -> dict[str, dict[str, Any]]:
-    """Return the organisations that each file has by name, or had if it is invalid now and no other file has them."""
+    """Return the organisations in effect by name; an invalid file gives its former ones, unless a valid file has them."""
     valid = {s["name"] for listing in listings if not listing.replaced for s in listing.sections if "name" in s}
     effective: dict[str, dict[str, Any]] = {}
     for listing in listings:

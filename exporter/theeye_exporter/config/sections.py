@@ -50,7 +50,7 @@ _TOKEN: Final = Kind("token", parsers.parse_token, lambda _: "<redacted>", "visi
 _URL: Final = Kind("url", parse_url, limits="http:// or https://")
 _PROXY: Final = Kind("url", parse_proxy_url, show_proxy_url, "http:// or https://")
 _SERVER_NAME: Final = Kind("name", parse_server_name)
-_HOSTS: Final = Kind("list", parsers.parse_hosts, limits="names, addresses and networks, with commas between them")
+_HOSTS: Final = Kind("text", parsers.parse_hosts, limits="names, addresses and networks, with commas between them")
 _TIMEOUT: Final = Kind("duration", parsers.parse_timeout, format_duration, "more than 0s, at most 10m")
 _ADDRESS: Final = Kind(
     "address",

@@ -98,7 +98,9 @@ def parse_hash(value: object) -> bytes:
     """Accept a bcrypt hash; the messages never repeat it."""
     match = _HASH.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise InvalidValueError("expected a bcrypt hash, which starts with $2y$ or $2b$", "htpasswd -nBC 10 makes one")
+        raise InvalidValueError(
+            "expected a bcrypt hash, which starts with $2y$ or $2b$", "htpasswd -nBC 10 USER prints it after the colon"
+        )
     if int(match[1]) not in _COSTS:
         raise InvalidValueError(f"expected a bcrypt cost from {_COSTS[0]:02} to {_COSTS[-1]}, got {match[1]}")
     return match[0].encode("ascii")

@@ -67,7 +67,7 @@ class Digest:
         """
         with self._lock:
             now = self.monotonic()
-            # Lines stay in the order of what they say: that failures are over comes after that they began.
+            # Keep the order of events: the beginning of failures is logged before their end.
             self._settle(lambda key, group: group.due <= now or (key[1] == cause and key[0] != event))
             group = self._groups.setdefault((event, cause), _Group(level, now + _WINDOW))
             if organization in group.alone or len(group.alone) < _ALONE:

@@ -1,6 +1,6 @@
 """Parses the values in a configuration, with messages for invalid ones.
 
-Every function takes the text as written and returns the typed value, or raises InvalidValueError.
+Every function `parse_…` takes a value as written and returns the typed value, or raises InvalidValueError.
 """
 
 import re

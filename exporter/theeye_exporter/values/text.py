@@ -10,7 +10,7 @@ __all__ = ["Plain", "expect_text", "is_safe_key", "is_variable", "printable", "s
 # A token in the wrong place must not reach a message: tokens are longer than this.
 _LONGEST_SHOWN = 12
 _KEY = re.compile("[A-Za-z][A-Za-z_.-]{0,31}[0-9]?")
-# Separators of words in a path, and words that nobody chose: long ones, or random letters and digits.
+# A word in a path, and a word that somebody chose: a short one, letters with a few digits after them, or a number.
 _WORD = re.compile("[A-Za-z0-9+=]+")
 _CHOSEN = re.compile("[A-Za-z0-9+=]{0,7}|[A-Za-z]{1,24}[0-9]{0,4}|[0-9]{1,12}")
 # A variable as written in shells, Kubernetes, templates and Windows.

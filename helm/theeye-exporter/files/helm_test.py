@@ -1,7 +1,7 @@
 """Runs in the pod of `helm test`: checks that each exporter of the release responds, and that TheEye responds to it.
 
-Ends with 0 if all is well, else with 1 and a line that says what is not. With users or client certificates, which this
-pod has none of, it is well when the exporter turns strangers away.
+Exits with 0 if everything works, otherwise with 1 and a line that says what does not. This pod has no password and no client
+certificate. If the exporter asks for a password, it is enough that it asks; if for a certificate, that it accepts connections.
 """
 
 import argparse

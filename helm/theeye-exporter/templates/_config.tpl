@@ -1,4 +1,4 @@
-{{/* Key and file name of an organisation's token: readable, unlike any other, and the same in whatever order they stand. */}}
+{{/* Key and file name of an organisation's token: readable, unique, and independent of the order of the organisations. */}}
 {{- define "theeye-exporter.tokenKey" -}}
 {{- printf "%s-%s" (regexReplaceAll "[^-._a-zA-Z0-9]" . "_" | trunc 40) (sha256sum . | trunc 8) }}
 {{- end }}
@@ -45,7 +45,7 @@
 {{- toYaml $config }}
 {{- end }}
 
-{{/* Bytes of an answer that fit the memory limit: the exporter takes nine times as much, and for a moment some more; empty without a limit. */}}
+{{/* Maximum size of a response: a twelfth of the memory limit, because the exporter may use nine times as much, and for a moment some more. Empty without a limit. */}}
 {{- define "theeye-exporter.maxResponseBytes" -}}
 {{- $memory := dig "limits" "memory" "" (.Values.resources | default dict) | toString }}
 {{- if regexMatch "^[0-9]+(\\.[0-9]+)?([kMGT]i?|Ki)?$" $memory }}
@@ -64,7 +64,7 @@
 {{- dig "web" "telemetry_path" "/metrics" .Values.config }}
 {{- end }}
 
-{{/* Of a web server, whose values are the argument: whether there is a file for --web.config.file; empty: no. */}}
+{{/* Whether a web server has a file for --web.config.file; empty: no. The argument is the values of the web server. */}}
 {{- define "theeye-exporter.webConfig" -}}
 {{- if or .config .existingSecret.name }}true{{ end }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* The endpoint of a ServiceMonitor or PodMonitor. (dict "monitor" VALUES "web" VALUES "path" PATH "stateful" WHETHER-NAMES-OF-PODS-LAST) */}}
+{{/* The endpoint of a ServiceMonitor or PodMonitor. (dict "monitor" VALUES "web" VALUES "path" PATH "stateful" WHETHER-PODS-KEEP-THEIR-NAMES) */}}
 {{- define "theeye-exporter.endpoint" -}}
 port: metrics
 path: {{ .path | quote }}
@@ -25,11 +25,11 @@ basicAuth:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 relabelings:
-  # The operator names the port so; theeye_api_… have a label of that name, which has to keep it.
+  # Drops the operator's label, the name of the port: the metrics theeye_api_… have another label of this name.
   - action: labeldrop
     regex: endpoint
   {{- if .stateful }}
-  # The pod of a shard is always called the same, so that series go on when it moves.
+  # A pod of a StatefulSet keeps its name, so series continue when it moves.
   - sourceLabels: [__meta_kubernetes_pod_name]
     targetLabel: instance
   {{- end }}

@@ -1,4 +1,4 @@
-{{/* Text cut to a length. What is cut gets a hash of the whole, so that two long names stay two. (list TEXT LENGTH) */}}
+{{/* Text cut to a length. If it is cut, it ends with a hash of the whole text, so that long names stay different. (list TEXT LENGTH) */}}
 {{- define "theeye-exporter.cut" -}}
 {{- $text := index . 0 }}
 {{- $length := index . 1 | int }}
@@ -35,7 +35,7 @@
 {{- end }}
 {{- end }}
 
-{{/* What selects the pods of this release, for ever: selectors cannot be changed. */}}
+{{/* Labels that select the pods of this release. Never change them: Kubernetes refuses to change selectors. */}}
 {{- define "theeye-exporter.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "theeye-exporter.cut" (list (.Values.nameOverride | default .Chart.Name) 63) }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -19,7 +19,7 @@ spec:
   {{- end }}
   serviceAccountName: {{ include "theeye-exporter.serviceAccountName" . }}
   automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
-  # The variables that Kubernetes makes for each Service begin with THEEYE_ too.
+  # The variables that Kubernetes makes for the Services of this chart usually begin with THEEYE_, too.
   enableServiceLinks: false
   {{- with .Values.podSecurityContext }}
   securityContext:
@@ -133,8 +133,8 @@ spec:
 {{- end }}
 
 {{/*
-What a probe does. Whoever asks for users or client certificates asks the kubelet too, which has none. Then the image's own
-health check takes being asked for a sign of life, and readiness is to accept connections.
+What a probe does. If the web server asks for a user or a client certificate, it also asks the kubelet, which has none. Then
+startup and liveness use the image's health check, for which being asked is a sign of life, and readiness only needs an open port.
 (dict "web" VALUES "probe" NAME "path" PATH)
 */}}
 {{- define "theeye-exporter.probeHandler" -}}
@@ -176,7 +176,7 @@ exec:
 {{- end }}
 {{- end }}
 
-{{/* Mounted as folders, never by subPath: so what changes in them reaches a running pod. */}}
+{{/* Mounted as folders, and never with subPath, so that changes reach a running pod. */}}
 {{- define "theeye-exporter.volumes" -}}
 {{- $name := include "theeye-exporter.fullname" . -}}
 - name: config
@@ -212,7 +212,7 @@ exec:
 {{- end }}
 {{- end }}
 
-{{/* Who may read files of Secrets: the group that fsGroup makes theirs; without it, they belong to root alone. */}}
+{{/* Mode of files from Secrets. With fsGroup, they belong to its group, which may read them. Without it, they belong to root, so everybody may read them. */}}
 {{- define "theeye-exporter.secretMode" -}}
 {{- ternary "0440" "0444" (hasKey .Values.podSecurityContext "fsGroup") }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* What the schema cannot say. All mistakes at once. */}}
+{{/* Checks what the schema cannot check, and reports all mistakes at once. */}}
 {{- define "theeye-exporter.validate" -}}
 {{- $problems := list }}
 {{- $inFile := .Values.configFile.existingSecret.name }}

@@ -1,1 +1,1 @@
-"""The flags of each command: one module per command, which imports nothing that only running it needs."""
+"""The flags of each command: one module per command, without the imports that only running the command needs."""

@@ -13,7 +13,7 @@ ACTIONS_ADDRESS: Final = "127.0.0.1:9856"
 """Where the process of actions listens by default: only this machine may reach it without a password."""
 
 ONLY_TASKS: Final = "none"
-"""In place of an address: there are the tasks, and no process."""
+"""Given instead of an address: the tasks are added, but no process is started."""
 
 _DEFAULTS: Final = DemoSettings()
 _LISTEN: Final = "127.0.0.1:60080"
