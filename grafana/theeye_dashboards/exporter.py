@@ -140,12 +140,14 @@ def _collectors() -> table.Panel:
     return rows(
         Panel(
             title="Collectors",
-            description=f"The last attempt of each collector; up to {_LISTED}, failing ones first.",
+            description=f"The last attempt of each collector; up to {_LISTED}, failing ones first. Intervals is the age of the data, "
+            "divided by the collector's interval.",
             queries=[
                 Query(listed),
                 of_listed(age),
                 of_listed(_SCOPE("theeye_collector_duration_seconds")),
                 of_listed(_SCOPE("theeye_collector_objects")),
+                of_listed(f"({age}) / {_SCOPE('theeye_collector_interval_seconds')}"),
             ],
             width=12,
             empty=_NOT_SCRAPED,
@@ -160,13 +162,18 @@ def _collectors() -> table.Panel:
                 width=100,
                 words={"0": ("failed", "red"), "1": ("worked", "green")},
             ),
+            Column(name="Value #B", title="Age", unit="s", width=80),
             Column(
-                name="Value #B", title="Age", unit="s", width=80, steps=((None, "green"), (120, "orange"), (300, "red"))
+                name="Value #E",
+                title="Intervals",
+                decimals=1,
+                width=90,
+                steps=((None, "green"), (2, "orange"), (3, "red")),
             ),
             Column(name="Value #C", title="Took", unit="s", width=90),
             Column(name="Value #D", title="Objects", decimals=0, width=80),
         ],
-        sort=[("Last attempt", False), ("Age", True)],
+        sort=[("Last attempt", False), ("Intervals", True)],
     )
 
 

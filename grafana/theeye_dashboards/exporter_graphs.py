@@ -155,14 +155,11 @@ def _resources() -> list[timeseries_builders.Panel]:
     known = f"and on (job, instance) {_SCOPE.target('theeye_exporter_build_info')}"
 
     def by_instance(metric: str) -> Query:
-        return Query(f"topk({_SHOWN}, max by (instance) ({_SCOPE.target(metric)}))", "{{instance}}")
-
-    def of_prometheus(metric: str) -> Query:
-        return Query(f"topk({_SHOWN}, {_SCOPE.target(metric)} {known})", "{{instance}}")
+        return Query(f"topk({_SHOWN}, max by (instance) ({_SCOPE.target(metric)} {known}))", "{{instance}}")
 
     def rate_of(metric: str) -> Query:
         rate = f"rate({_SCOPE.target(metric)}[$__rate_interval])"
-        return Query(f"topk({_SHOWN}, sum by (instance) ({rate}))", "{{instance}}")
+        return Query(f"topk({_SHOWN}, sum by (instance) ({rate} {known}))", "{{instance}}")
 
     return [
         timeseries(_graph(title, description, query, unit))
@@ -176,13 +173,13 @@ def _resources() -> list[timeseries_builders.Panel]:
             (
                 "Samples in a scrape",
                 "All samples that Prometheus stores from one scrape, including the exporter's own metrics.",
-                of_prometheus("scrape_samples_scraped"),
+                by_instance("scrape_samples_scraped"),
                 "short",
             ),
             (
                 "Duration of a scrape",
                 "Measured by Prometheus. If it is long, the network is slow or the machine is busy.",
-                of_prometheus("scrape_duration_seconds"),
+                by_instance("scrape_duration_seconds"),
                 "s",
             ),
             ("Memory", "Resident memory of the process.", by_instance("process_resident_memory_bytes"), "bytes"),

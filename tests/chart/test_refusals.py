@@ -82,6 +82,10 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
         ONE | {"config": {"limits": {"max_response_bytes": 2**29}}, "resources": {"limits": {"memory": "512Mi"}}},
         "config.limits.max_response_bytes: 536870912 needs twelve times as much memory: set resources.limits.memory to 6144Mi",
     ),
+    "answers larger than the memory, with a unit": (
+        ONE | {"config": {"limits": {"max_response_bytes": "512MiB"}}, "resources": {"limits": {"memory": "512Mi"}}},
+        "config.limits.max_response_bytes: 536870912 needs twelve times as much memory: set resources.limits.memory to 6144Mi",
+    ),
     "unknown alert": (
         ONE | {"prometheusRule": {"disabledAlerts": ["TheEyeDiskFiling", "TheEyeDiskFilling"]}},
         "prometheusRule.disabledAlerts: there is no alert TheEyeDiskFiling; the alerts are TheEye",
@@ -173,6 +177,17 @@ def test_all_mistakes_are_reported_at_once(helm: Helm) -> None:
 def test_an_old_kubernetes_is_refused(helm: Helm) -> None:
     assert "kubeVersion" in helm.refusal(CASES["existing_secret"], "--kube-version=1.27.9")
     helm.template(CASES["existing_secret"], "--kube-version=1.28.0-gke.1")
+
+
+@pytest.mark.parametrize("size", [42 * 2**20, "42MiB", "43008KiB", str(42 * 2**20)])
+def test_answers_that_fit_the_memory_are_accepted(helm: Helm, size: object) -> None:
+    limits = {"limits": {"memory": "504Mi"}}
+    helm.template(ONE | {"config": {"limits": {"max_response_bytes": size}}, "resources": limits})
+
+
+def test_a_token_in_the_environment_may_come_from_a_secret(helm: Helm) -> None:
+    token = {"name": "THEEYE_TOKEN", "valueFrom": {"secretKeyRef": {"name": "theeye", "key": "token"}}}
+    helm.template(ONE | {"extraEnv": [token]})
 
 
 def test_users_of_the_exporter_need_no_monitor(helm: Helm) -> None:

@@ -242,6 +242,15 @@ def test_every_selector_keeps_to_what_is_chosen(expression: Expression) -> None:
 
 
 @every_expression
+def test_metrics_that_every_process_has_are_those_of_exporters(expression: Expression) -> None:
+    """By default, the variable job matches every process that Prometheus scrapes."""
+    names = {selector.name for selector in selectors(expression.parsed)}
+    assert all(name.startswith(("theeye_", "ALERTS")) for name in names) or any(
+        name.startswith("theeye_") for name in names
+    )
+
+
+@every_expression
 def test_counters_are_rates_and_gauges_are_not(expression: Expression) -> None:
     for selector in selectors(expression.parsed):
         kind, _ = METRICS[selector.name]

@@ -55,6 +55,13 @@
 {{- end }}
 {{- end }}
 
+{{/* Bytes of a size as the configuration writes it: a number, or one with KiB, MiB or GiB. 0 for anything else. */}}
+{{- define "theeye-exporter.bytes" -}}
+{{- $text := ternary (. | toString) (. | int64 | toString) (kindIs "string" .) }}
+{{- $unit := regexFind "[A-Za-z]*$" $text }}
+{{- mul (regexFind "^[0-9]+" $text | int64) (get (dict "" 1 "B" 1 "KiB" 1024 "MiB" 1048576 "GiB" 1073741824) $unit | int64) }}
+{{- end }}
+
 {{/* Whether a StatefulSet runs the exporter; empty: a Deployment. */}}
 {{- define "theeye-exporter.stateful" -}}
 {{- if or (gt (int .Values.shards) 1) .Values.persistence.enabled }}true{{ end }}

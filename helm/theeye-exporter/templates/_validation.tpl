@@ -47,7 +47,7 @@
   {{- end }}
 {{- end }}
 {{- $fits := include "theeye-exporter.maxResponseBytes" . }}
-{{- $wanted := dig "limits" "max_response_bytes" 0 .Values.config | int64 }}
+{{- $wanted := include "theeye-exporter.bytes" (dig "limits" "max_response_bytes" 0 .Values.config) | int64 }}
 {{- if and $fits (gt $wanted (int64 $fits)) }}
   {{- $problems = append $problems (printf "config.limits.max_response_bytes: %d needs twelve times as much memory: set resources.limits.memory to %dMi or more" $wanted (divf (mulf $wanted 12) 1048576 | ceil | int64)) }}
 {{- end }}
@@ -67,7 +67,7 @@
   {{- end }}
 {{- end }}
 {{- range .Values.extraEnv }}
-  {{- if eq .name "THEEYE_TOKEN" }}
+  {{- if and (eq .name "THEEYE_TOKEN") .value }}
     {{- $problems = append $problems "extraEnv: THEEYE_TOKEN would show the token to everybody who may read pods: use organizations[].existingSecret" }}
   {{- end }}
 {{- end }}
