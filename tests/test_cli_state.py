@@ -281,7 +281,7 @@ def test_a_state_file_that_is_deleted_while_it_runs_is_told_and_written_anew(scr
         scraped.poll()
     assert scraped.health() == (1, 0, 0, 1)
     assert [line["event"] for line in logs if line["log_level"] == "error"] == [
-        "the state file was deleted or replaced while in use; it is written again"
+        "the state file was deleted or replaced while in use; the exporter tries to write it again"
     ]
     scraped.poll()
     assert scraped.health() == (1, 1, 1, 1)

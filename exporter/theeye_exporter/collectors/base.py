@@ -52,7 +52,7 @@ class Collection:
         complete: whether these are all objects that the token sees, and not just the changed ones.
         skipped: objects left out, by reason.
         dropped: values without a sample, by reason.
-        names: by id, what collectors that need the objects' names have to know.
+        names: what other collectors need to know about the objects, by id.
         date: TheEye's Unix time, in seconds, if it said.
         unrepeated: seconds that the attempt took for a list that the next attempts do not request again.
     """
@@ -99,7 +99,7 @@ class Context(Generic[S]):
         tags: whether `_info` series carry the label `tags`.
         timeout: seconds that one response of TheEye may take.
         clocks: the clocks to use.
-        names: by name of the kind, the names of objects of the kinds that this one needs.
+        names: the names of the objects of other kinds that this collector needs, by name of the kind.
         ledger: the organisation's.
         room: checks whether there is memory; a collector iterates over what it lists with `watched`.
         memory: what the collector remembers, made by its kind; an attempt may change it, and it is kept when the
@@ -240,7 +240,7 @@ class ListCollector(ABC, Generic[T]):
         """Add samples about all objects together."""
 
     def _names(self, items: Sequence[T]) -> dict[str, Entry] | None:  # noqa: ARG002 - for collectors that others need
-        """Return by id what collectors that need the objects' names have to know; None if there are none."""
+        """Return what other collectors need to know about the objects, by id; None if none needs it."""
         return None
 
     def collect(self, client: TheEyeClient, now: float) -> Collection:  # noqa: ARG002 - no value depends on the time

@@ -1,4 +1,4 @@
-"""Names of an organisation's tasks and workflows as last listed; jobs do not contain all of them."""
+"""Names of an organisation's tasks, workflows and hosts as last listed, for collectors that need them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _ATTEMPTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What jobs need to know about a task or workflow.
+    """What other collectors need to know about a task, workflow or host.
 
     Attributes:
         labels: the label values that follow organisation and id.

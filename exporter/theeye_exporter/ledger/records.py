@@ -103,7 +103,8 @@ class Failures(msgspec.Struct):
 
     Attributes:
         count: their number.
-        latest: when each of the last ones ended, oldest first: a success that is recorded late may have ended before some of them.
+        latest: when each of the last ones ended, oldest first: a success that is recorded late may have ended before some
+            of them.
     """
 
     count: int = 0
@@ -147,7 +148,7 @@ class RunTotals(msgspec.Struct):
         turnaround: times from creation to end.
         last: the last finished run.
         last_success: when a run last succeeded.
-        jobs_seen: jobs that were created since `executions_before` was taken.
+        jobs_seen: jobs that were first seen after counting began.
         executions_before: TheEye's own count of executions when counting began; None until it was read.
         unseen: lower bound of the runs that TheEye counted but no poll saw; it only grows.
         failures: failed runs since the last success.
@@ -208,8 +209,8 @@ class KnownJob(msgspec.Struct):
         updated: `last_update` as last seen.
         presence: how it was last seen.
         result: status of the result of the last recorded run.
-        counted: whether that run is counted, which it is not if it is from before counting began; before the first run,
-            whether the job is included in the `jobs_seen` of its totals.
+        counted: whether that run is counted, which it is not if it is from before counting began or may have been counted
+            already; before the first run, whether the job is included in the `jobs_seen` of its totals.
         created: creation time, if known.
         runs: number of its finished runs on record; a restart adds another one.
         finished: end of the last recorded run; 0 without one.

@@ -173,7 +173,7 @@ class Storage(SqliteFile):
         if not self._displaced:
             self._displaced = True
             _log.error(
-                "the state file was deleted or replaced while in use; it is written again",
+                "the state file was deleted or replaced while in use; the exporter tries to write it again",
                 file=str(self._path),
                 advice="keep other programs away from the file; move it only while the exporter is stopped",
             )

@@ -1,7 +1,7 @@
 """Works out what one poll changes in an organisation's ledger, without changing the ledger itself.
 
 This table shows how TheEye's responses change a job's `Presence`. A *run* is recorded in the totals of its task,
-workflow or type. It is counted, unless it may have ended before counting began.
+workflow or type. It is counted, unless it may have ended before counting began, or may have been counted already.
 
 | TheEye's response                                  | unknown job | open, missing, unlisted | ended, changed  |
 | -------------------------------------------------- | ----------- | ----------------------- | --------------- |

@@ -68,7 +68,7 @@ _status: Final = msgspec.json.Decoder(Status)
 class TheEyeClient:
     """TheEye as seen with one organisation's token. Safe for threads.
 
-    Every method raises `UpstreamError`.
+    Methods that send requests raise `UpstreamError`.
     """
 
     _MONITOR_ROUTES: Final = ("/{customer}/resource", "/monitor", "/{customer}/monitor")
@@ -229,7 +229,7 @@ class TheEyeClient:
     ) -> Listing[T]:
         """List all objects of a route, or those `of` a single object, which the route calls `{id}`.
 
-        TheEye takes the organisation from the token, even if the path names one.
+        Most of these routes take the organisation from the token, even if the path names one.
         """
         self._verify_token()
         path = route.replace("/{customer}", self._path).replace("{id}", quote(of or "", safe=""))

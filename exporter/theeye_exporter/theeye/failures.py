@@ -22,7 +22,7 @@ _LONGEST_PAUSE: Final = 300.0
 """A Retry-After is obeyed for at most this many seconds: one wrong header must not stop polling."""
 
 _LONGEST_ERROR: Final = 2**16
-"""Bytes; what TheEye says about an error is shorter, even with a stack trace. The rest is not decoded."""
+"""Bytes; what TheEye says about an error is shorter, even with a stack trace. A longer body is not decoded."""
 
 _NO_ROUTE: Final = "ResourceNotFound"
 """Error code for unknown paths in responses of restify, on which TheEye is built."""
@@ -105,7 +105,7 @@ def error_from_exception(error: Exception, step: Step, route: Route) -> Upstream
 
 
 def _said(body: bytes | bytearray) -> tuple[object, str]:
-    """Return an error body's code and message, in lower case: the body can be a JSON string or an object."""
+    """Return an error body's code, and its message in lower case: the body can be a JSON string or an object."""
     if len(body) > _LONGEST_ERROR:
         return None, ""
     try:

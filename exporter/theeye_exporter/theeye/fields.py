@@ -53,7 +53,7 @@ def text(value: object) -> str:
 
 
 def timestamp(value: object) -> float | None:
-    """Return the Unix time, in seconds, of an ISO 8601 string (UTC without an offset); None for anything else."""
+    """Return the Unix time, in seconds, of an ISO 8601 string (UTC if it has no offset); None for anything else."""
     try:
         moment = datetime.fromisoformat(value)  # type: ignore[arg-type] # a TypeError is handled
     except (TypeError, ValueError):

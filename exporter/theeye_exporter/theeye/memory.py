@@ -49,7 +49,7 @@ _STEP: Final = 50
 """After this many objects, the memory is checked again: with the longest names, they take a few megabytes."""
 
 _FEW: Final = 500
-"""This many objects are always allowed below the limit, as `_SMALL` is."""
+"""Up to this many objects of a list need no spare memory, so that one bad server does not harm the others."""
 
 _SPARE_FOR_SAMPLES: Final = 0.4
 """Share of the memory for responses that samples must leave free; more than the other steps, because samples stay."""
@@ -119,7 +119,7 @@ class Room:
 
     Args:
         max_bytes: size limit of a response. The process may take nine times as much, or four times as much on top of
-            what it took before the first large response, whichever is more.
+            what it took when its memory was first checked, whichever is more.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -172,7 +172,7 @@ UNBOUNDED: Final = Room(sys.maxsize)
 
 @cache
 def resident_at_start() -> int:
-    """Return the bytes of memory that the process took when room was first requested."""
+    """Return the bytes of memory that the process took when its memory was first checked."""
     return resident()
 
 

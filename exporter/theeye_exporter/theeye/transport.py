@@ -1,7 +1,8 @@
 """GET requests to one TheEye: authentication, one deadline, size limit, bounded retries.
 
-Every failure is raised as an `UpstreamError`. Its text contains nothing that the server sent except the host of a
-redirect: error bodies contain stack traces and e-mail addresses, and exceptions of `requests` contain URLs with tokens.
+Every failure is raised as an `UpstreamError`. Its text contains nothing that the server sent except the status and the
+host of a redirect: error bodies contain stack traces and e-mail addresses, and exceptions of `requests` contain URLs with
+tokens.
 """
 
 import codecs
@@ -32,14 +33,14 @@ from theeye_exporter.theeye.trust import trust_in
 __all__ = ["Answer", "Observer", "Session", "Transport"]
 
 _ATTEMPTS: Final = 3
-_BACKOFF: Final = 0.25  # seconds, upper bound of the first pause; doubles with each attempt
+_BACKOFF: Final = 0.25  # seconds, half of the longest first pause; each further pause can be twice as long
 _LEAST_TIME: Final = 0.5
-"""A retry needs this share of `timeout`: with less, its end would hide why the request really failed."""
+"""A retry needs this share of `timeout`: with less, it would run out of time and hide why the request really failed."""
 
 _CHUNK: Final = 64 * 1024
 _LENGTH: Final = re.compile(r"[0-9]{1,18}( *, *[0-9]{1,18})*")
 _LOOK: Final = 2**20
-"""Only responses of more bytes than this have to ask for room."""
+"""Whenever this many bytes more have been read, there must still be room. Longer responses are decoded one by one."""
 
 _MOST_UNPACKED: Final = 200
 """Maximum ratio of decompression; TheEye's lists decompress to about thirty times their size."""
@@ -69,7 +70,9 @@ class Observer(Protocol):
 
 
 class Answer:
-    """A complete response of status 200. Use it in a `with` block; only one thread at a time can be in such a block.
+    """A complete response of status 200. Use it in a `with` block.
+
+    For responses of more than a mebibyte, only one thread at a time can be in such a block.
 
     Args:
         body: the body after decompression.
@@ -96,7 +99,7 @@ class Answer:
 
 
 class Session(requests.Session):
-    """A session on the way that the settings describe; it follows no redirect, and does not read one's body."""
+    """A session that connects as the settings say; it follows no redirect, and does not read the body of one."""
 
     def __init__(self, settings: TransportSettings) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ class DetailRequests:
 
     Args:
         client: the organisation's client.
-        seconds: how long requests may start.
+        seconds: for how many seconds requests may begin.
         take: called for each job that was asked for, with the job, None if TheEye has deleted it, or the error. Only
             one thread at a time calls it, right after the request, so that only the jobs under way take memory.
 

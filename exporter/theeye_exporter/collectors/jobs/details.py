@@ -1,4 +1,4 @@
-"""Fetches jobs in full, one by one, for what lists leave out.
+"""Fetches jobs in full, each with a request of its own, for what lists leave out.
 
 TheEye never answers a request for a single job that the token's user may not see. So after a few such requests in a row,
 each poll makes only one of them, in the background, until one is answered.
@@ -89,7 +89,7 @@ class _Probe:
             self.answer = self._client.job(self.job_id)
         except UpstreamError as error:
             self.answer = error
-        except Exception:  # noqa: BLE001 - a lack of memory, or a bug, which the next fetch meets again and tells
+        except Exception:  # noqa: BLE001 - a lack of memory, or a bug, which the next fetch meets again and logs
             self.answer = UpstreamError(Reason.INTERNAL, "a probe failed")
 
 

@@ -9,7 +9,7 @@ _PATIENCE: Final = 10.0
 
 
 class FullListSchedule:
-    """Repeats the list of all jobs at an interval, or earlier if the last one could not be compared with TheEye's counts.
+    """Repeats the list of all jobs at an interval, or earlier as long as none could be compared with TheEye's counts.
 
     Without that comparison, runs that no poll saw are only found after the next list of all jobs. A list cannot be compared
     if the tasks had not been listed yet, or if one of its jobs was unreadable.

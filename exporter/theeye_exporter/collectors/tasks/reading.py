@@ -38,7 +38,7 @@ class _Walk:
     Attributes:
         began: when it began, in monotonic seconds.
         whole: whether one poll should read it to its end; no poll lists changes meanwhile.
-        listed: ids of the tasks listed since then, in order, those that were listed because they changed included.
+        listed: ids of the tasks listed since then, in order, including those that were listed because they changed.
         number: number of tasks on its pages.
         after: the last id of the last page.
         newest: the newest change of the tasks on its pages, in TheEye's Unix time.
@@ -78,7 +78,7 @@ class TaskReader:
 
         Args:
             client: the organisation's client.
-            next_runs: when the scheduled ones of the tasks that were returned last will run, in TheEye's Unix time.
+            next_runs: the next run of each scheduled task among those that were returned last, in TheEye's Unix time.
         """
         poll = _Poll(self._clocks.wall())
         if self._walked is None or self._since is None or len(self._tasks) <= _SMALL:
@@ -99,7 +99,7 @@ class TaskReader:
     def _walk_on(self, client: TheEyeClient, poll: "_Poll", *, whole: bool) -> _Walk:
         """Go on with the list of all tasks, or begin one: read it to its end, or as many pages as it is time for.
 
-        One whose first page failed begins anew: tasks that are deleted before that page arrives are not on the list.
+        If the first page failed, the list begins anew. Otherwise it could contain tasks that were deleted before that page.
         """
         if self._walk is None or self._walk.whole != whole or not self._walk.after:
             self._walk = _Walk(self._clocks.monotonic(), whole)
