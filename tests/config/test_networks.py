@@ -109,6 +109,17 @@ organizations:
     assert {"a-token-alone", b64encode(b"a-token-alone:").decode()} <= set(secrets_in(settings))
 
 
+def test_a_long_user_beside_a_password_may_be_a_token(tmp_path: Path) -> None:
+    text = """
+organizations:
+  - {name: a, token: xxxxxxxx, proxy_url: "http://glpat-0123456789abcdef:x-oauth-basic@proxy.example.com"}
+  - {name: b, token: xxxxxxxx, proxy_url: "http://exporter:secret-password@proxy.example.com"}
+"""
+    secrets = secrets_in(configure(file=tmp_path / "exporter.yml", text=text))
+    assert {"glpat-0123456789abcdef", "x-oauth-basic", "secret-password"} <= set(secrets)
+    assert "exporter" not in secrets  # a name, which other lines contain
+
+
 def test_a_key_of_another_certificate_is_a_mistake(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.issue("own", "exporter.example")

@@ -36,6 +36,7 @@ __all__ = [
     "secrets_in",
 ]
 
+_SHORTEST_TOKEN = 20
 _MINUTE = 60.0
 _HOUR = 60 * _MINUTE
 _DEFAULT_BUCKETS = (
@@ -174,6 +175,7 @@ def secrets_in(settings: HasOrganizations) -> list[str]:
             # The header has them in Base64; `Secrets` finds the percent-encoded password itself.
             user, password = unquote(parts.username or ""), unquote(parts.password or "")
             encoded = b64encode(f"{user}:{password}".encode("latin-1", "replace")).decode()
-            # Some proxies take a token as the user.
-            found += [password or user, encoded] if user or password else []
+            # Some proxies take a token as the user. A short user beside a password is a name, which the log may need.
+            is_token = len(user) >= _SHORTEST_TOKEN or not password
+            found += [password, user if is_token else "", encoded] if user or password else []
     return found
