@@ -11,7 +11,7 @@ from web.exporters import Exporter, Serve
 def test_a_reload_is_refused_unless_it_is_enabled(method: str, http: requests.Session, url: str) -> None:
     answer = http.request(method, f"{url}/-/reload", timeout=10)
     assert answer.status_code == 403
-    assert answer.text == "reloading by request is not enabled; start the exporter with --web.enable-lifecycle\n"
+    assert answer.text == "reloading by request is not enabled; start the process with --web.enable-lifecycle\n"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])

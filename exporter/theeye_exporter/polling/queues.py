@@ -18,7 +18,7 @@ PROBES: Final = 16
 """Maximum number of threads that probe organisations whose TheEye does not answer."""
 
 _SLOW_POLLS: Final = 12
-"""Maximum number of threads for slow polls, while quick ones wait."""
+"""Maximum number of threads for slow polls; polls that turn out to be slow can exceed it until a quick one waits."""
 
 _SLOW_AT_LEAST: Final = 4
 """Number of slow polls that may run whatever waits."""
@@ -188,7 +188,7 @@ class Queues:
         self._leave(entry)
 
     def start(self) -> Iterator[Entry]:
-        """Take those out that can start."""
+        """Take out those that can start."""
         for kind in (_Kind.PROBE, _Kind.SLOW, _Kind.QUICK, _Kind.SLOW):
             waiting = self._waiting[kind]
             at_most = _SLOW_AT_LEAST if kind is _Kind.SLOW and self._waiting[_Kind.QUICK] else None

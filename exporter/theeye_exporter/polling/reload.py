@@ -20,7 +20,9 @@ __all__ = ["Reloadable", "Reloader", "log_file_problems", "needs_restart"]
 _log: Final = structlog.get_logger(__name__)
 
 _REJECTED: Final = "configuration rejected; the old one stays in effect"
-_KEPT: Final = "reloaded, except for organisation files with mistakes; their last valid content stays in effect"
+_KEPT: Final = (
+    "reloaded, except for organisation files with mistakes; their last valid content, if any, stays in effect"
+)
 
 
 class ReloadableSettings(Protocol):
@@ -36,7 +38,7 @@ class ReloadableSettings(Protocol):
 
     @property
     def problems(self) -> Sequence[Problem]:
-        """Mistakes in organisation files; of each such file, the last valid content is in effect."""
+        """Mistakes in organisation files; of each such file, the last valid content, if any, is in effect."""
 
 
 S = TypeVar("S", bound=ReloadableSettings)
@@ -120,7 +122,7 @@ class Reloader(Generic[S]):
         for change in kept:
             _log.warning("change takes effect after a restart", change=change)
         _log.info("configuration reloaded", **self._exporter.changes(old, settings))
-        log_file_problems(settings, "its last valid content stays in effect")
+        log_file_problems(settings, "its last valid content, if any, stays in effect")
         if settings.problems:
             raise ReloadError([str(problem) for problem in settings.problems], _KEPT)
         return kept

@@ -62,8 +62,8 @@ class Scheduler:
     time of day. After the clock is set back, they would wait until it catches up; after it is set forward, they would
     work out every run that was missed.
 
-    A polling never runs twice at the same time. From one start to the next, at least 5.5 times the duration of the run pass.
-    `queues.py` says which polling waits for which.
+    A polling never runs twice at the same time. After a run has begun, the next one waits for at least 5.5 times
+    the duration of that run. `queues.py` says which polling waits for which.
 
     Args:
         pollings: the pollings to run.

@@ -53,7 +53,7 @@ class Telemetry:
         registry: prometheus_client's metrics of the process, of Python and of its garbage collection.
         web_file: the state of the web configuration file, None without one.
         reload_failed: whether the last attempt to load the configuration failed.
-        file_problems: number of mistakes in organisation files; the last valid contents of these files are in effect.
+        file_problems: number of mistakes in organisation files; the last valid content, if any, of such a file is in effect.
         loaded_at: Unix time, in seconds, at which the configuration in effect was loaded.
     """
 

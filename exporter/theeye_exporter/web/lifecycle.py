@@ -24,7 +24,7 @@ def reload_endpoint(reload: Reload | None) -> Callable[[Request], Awaitable[Resp
 
     async def endpoint(_: Request) -> Response:
         if reload is None:
-            return lines(("reloading by request is not enabled; start the exporter with --web.enable-lifecycle",), 403)
+            return lines(("reloading by request is not enabled; start the process with --web.enable-lifecycle",), 403)
         try:
             kept = await run_in_threadpool(reload)
         except ReloadError as error:

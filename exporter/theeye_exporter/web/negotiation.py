@@ -94,7 +94,7 @@ def choose_format(accept: str | None) -> tuple[Format, str]:
     The most specific range decides about each format. A format that the client names wins over those that a wildcard
     includes. Among named formats the highest weight wins, then OpenMetrics 1.0.0, text 1.0.0 and text 0.0.4, in this
     order. If the client names none of our formats (wildcards, no header, other formats), it gets text 0.0.4, unless it
-    refuses that by q=0 and accepts another format.
+    does not accept that and accepts another one of our formats.
 
     The `escaping` that Prometheus 3 sends is repeated in the Content-Type: none of our names needs escaping.
     """

@@ -54,8 +54,8 @@ def find_troubles(
         yield Trouble(
             "an organisation file cannot be used",
             f"Organisation files have {humanize.counted(telemetry.file_problems, 'mistake')}. The last valid content "
-            "of each file stays in effect. After a restart, the organisations of these files would be missing. "
-            f"`{check}` says what is wrong.",
+            "of each file since the start stays in effect. If there is none, the organisations of the file are missing, "
+            f"as they would be after a restart. `{check}` says what is wrong.",
         )
     web_file = telemetry.web_file
     if web_file is not None and not web_file.successful:
@@ -69,8 +69,9 @@ def find_troubles(
         families = humanize.listed(sorted(cut), at_most=_NAMED_AT_MOST)
         yield Trouble(
             "series are cut",
-            f"{humanize.counted(sum(cut.values()), 'sample')} of {families} are left out, because these families have more series than "
-            "`limits.max_series_per_family` allows. Raise the limit, or divide the organisations between several exporters.",
+            f"{humanize.counted(sum(cut.values()), 'sample')} of {families} are left out, because an organisation has more "
+            "series of these families than `limits.max_series_per_family` allows. Raise the limit, or delete unused objects "
+            "in TheEye.",
         )
 
 
