@@ -1,7 +1,7 @@
 """Runs in the pod of `helm test`: checks that each exporter of the release responds, and that TheEye responds to it.
 
-Ends with 0 if all is well, else with 1 and a line that says what is not. With users or client certificates, which this
-pod has none of, it is well when the exporter turns strangers away.
+Ends with 0 if all is well, else with 1 and a line that says what is not. This pod has no user and no client certificate. If the
+exporter has users, it only has to ask for one; if it wants client certificates, it only has to accept connections.
 """
 
 import argparse
