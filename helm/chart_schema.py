@@ -20,7 +20,7 @@ _OURS: Final = {
     ("web", "enable_lifecycle"),
     ("web", "listen_address"),
 }
-"""Keys of the exporter's file that are not for ``config``: values of the chart say them, or its flags."""
+"""Keys of the exporter's file that are not for ``config``: other values of the chart set them, or flags in its templates."""
 
 
 def make_schema(values: Sequence[Value]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def make_schema(values: Sequence[Value]) -> dict[str, Any]:
         for key in value.path[:-1]:
             holder = holder["properties"][key]
         holder["properties"][value.path[-1]] = _of_value(value)
-    # As a part of another chart, it gets the values of all, and the switch it is put in by.
+    # A chart that includes this one passes it `global`, and often has `enabled` to switch it on.
     root["properties"].setdefault("global", _object())["additionalProperties"] = True
     root["properties"]["enabled"] = {"type": "boolean"}
     root["$defs"] = {
@@ -55,7 +55,7 @@ def _object(**properties: Any) -> dict[str, Any]:
 def _of_value(value: Value) -> dict[str, Any]:
     schema: dict[str, Any] = {"description": value.description} if value.description else {}
     if "$ref" in value.schema:
-        # In this draft, nothing beside a reference is looked at; so the reference stands beside nothing.
+        # This draft ignores everything beside a reference, so the reference stands alone inside `allOf`.
         return schema | {"allOf": [value.schema]}
     if value.has_children:
         return schema | _object()
@@ -90,7 +90,7 @@ def _organization() -> dict[str, Any]:
 
 
 def _named_organization() -> dict[str, Any]:
-    """Return the schema of an organisation whose name is its key; nothing in place of it removes it."""
+    """Return the schema of an organisation whose name is its key; null in its place removes it."""
     schema = _organization()
     del schema["required"], schema["properties"]["name"]
     return schema | {"type": ["object", "null"]}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Generates files of the chart; with --check, it only prints differences, and exits with 1 if there are any.
+"""Generates files of the chart; with --check, it names those that are out of date, and fails if there are any.
 
 * files/alerts and files/dashboards: copies of grafana/, since Helm reads no files outside a chart.
 * values.schema.json and the tables of README.md, from values.yaml.
@@ -77,7 +77,7 @@ def _write(path: Path, content: str | None) -> None:
 
 def main(arguments: list[str], root: Path = _ROOT) -> int:
     """Return the exit code."""
-    parser = argparse.ArgumentParser(description="Make what is generated of the chart.")
+    parser = argparse.ArgumentParser(description="Generate the files of the chart that are made from others.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something differs")
     check = parser.parse_args(arguments).check
     code = 0

@@ -26,7 +26,7 @@ ALLOWED: Final = frozenset(
         "Zlib",
     }
 )
-"""All may be installed beside Apache-2.0, whatever the user does with both. More need a decision, not a line."""
+"""All may be installed beside Apache-2.0, whatever the user does with both. Decide about another one before you add it."""
 
 _CLASSIFIERS: Final = {
     "Apache Software License": "Apache-2.0",
@@ -36,7 +36,7 @@ _CLASSIFIERS: Final = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-"""Names of before there were identifiers. BSD's says not which; all that are meant ask for the same or less."""
+"""Names from before there were identifiers. BSD's can mean several licences; none of them asks for more than this one."""
 
 _SPDX: Final = get_spdx_licensing()
 

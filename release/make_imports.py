@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Generates the picture of the imports in docs/architecture.md; with --check, it fails if the picture is out of date."""
+"""Generates the table of the imports in docs/architecture.md; with --check, it fails if the table is out of date."""
 
 import ast
 import re
@@ -68,7 +68,7 @@ def _from_the_top(found: dict[str, set[str]]) -> list[str]:
 
 def main(arguments: list[str], document: Path = _DOCUMENT) -> int:
     """Return the exit code."""
-    return keep(document, with_picture, arguments, "Make the picture of the imports in docs/architecture.md.")
+    return keep(document, with_picture, arguments, "Make the table of the imports in docs/architecture.md.")
 
 
 if __name__ == "__main__":

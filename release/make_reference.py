@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Generates the tables of docs/configuration.md; with --check, it only prints differences, and exits with 1 for any."""
+"""Generates the tables of docs/configuration.md; with --check, it fails if they are out of date."""
 
 import re
 import sys
@@ -159,7 +159,7 @@ _TABLES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
         if isinstance(section, BaseModel) and key not in {"collectors", "histograms"}
     },
 }
-"""What makes each table, by the name that stands at its place; a section's is its key."""
+"""What makes each table, by the name that stands at its place. The table of a section has the section's key as its name."""
 
 
 def main(arguments: list[str], reference: Path = _REFERENCE) -> int:

@@ -1,7 +1,7 @@
 """Bills of materials (CycloneDX 1.6) of the wheel in its locked environment, and of the container image.
 
 python release/sbom.py wheel PYTHON OUT         PYTHON: interpreter of an environment with the wheel installed
-python release/sbom.py image WHEELS ROOT OUT    WHEELS: what the former wrote; ROOT: the image's files as tar
+python release/sbom.py image WHEELS ROOT OUT    WHEELS: what the first one wrote; ROOT: the image's files as tar
 """
 
 import importlib.metadata

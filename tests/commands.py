@@ -82,7 +82,7 @@ def commands_of(page: str) -> list[str]:
 
 
 def names_in(page: str) -> set[str]:
-    """Return the code within sentences that names a command, without arguments, rather than to tell how to type it."""
+    """Return the code within sentences that only names a command: it has no arguments, so nobody can type it."""
     spans = re.findall(r"`([^`]+)`", _FENCED.sub("", document(page)))
     return {span for span in spans if _NAME.fullmatch(span)}
 
@@ -93,7 +93,7 @@ def languages_of(page: str) -> set[str]:
 
 
 def is_in(table: Mapping[str, str], command: str) -> bool:
-    """Return whether one of the tables has a command."""
+    """Return whether a table has a command."""
     return any(re.fullmatch(pattern, command, re.DOTALL) for pattern in table)
 
 

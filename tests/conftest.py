@@ -26,7 +26,7 @@ LONGEST: Final = (
 """They begin first, so that no worker is left with them when the others are done."""
 
 TOGETHER: Final = ("tests/image/", "tests/chart/")
-"""Their modules share what is made for them once; elsewhere a module does."""
+"""The tests of each of these folders share what is made for them once; elsewhere, those of a module do."""
 
 APART: Final = (
     "tests/e2e/test_alertmanagers.py",
@@ -99,20 +99,20 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Let several workers share the tests out so."""
+    """Let several workers divide the tests in this way."""
     config.option.loadscopereorder = False
     return Scheduling(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let tests be chosen by what they take."""
+    """Add a flag that leaves out slow tests and those that need tools."""
     parser.addoption("--fast", action="store_true", help="only tests that need no tools and little time")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep fast tests from tools, and let CI try the same examples each time: others are for people and `make torture`."""
     repeats = bool(os.environ.get("CI")) and config.getoption("--hypothesis-seed") is None
-    # How long an example takes says nothing but how busy the machine is.
+    # How long an example takes only says how busy the machine is.
     slowness = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile("tests", deadline=None, derandomize=repeats, suppress_health_check=slowness)
     hypothesis.settings.load_profile("tests")
@@ -145,7 +145,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_memory() -> None:
-    """Let each test start with the memory that the process takes by then: other tests took it, and no answer."""
+    """Let each test count memory from what the process has at its start: earlier tests took that, not answers."""
     memory.resident_at_start.cache_clear()
 
 

@@ -31,7 +31,7 @@ def context_of(
     ledger: RunLedger | None = None,
     room: Room = UNBOUNDED,
 ) -> Context[S]:
-    """Return what the kind's collector of an organisation "demo" is made of; names that are not given are not listed."""
+    """Return the context of a collector in an organisation "demo"; an index of names that is not given is empty."""
     return Context(
         organization="demo",
         settings=kind.default_settings().model_copy(update=settings or {}),
@@ -46,5 +46,5 @@ def context_of(
 
 
 def every_collector(**settings: Any) -> CollectorsSettings:
-    """Return the same settings for every collector; of what a kind has alone, the defaults."""
+    """Return the same settings for every collector; settings that only one kind has keep their defaults."""
     return CollectorsSettings(**{kind.name: kind.settings(**settings) for kind in COLLECTORS})

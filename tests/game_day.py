@@ -70,7 +70,7 @@ FAULTS: Final = (
 )
 """Each fault of the simulated TheEye at least once; some of them also for one kind of object, or for all of them."""
 BROKEN: Final = 35.0
-"""Minutes of a fault: the slowest of its alerts takes 25."""
+"""Minutes that the faults last; some alerts fire only after that."""
 _OVER: Final = 60.0
 """Minutes after the fault, at most."""
 _NOTES: Final = "note"
@@ -142,7 +142,7 @@ class Day(Watch):
         return replace(fault, seconds=fault.seconds * self.minute / 60) if shortened else fault
 
     def over(self) -> bool:
-        """Whether nothing fires any more, and everybody was told so except those whom it does not hurry."""
+        """Whether nothing fires any more, and every receiver but that of notes was told so."""
         open_ = set(self.told_now())
         return not query(self.prometheus, 'ALERTS{alertstate="firing"}') and not open_
 

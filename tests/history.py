@@ -56,7 +56,7 @@ class Past:
         samples: how many there are.
         series: how many series there are, if that is known.
         ended_runs: every run that ended, as the simulated TheEye counts it.
-        states: how many monitors that are checked there are at the end, by state and severity.
+        states: number of enabled monitors at the end, by state and severity.
         hosts: the names of the hosts.
         tasks: the ids of the tasks.
     """

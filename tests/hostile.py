@@ -67,8 +67,8 @@ _ITEMS: Final = {
 }
 
 _SIZES: Final = {", half as long": 2, ", shorter": 3, ", short": 64}
-"""What the names of attacks end with, and by how much their lists are shorter than the limit: not large enough to be
-refused before they are decoded, or to be called large at all."""
+"""What the names of attacks end with, and by which factor their lists are shorter: some are too short to be refused before
+they are decoded, and some do not even count as large."""
 
 _SHORTER: Final = {
     f"{name}{ending}": (name, size)

@@ -21,7 +21,7 @@ DEADLINE = 60.0
 
 
 def _ports() -> Iterator[int]:
-    """Return ports below those that the kernel hands out itself, others for each worker of a run."""
+    """Return ports below those that the kernel hands out itself, different ones for each worker of a run."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     ports = range(10_000 + worker, 32_768, workers)

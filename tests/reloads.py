@@ -115,7 +115,7 @@ def two_organizations(folder: Path) -> Iterator[Setup]:
 
 @contextmanager
 def held(target: object, name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """Hold whoever calls a method, after its work is done, until the block ends; yields what waits for a caller."""
+    """Hold each caller of a method, after its work, until the block ends; yields a function that waits for a caller."""
     reached, release = threading.Event(), threading.Event()
     method = getattr(target, name)
 
@@ -138,7 +138,7 @@ def held(target: object, name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @contextmanager
 def late_poll(runner: CollectorRunner, target: object, name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let a poll of the runner hang at a method for as long as the block runs, and end then."""
+    """Let a poll of the runner hang in a method while the block runs, and end after it."""
     with held(target, name, monkeypatch) as wait:
         thread = threading.Thread(target=runner.run)
         thread.start()

@@ -57,6 +57,6 @@ def render(samples: Samples, limit: int = 10**6) -> dict[Family, Segment]:
 
 
 def lines(samples: Samples) -> list[str]:
-    """Return samples, but for histograms, as the lines of an exposition, sorted."""
+    """Return samples, except histograms, as the lines of an exposition, sorted."""
     rendered = (segment for family, segment in render(samples).items() if family.type is not MetricType.HISTOGRAM)
     return sorted(line for segment in rendered for line in segment.text().decode().splitlines())

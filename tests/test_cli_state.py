@@ -201,7 +201,7 @@ BETWEEN_T0_AND_T1 = {
     "job timeout": 1,
     "workflow failure": 1,
     "other_job success": 1,
-    "durations": 10,  # but for a scraper and a dummy
+    "durations": 10,  # a scraper and a dummy have none
 }
 
 

@@ -32,7 +32,7 @@ collectors:
 
 @pytest.fixture
 def set_clock(tmp_path: Path) -> Callable[[int], dict[str, str]]:
-    """Return a function that sets a process' time of day, and returns the environment for a process of which it does."""
+    """Return a function that sets the time of day of a process, and returns the environment to start that process with."""
     faketime = [require_tool("faketime"), "-m", "-f", "+0"]
     library = subprocess.run([*faketime, "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True).stdout
     offset = tmp_path / "offset"

@@ -1,4 +1,4 @@
-"""Each command of the documents is typed by the walk or another test, or it is said why not, and so is nothing else."""
+"""Each command of the documents is typed by a test, or `commands.py` says why not; its tables have no other commands."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What is said of tests as a whole is true."""
+"""The tests and tools that lists name exist."""
 
 import re
 from pathlib import Path

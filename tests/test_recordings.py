@@ -399,8 +399,8 @@ def test_from_t0_to_t1_what_is_gone_disappears_and_what_is_new_shows(playback: P
     after = playback.poll()
     assert not of_ghost(after)
     at_once = playback.at_once()
-    # What was counted since t0, the skew that the fastest request yet showed, and open jobs' lifecycles of t0 are there
-    # besides; all else is as if t1 were all.
+    # Remembered from t0: what was counted since, the skew that the fastest request showed, and zeros for the lifecycles
+    # of jobs that were open. All else is as if there were only t1.
     remembered = (*COUNTED, "theeye_server_clock_skew_seconds")
     history = {key for key in after if key[0].startswith(remembered)}
     history |= {key for key in after.keys() - at_once.keys() if key[0] == "theeye_task_jobs" and after[key] == 0}

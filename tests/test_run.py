@@ -257,4 +257,4 @@ def test_theeye_is_down_while_a_run_is_followed(theeye: SimulatedTheEye, task: T
     afflict(theeye, "jobs:error=503", "job:error=503")
     ran = execute(task.id, "--timeout=1s")
     assert ran.code == 5
-    assert "TheEye does not answer: TheEye answered 503" in ran.out
+    assert "Requests to TheEye fail: TheEye answered 503" in ran.out

@@ -156,7 +156,7 @@ def _children(process: int) -> list[int]:
 
 
 def _python_of(process: int) -> list[int]:
-    """Return the first Python that a process runs, directly or through others; it ends those that it runs itself."""
+    """Return the first Python that a process runs, directly or through others; that one ends its own children."""
     if Path(f"/proc/{process}/exe").readlink().name.startswith("python"):
         return [process]
     return [python for child in _children(process) for python in _python_of(child)]

@@ -1,7 +1,7 @@
 """Prometheus with our rules, Alertmanager with our routes, and the receivers, on loopback: a minute takes some seconds.
 
-Nothing but durations is changed for that (`shortened`, and how often Prometheus repeats an alert: Alertmanager believes it
-for four times as long, and a busy machine may well stop for some seconds); all else is as it ships.
+Only durations are changed for that: those in rules and routes (`shortened`), and how often Prometheus repeats an alert.
+Alertmanager believes an alert for four times as long, and a busy machine may stop for some seconds. All else is as it ships.
 """
 
 import json

@@ -95,7 +95,7 @@ def killed(folder: Path, answer: str, fate: Fate) -> tuple[int, list[Any]]:
 
 
 def fate_of(step: int, time: int, seed: int) -> Fate:
-    """Return what happens when a process is killed at a step for the so many-th time."""
+    """Return what happens when a process is killed at a step; `time` counts from 0."""
     if time == 0:
         return Fate((step,))
     chance = random.Random(f"{seed} {step} {time}")  # noqa: S311 - chance, no secret

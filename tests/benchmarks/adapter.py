@@ -1,4 +1,4 @@
-"""The only module of the benchmarks that uses the exporter's internals.
+"""Runs the exporter for the benchmarks, by its internals.
 
 - `python -m benchmarks.adapter serve URL PORT` is the exporter, polling without a pause.
 - `python -m benchmarks.adapter polls URL POLLS` prints the CPU time of polls by part, as JSON.

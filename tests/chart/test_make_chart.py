@@ -78,7 +78,7 @@ def test_every_value_of_the_chart_is_read() -> None:
 
 
 def paths_of(tree: dict[str, Any], parents: dict[tuple[str, ...], bool], *above: str) -> Iterator[tuple[str, ...]]:
-    """Yield the path of every key, but for what is below keys that have no children of ours."""
+    """Yield the path of every key, except those below keys that have no children of ours."""
     for key, value in tree.items():
         yield (*above, key)
         if parents.get((*above, key), True) and isinstance(value, dict):

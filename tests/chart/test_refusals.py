@@ -13,7 +13,7 @@ EXISTING = {"name": "web", "tls": False, "auth": "basic"}
 
 
 def acting(**other: Any) -> dict[str, Any]:
-    """Return values with actions, other in one thing."""
+    """Return values with actions, with some of these changed."""
     return CASES["actions"] | {"actions": CASES["actions"]["actions"] | other}
 
 

@@ -1,4 +1,4 @@
-"""Jobs in full: with as many threads as there are, and each recorded before the next is asked for."""
+"""Jobs in full: also with few threads or none, and with no more jobs that wait to be recorded than are read at once."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -470,7 +470,7 @@ class Tasks(RuleBasedStateMachine):
         except UpstreamError:
             return
         self.listed = True
-        # All tasks that there were, unless they are gone now, and none of those that were gone before all were listed.
+        # All tasks that existed then and still exist have to be found; none that were gone before the list may be.
         was = before if "changed" in kinds(self.server.asked[first:]) else self.at_walk
         kept = {task_id: task for task_id, task in was.items() if task_id in self.server.known}
         # What goes on changing is for the next poll, even a whole task if it is new.

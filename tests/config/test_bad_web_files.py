@@ -1,4 +1,4 @@
-"""Each file in ``bad_web/`` contains one mistake, and starts with the expected message (FOLDER is the file's folder)."""
+"""Each file in ``bad_web/`` has mistakes, mostly one, and says which messages are expected (FOLDER is the file's folder)."""
 
 import shutil
 from pathlib import Path

@@ -171,7 +171,7 @@ def test_organization_of_the_file_without_token_points_at_the_misspelt_variable(
 
 
 def test_unreadable_file_does_not_make_the_environment_wrong(file: Path) -> None:
-    """Whose token it is stands in the file, perhaps."""
+    """The file may say whose token it is."""
     assert problems_of(file=file, text="", environ={"THEEYE_TOKEN": CANARY}) == ["1: the file is empty"]
 
 

@@ -80,7 +80,7 @@ def test_mistakes(flag: str, problem: str) -> None:
 
 
 def test_a_configuration_file_that_is_no_path_does_not_make_the_environment_wrong() -> None:
-    """Whose token it is stands in the file, perhaps."""
+    """The file may say whose token it is."""
     assert problems_of("--config.file=${CONFIG}", environ={"THEEYE_TOKEN": "token"}) == [
         "command line: --config.file: expected the path of a file, got a variable (variables are not expanded)"
     ]

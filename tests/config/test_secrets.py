@@ -38,7 +38,7 @@ state: {{file: exporter.state}}
 """
 LINES = VALID.splitlines()
 SPECIAL = st.text(st.sampled_from("\n\t :-{}[]\"'#&*!|>%@`,?<~xé\U0001f600"), max_size=4)
-# Short values are repeated in messages; a token is longer than any of its parts that may be.
+# Messages may repeat values of up to this length, but no longer part of a token.
 LONGEST_SHOWN = 12
 
 
@@ -57,7 +57,7 @@ def outcome(
 
 
 def assert_discreet(result: Settings | ConfigError) -> None:
-    """See that a failure tells single lines, and nobody the token."""
+    """Check that each problem is one line, and that nothing shows the token."""
     if isinstance(result, ConfigError):
         assert result.problems
         assert all(str(problem).isprintable() for problem in result.problems)

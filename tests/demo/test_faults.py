@@ -67,7 +67,7 @@ def test_faults_are_read(text: str, fault: Fault) -> None:
 def test_an_invalid_fault_is_rejected_with_help(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)) as refused:
         parse_fault(text)
-    assert (repr(text) in str(refused.value)) == ("unknown" not in said)  # a typo helps nobody
+    assert (repr(text) in str(refused.value)) == ("unknown" not in said)  # a misspelt name is not repeated
 
 
 def test_the_help_names_every_fault() -> None:

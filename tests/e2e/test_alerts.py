@@ -20,8 +20,8 @@ STORM = tuple(
     f"monitor-failing=*/{name}"
     for name in ("Processes List", "service process", "* answers", "rows waiting", "configuration", "certificate check")
 )
-"""Every monitor that measures nothing. Those of disks fail with a full disk, which is another alert, and a true one, a
-quarter of a minute later: on a machine that takes so long it would come in between."""
+"""Every monitor without statistics of a host. One that fails because of a full disk would also cause the alert about the disk,
+which would come in between on a slow machine."""
 
 
 def test_only_durations_are_shortened() -> None:
@@ -114,7 +114,7 @@ def test_a_storm_is_a_handful_of_notifications(tmp_path: Path) -> None:
     host: Alert = ("page", "TheEyeCriticalHostSilent", "web-01")
 
     def play(running: Stack) -> None:
-        settle(running)  # how many fail is not seen to rise before it was seen at all
+        settle(running)  # only what was scraped before can be seen to rise
         assert running.told == []
 
         running.break_it(*STORM)

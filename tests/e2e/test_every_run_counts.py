@@ -143,7 +143,7 @@ class Exporter:
     _stamps: dict[str, float] = field(default_factory=dict)
 
     def started(self) -> None:
-        """Take note of a new process: what it succeeds in, begins later."""
+        """Take note of a new process: all its successful attempts begin after this."""
         self._stamps = dict.fromkeys(("jobs", "tasks", "workflows"), time.time())
 
     def read(self) -> bool:
@@ -219,7 +219,7 @@ class Unit:
     new: list[Run] = field(default_factory=list)
     known: set[Run] = field(default_factory=set)
     unasked: float = 0.0
-    """When there was the last burst or edit; one is enough from one poll to the next."""
+    """When the last burst or edit was; there is at most one between two polls."""
 
     @property
     def open_jobs(self) -> list[Job]:
@@ -468,7 +468,7 @@ class Generator:
             if not self._result_fault and now >= self._next_fault:
                 self.calm()
         elif now >= self._next_fault:
-            # A job whose result was wanted, and refused, has had it before the next fault of that kind.
+            # The next fault of results begins only after every result that was refused has been read.
             self._result_fault = nothing_to_fetch and self._chance.random() < 0.6
             if self._result_fault:
                 self._requests.before_list_of_open_jobs(2, self.calm)

@@ -1,6 +1,6 @@
 """A newcomer types the commands of the documents, as they stand there, on a bare Debian.
 
-What needs systemd, containers, a cluster or TheEye itself is not typed: `commands.py` says which other test has it.
+What needs systemd, containers, a cluster or TheEye itself is not typed: `commands.py` says which other test has it, or why none.
 """
 
 import json

@@ -12,7 +12,7 @@ from fuzz.polled import Polled, TheEye, theeye
 
 AT: Final = "2026-11-22T13:08:59.000Z"
 
-# As names that only seem to differ: by what labels do not show, and by what quoting could confuse.
+# Also names that differ only in characters that labels do not show, or that quoting could confuse.
 NAMES: Final = st.one_of(
     st.sampled_from(
         ("", "a", "a ", " a", 'a"', 'a\\"', "a\\", 'a",device="b', "a\x00", "a\x01", "a\u2028", "a\ud800", "a\ufffd")

@@ -51,7 +51,7 @@ def test_graphs_mark_critical_alerts_starts_of_the_exporter_and_runs_of_actions(
     alerts, starts, runs = DASHBOARDS[name]["annotations"]["list"]
     assert 'severity="critical"' in alerts["expr"]
     assert "process_start_time_seconds" in starts["expr"]
-    # It is another process than the exporter: what chooses that would leave the runs out.
+    # The actions process is not the exporter: `$job` chooses exporters, and would leave the runs out.
     assert 'decision="started"' in runs["expr"]
     assert "$job" not in runs["expr"]
     assert 'organization=~"$organization"' in runs["expr"]

@@ -246,7 +246,7 @@ def test_flipped_bits_change_no_count_in_silence(
 
 
 def verdict_on(path: Path, poller: Poller, expected: object) -> str:
-    """Return what became of a damaged file of which nothing happened to the jobs since; what is told, may change."""
+    """Return what became of a damaged file whose jobs have not changed since; fail on a wrong count without a message."""
     with structlog.testing.capture_logs() as logs:
         try:
             storage = reopened(poller, path)

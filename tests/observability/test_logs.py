@@ -75,7 +75,7 @@ def test_an_exception_is_its_type_and_place() -> None:
 
 
 SPECIAL = r"a.b*c[d]e(f|g)+h?^$\1{2}/%s&='\"~<k>"
-"""A token of what regular expressions, formats, URLs, JSON and HTML mean something else by."""
+"""A token of characters with a special meaning in regular expressions, formats, URLs, JSON and HTML."""
 
 FORMS = {
     "as it is": SPECIAL,

@@ -139,7 +139,7 @@ def test_a_hundred_thousand_finished_jobs_in_the_first_answer_of_a_server_withou
         statuses = {status.collector: status for status in exporter.board.organizations[0].collectors}
         assert statuses["jobs"].error is None
         assert statuses["jobs"].objects == HISTORY
-        # Of each of the hundred tasks the last run is looked at, so many at a time. A quarter of a poll is for such runs from before.
+        # The last run of each of the hundred tasks is read in full; in one poll, such old runs get a quarter of the requests.
         assert len(in_full) == COLLECTORS.jobs.max_details_per_cycle / 4
         (runner,) = [runner for runner in exporter.runners if runner.kind.name == "jobs"]
         runner.run()

@@ -1,4 +1,4 @@
-"""The picture of the imports in docs/architecture.md is made from the code, and drift is noticed."""
+"""The table of the imports in docs/architecture.md is made from the code, and drift is noticed."""
 
 from pathlib import Path
 

@@ -138,7 +138,7 @@ BY_TOKEN: dict[Ask, str] = {
     TheEyeClient.indicators: "indicator",
     TheEyeClient.webhooks: "demo__webhook",
 }
-"""Lists that are asked for once the token is verified, and their routes; of most, TheEye looks at the token alone."""
+"""Lists that are requested only once the token is verified, and their routes: for most, TheEye ignores the organisation."""
 
 
 @pytest.mark.parametrize("ask", BY_TOKEN)

@@ -18,9 +18,9 @@ class Attack:
         full: How much is tried at scale 1, in `unit`.
         unit: What is counted.
         tests: Files or ids of tests.
-        amount: The variable that takes how much.
-        seed: The variable that takes the seed; Hypothesis has an option for it, and what is not random has none.
-        tests_of_each: How many tests are given their share of the amount.
+        amount: The environment variable that says how much is tried.
+        seed: The environment variable for the seed; empty if Hypothesis has an option for it, or nothing is random.
+        tests_of_each: Number of tests that share the amount.
         least: The smallest amount that tries anything.
         beside_load: Whether one busy program for each core runs beside.
     """
@@ -40,13 +40,13 @@ class Attack:
         return max(self.least * self.tests_of_each, round(self.full * scale))
 
     def environment(self, scale: float, seed: int) -> Mapping[str, str]:
-        """Return what tells the tests so."""
+        """Return the environment variables that say this to the tests."""
         seeds = {self.seed: str(seed)} if self.seed else {}
         return {self.amount: str(-(-self.count(scale) // self.tests_of_each)), **seeds}
 
 
 class _Kills(Attack):
-    """Kills are shared out to plays, each of a seed of its own."""
+    """The kills are divided between plays, and each play has its own seed."""
 
     def environment(self, scale: float, seed: int) -> Mapping[str, str]:
         plays = -(-self.count(scale) // _KILLS_A_PLAY)

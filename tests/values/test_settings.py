@@ -1,4 +1,4 @@
-"""What models declare of settings, and mappings of what was said of them."""
+"""The settings that models declare, and mappings of their values."""
 
 from typing import Annotated
 

@@ -84,7 +84,7 @@ class AlertActions:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="alert-runs")
         self._working: dict[str, Future[None]] = {}
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        """Held while the work of an organisation runs: a pool that gets no thread keeps the work, and does it later."""
+        """Held while the work of an organisation runs. If there is no thread for it, the pool does it later, perhaps twice."""
         self._ticked = clocks.monotonic()
 
     def apply(self, settings: ActionsSettings, connections: Connections) -> None:
@@ -118,7 +118,7 @@ class AlertActions:
 
     @contextmanager
     def _left(self) -> Iterator[None]:
-        """Make the work end after the request that is running; it goes on if there is nothing to take its place."""
+        """Make the work end after the request that is running; let it go on if the new configuration cannot be applied."""
         runs = self._runs
         if runs is not None:
             runs.leaving.set()
@@ -135,7 +135,7 @@ class AlertActions:
             threading.Thread(target=keep_ticking, args=(self.tick, self._ended), name="alert-runs", daemon=True).start()
 
     def stop(self) -> None:
-        """Start nothing more, without waiting for TheEye's answers; after a restart, their runs are looked for."""
+        """Start nothing more, and wait for no answer of TheEye; the next process looks for the runs whose answers are lost."""
         self._ended.set()
         if self._runs is not None:
             self._runs.leaving.set()

@@ -53,7 +53,7 @@ class AlertRecords:
 
     @property
     def born(self) -> float:
-        """Unix time up to which alerts may have begun that the file does not know: when it was made, or what it has forgotten."""
+        """Unix time when the file was made, or later if it has forgotten episodes: it may not know what began before."""
         return self.get(float, _BORN) or 0.0
 
     def get(self, form: type[T], key: str) -> T | None:
@@ -81,7 +81,7 @@ class AlertRecords:
         """Collect changes, and make all of them at the end, unless the block or the writing fails.
 
         Args:
-            write: Writes the changes; into the file, together with something else.
+            write: Writes the changes into the file together with others; None to write only these.
 
         Raises:
             LedgerError: They could not be written; then nothing has changed.

@@ -26,7 +26,7 @@ _FORGET_EVERY: Final = 3600.0
 
 
 class AlertRuns:
-    """Receives alerts in any thread, and works in one.
+    """Receives alerts in any thread; each organisation's work runs in one thread at a time.
 
     Args:
         plans: The actions.
@@ -157,7 +157,7 @@ class AlertRuns:
                 draft.remove(Begun, name)
 
     def _starts_left(self) -> dict[str, float]:
-        """Return the last start of each alert that an action has heard of which is gone; it may have a new name."""
+        """Return when each alert that a removed action knew last began; that action may have a new name now."""
         left: dict[str, float] = {}
         for key, one in self.records.all(KnownEpisode).items():
             action, _, alert = key.rpartition("/")

@@ -1,4 +1,4 @@
-"""Makes arguments of labels, as relabelling does, and allows only characters that have no special meaning in a shell.
+"""Makes arguments of labels, as relabelling does, and allows only characters that cannot add a command in a shell.
 
 Whoever can write a metric chooses labels, and an argument ends in a shell on a host. So an argument that is made of labels has
 up to 256 characters of a small alphabet. After spaces at both ends are removed, it must not be empty, and must not begin with a
@@ -59,7 +59,7 @@ class ArgumentRule:
 
     Attributes:
         made: A fixed text, or how labels become one.
-        allow: What the text must match in place of the alphabet.
+        allow: What the text must match; the rules about characters, hyphens and empty texts then do not apply.
     """
 
     made: str | Relabelling

@@ -178,7 +178,7 @@ class Canary:
         run = self._open
         if run is None:
             return
-        if run.row is not None:  # the disk may have been full while it moved on
+        if run.row is not None:  # newer there if a step saved it, and then found the disk full
             run.row = self._store.row(run.row.id) or run.row
         if run.inherited and not self.retired and run.row is not None and run.row.phase is Phase.DECIDED:
             # The task, and the key that it is sent with, may be others by now.

@@ -114,13 +114,13 @@ class OpenRun:
     """An open run; times are those of a clock that never steps.
 
     Attributes:
-        decided_at: Unix time at which it was decided; of a run that was found again, at which TheEye created it.
+        decided_at: Unix time at which it was decided; of a run that was found in TheEye, at which TheEye created it.
         began: The same time.
         row: Its start; None until it is clear what to start.
         not_before: Time of the next attempt to find that out.
         submitted_at: Time at which TheEye had answered.
         cancelling: How it is cancelled; None before its time is up.
-        found_again: Whether an earlier process started it.
+        found_again: Whether it is an earlier run that had not ended.
         inherited: Whether its start was decided with another configuration.
         why: What went wrong.
     """

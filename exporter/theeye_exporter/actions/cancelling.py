@@ -37,7 +37,7 @@ class Cancelling:
 
     @property
     def is_due(self) -> bool:
-        """Whether there is something to do, or nothing more to be expected."""
+        """Whether there is something to do, or it stops."""
         return self._asks or bool(self.failed)
 
     @property
@@ -59,7 +59,7 @@ class Cancelling:
 
     @property
     def failed(self) -> str:
-        """Why nothing more is to be expected of it; empty while it is."""
+        """Why it stops without the end of the run; empty as long as it goes on."""
         now = self._monotonic()
         if self._taken_at is not None:
             return (

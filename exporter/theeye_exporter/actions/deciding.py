@@ -38,7 +38,7 @@ class World:
     sent: Sequence[Sent]
     row_of: Callable[[Order], Row | None]
     left: Mapping[str, float]
-    """The last start of each alert that an action has heard of which is gone."""
+    """When each alert that a removed action knew last began."""
     wall: float
     monotonic: float
 
@@ -160,7 +160,7 @@ class Decider:
     def _kept(self, known: KnownEpisode | None, heard: Episode, alert: str) -> KnownEpisode:
         if known is not None and heard.start == known.start:
             return replace(known, end=heard.end, heard_at=heard.heard_at)
-        left = self._world.left.get(alert, -inf) + TOLERANCE  # whatever our clock says, and although a start moves
+        left = self._world.left.get(alert, -inf) + TOLERANCE  # only Alertmanager's times; a start may move a little
         return KnownEpisode(start=heard.start, end=heard.end, heard_at=heard.heard_at, left=heard.start <= left)
 
     def _start(self, totals: ActionTotals, alert: ReceivedAlert, episode: KnownEpisode) -> tuple[str, Order]:

@@ -128,11 +128,11 @@ def horizon(born: float, now: float) -> float:
 
 
 def covers(episode: Episode, limit: float) -> float:
-    """Return the Unix time below which H may not fall once an episode is forgotten: its own messages say no later start.
+    """Return the Unix time below which H may not fall once an episode is forgotten: no message about it has a later start.
 
     Args:
         episode: The episode.
-        limit: H. An end that is later is not believed: nothing else would start until then.
+        limit: H. A later end is not believed: otherwise, nothing would start until then.
     """
     return max(episode.start + TOLERANCE, min(episode.end or 0.0, limit))
 

@@ -1,4 +1,4 @@
-"""Looks for what waiting starts of one organisation start, without asking TheEye again and again."""
+"""Finds the tasks and workflows of waiting starts, for one organisation, without asking TheEye again and again."""
 
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -73,7 +73,7 @@ class Finding:
         """Return the target of an order; None if TheEye could not be asked.
 
         Raises:
-            TargetError: There is none, or there are several, or the order is older than what makes its host.
+            TargetError: There is none, or there are several, or the order has no host, as it is older than `hostname_from`.
         """
         if plan.hostname_from is not None and not order.hostname:
             raise TargetError("hostname_from was added after this start was decided, so the start has no host")

@@ -70,7 +70,7 @@ class Flock:
         return bool(self._kept or self._retired)
 
     def apply(self, connection: Connection | None, chosen: Sequence[CanarySettings]) -> None:
-        """Switch to other canaries, or to another connection; None, and no canaries, without the organisation."""
+        """Switch to these canaries and this connection; there are none if the configuration no longer has the organisation."""
         former = self._kept | self._retired
         kept: dict[str, _Kept] = {}
         retired: dict[str, _Kept] = {}

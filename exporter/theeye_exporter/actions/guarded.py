@@ -42,7 +42,7 @@ class GuardedStore:
                 self._store.save(row)
 
     def begin(self, row: Row) -> bool:
-        """Save a row as sending, if its alert still fires, the limits allow it, and no other one of the same task is."""
+        """Save a row as sending, if its alert still fires, the limits allow it, and no other row of the task is sending."""
         with self._records.lock:
             order = self._records.get(Order, row.id)
             if order is None or not is_current(self._records, order) or not self._may_begin(order):

@@ -39,7 +39,7 @@ class Receiver:
     Args:
         runs: Returns the alert-driven runs.
         wall: Unix time.
-        in_use: Held while these decide: the next ones read from the file what they have decided.
+        in_use: Held while they decide, and while others that have read the same file take their place.
 
     Attributes:
         answers: Number of answers by action and code.

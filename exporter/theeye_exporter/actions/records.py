@@ -117,7 +117,7 @@ class Order:
         queued_at: Unix time from which it waits; the oldest goes first.
         excused: Seconds since the decision that do not count towards `max_wait`.
         told: Whether the decision that it was started has been written down.
-        cancelled_at: Unix time at which its run was cancelled.
+        cancelled_at: Unix time from which TheEye was asked to cancel its run.
         ended: How its episode ended while nobody knew whether there is a run.
     """
 

@@ -88,7 +88,7 @@ _RATE: Final = Kind("rate", _rate, _show_rate, limits="1 to 9999 per m, h or d")
 
 
 class TargetSettings(SettingsModel):
-    """What is started: a task or a workflow, of which organisation, and with which values."""
+    """What is started: a task or a workflow, of which organisation, and with which key."""
 
     organization: Annotated[
         str | None, Setting(_ORGANIZATION, "organisation of the task or workflow; may be left out if there is only one")

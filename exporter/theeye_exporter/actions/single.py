@@ -198,7 +198,7 @@ class Run:
         return self._finished(replace(report, exit=code, message=message, job=job))
 
     def _still_running(self, report: RunReport, why: str) -> RunReport:
-        trouble = f" TheEye does not answer: {self._trouble}." if self._trouble else ""
+        trouble = f" Requests to TheEye fail: {self._trouble}." if self._trouble else ""
         message = f"{why}: job {report.job_id} is {self._words(report)}.{trouble}"
         return self._finished(replace(report, message=message))
 
@@ -209,7 +209,7 @@ class Run:
         return _WAITING.get(report.lifecycle, harmless(report.lifecycle) or "started")
 
     def _show(self, words: str) -> None:
-        self._progress(f"{words}; TheEye does not answer: {self._trouble}" if self._trouble else words, self._seconds)
+        self._progress(f"{words}; requests to TheEye fail: {self._trouble}" if self._trouble else words, self._seconds)
 
     @property
     def _seconds(self) -> float:

@@ -94,7 +94,7 @@ class Starter:
     def is_due(self, row: Row) -> bool:
         """Whether `advance` has something to do."""
         now, timing = self._wall(), self._timing
-        # What is due later than after the longest pause was written down before the clock was set back.
+        # A time that lies further ahead than the longest pause was saved before the clock was set back, and does not count.
         if row.phase is Phase.DECIDED:
             return not now < row.not_before <= now + timing.retry
         return row.phase is Phase.SENDING and not now < row.next_look <= now + max(timing.looks)
@@ -119,7 +119,7 @@ class Starter:
                     self.follow_one(open_rows[job_id], listed.get(job_id))
 
     def follow_one(self, row: Row, job: RunJob | None = None) -> Row:
-        """Save what a job shows; one that is missing in the list may be hidden, and need not keep us from the next."""
+        """Save what a job shows; one that is missing in the list is read itself, and if that fails, nothing is saved."""
         with suppress(UpstreamError):
             job = job or self._upstream.run(row.job_id)
             return self._save(followed(row, job, self._wall()))

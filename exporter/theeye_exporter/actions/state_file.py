@@ -168,7 +168,7 @@ class StateFile(SqliteFile):
 
 
 def copied(path: Path, to: Path) -> StateFile:
-    """Return a copy of a state file that another process may use; it may spoil an attempt, so there are several.
+    """Return a copy of a state file that another process may use. Its changes may spoil a copy, so there are several attempts.
 
     Raises:
         LedgerError: the file cannot be read, or cannot be used.

@@ -26,7 +26,7 @@ class Store(Protocol):
         """Save a row; those that are over may be forgotten later, but not their jobs."""
 
     def begin(self, row: Row) -> bool:
-        """Save a row as sending, unless another one of the same task is."""
+        """Save a row as sending, unless another row of the same task is sending; return whether it was saved."""
 
     def known_jobs(self, task_id: str) -> frozenset[str]:
         """Return the ids of the jobs of all starts of a task or of workflows that begin with it."""
@@ -64,7 +64,7 @@ class MemoryStore:
                 self._rows[row.id] = row
 
     def begin(self, row: Row) -> bool:
-        """Save a row as sending, unless another one of the same task is."""
+        """Save a row as sending, unless another row of the same task is sending; return whether it was saved."""
         task_id = row.target.task_id
         with self._lock:
             for other in self._rows.values():
@@ -145,7 +145,7 @@ class FileStore(MemoryStore):
             super().save(row)
 
     def begin(self, row: Row) -> bool:
-        """Save a row as sending, unless another one of the same task is."""
+        """Save a row as sending, unless another row of the same task is sending; return whether it was saved."""
         with self._writing:
             sending = (other for other in self.open_rows() if other.phase is Phase.SENDING and other.id != row.id)
             if any(other.target.task_id == row.target.task_id for other in sending):

@@ -50,7 +50,7 @@ class HttpUpstream:
         first = _only(self._client.startable_tasks(task_id=target.task_id)) if target.task_id else None
         if first is not None:
             return _record(first)
-        # The first task of a workflow need not be shared with us: its count is missing, and a lost answer may stay so.
+        # The first task of a workflow may not be shared with us: then its count is missing, and a lost answer may stay lost.
         return Before(None if workflows.date is None else workflows.date - _DATE_RESOLUTION, None, _KEPT)
 
     def token_mark(self) -> str:

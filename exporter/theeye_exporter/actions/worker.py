@@ -29,9 +29,10 @@ _CANCEL_FOR: Final = 3600.0
 """For so many seconds TheEye is asked to cancel a run; then the run no longer counts as open."""
 
 _FOLLOW_SOON: Final = 30.0
-"""Runs are read at each step for so many seconds, and then at every tenth."""
+"""So many seconds after the start of a run, its job is still read at each step."""
 
 _FOLLOW_LATER: Final = 10.0
+"""Seconds between two readings after that."""
 
 
 class Reach(Upstream, Protocol):
@@ -254,7 +255,7 @@ class Worker:
             self._starter(self._reach).follow(running)
 
     def _stop(self, order: Order, row: Row) -> None:
-        """Cancel a run, again and again until TheEye takes that."""
+        """Cancel a run: ask again and again until TheEye accepts that."""
         wall = self._clocks.wall()
         if order.cancelled_at is None:
             with self._records.draft() as draft:

@@ -23,7 +23,7 @@ __all__ = ["Api", "Request"]
 
 _MEDIA: Final = frozenset({"*", "application/json", "application/*", "text/plain", "text/*", "*/*"})
 _UNSHARED: Final = frozenset({"monitors", "indicators"})
-"""Lists of which a user below administrators only sees what is shared; nothing of them is."""
+"""Lists in which a user below administrators only sees what is shared with them: nothing is."""
 _LONGEST_ADDRESS: Final = 14_500
 _FORM: Final = "application/x-www-form-urlencoded"
 

@@ -24,7 +24,7 @@ class BuildError(ValueError):
 
 
 def given(arguments: Sequence[Document], fields: Document) -> list[Any]:
-    """The values in a request; fixed arguments do not count for their number.
+    """The values in a request; fixed arguments need none.
 
     The server takes the whole body for the value of a single argument if the body names no arguments.
 

@@ -106,7 +106,7 @@ def build_tasks(
 
 
 def build_mending_tasks(hosts: list[Host], ids: Ids, chance: random.Random, now_ms: int) -> list[Task]:
-    """A task without a schedule for each host, whose runs mend one of its monitors, and one for a canary."""
+    """Tasks without a schedule: one for each of the first 20 hosts, whose runs mend a monitor there, and one for a canary."""
     builder = _Builder(hosts, ids, chance, now_ms)
     tasks = [builder.task(number, _RESTART, 1.0) for number in range(len(builder.hosts))]
     for task in tasks:

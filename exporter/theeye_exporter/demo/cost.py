@@ -1,6 +1,6 @@
 """What requests cost a real supervisor, as measured, and how they make each other wait.
 
-A supervisor has one thread. A list occupies this thread for some milliseconds for each object, and also waits for the database.
+A supervisor has one thread. A list occupies it for about a millisecond for each object, and also waits for the database.
 The supervisor continues with a list after the client has left.
 """
 

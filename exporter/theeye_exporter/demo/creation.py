@@ -55,7 +55,7 @@ class Creation:
             found: Its route.
             fields: Those of its query and its body.
             caller: Who sent it; None with a secret key.
-            members_fail: Whether the gateway fails when the server looks up its members.
+            members_fail: Whether the gateway fails when the server looks up the members of an organisation.
         """
         if members_fail and caller is not None:
             return bad_request(f'Invalid members. ["{caller.user.id}"]')

@@ -22,7 +22,7 @@ class EventQueue:
         heapq.heappush(self._due, (due_ms, self._order, action))
 
     def run(self, until_ms: int) -> None:
-        """Runs the actions that are due. If time was skipped, overdue actions happen now and not in the past."""
+        """Runs the actions that are due, in order, each at its time; the time never goes back."""
         while self._due and self._due[0][0] <= until_ms:
             due_ms, _, action = heapq.heappop(self._due)
             self.now_ms = max(self.now_ms, due_ms)

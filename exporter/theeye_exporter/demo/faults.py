@@ -122,7 +122,7 @@ def parse_fault(text: str) -> Fault:
         known = "\n".join(f"  {line}" for line in FAULTS.values())
         raise ValueError(
             f"unknown fault{_nearest(name, FAULTS)}. The faults are:\n{known}\n"
-            "Each can be limited to one kind of endpoint (monitors:error=503) and to some requests (,p=0.2)."
+            "A fault of requests can be limited to one kind of endpoint (monitors:error=503) and to some requests (,p=0.2)."
         )
     if name in WORLD_FAULTS and (kind is not None or options):
         raise ValueError(f"{text!r}: {name} is not about requests, so it takes neither a kind of endpoint nor options")

@@ -187,7 +187,7 @@ class Operations:
     # The past.
 
     def invent_past(self, now_ms: int) -> None:
-        """Invents runs before the start: up to five of each schedule, the last of which ended a moment ago."""
+        """Invents runs before the start: up to five of each schedule, at its interval; all of them have ended."""
         self.live = False
         runs: list[tuple[int, Task | Workflow]] = []
         workload = self._workload

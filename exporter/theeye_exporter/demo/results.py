@@ -24,7 +24,7 @@ class Ending(NamedTuple):
         state: success, failure, timeout, canceled, error; or another state that an old server may have stored.
         seconds: Pure run time; None if it was not measured.
         code: Exit code; None for the usual one.
-        by_server: For a cancellation: the server did it, because the bot missed a timeout.
+        by_server: For a cancellation: the server did it, because the bot missed a timeout or is silent.
     """
 
     state: str

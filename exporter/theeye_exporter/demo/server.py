@@ -63,7 +63,7 @@ class SimulatedTheEye:
         concurrent: Number of requests that are being answered.
         most_concurrent: Highest number of concurrent requests so far.
         drip_seconds: Pause between two bytes of a dripping response.
-        supervisor: Counts what requests cost, if they do.
+        supervisor: Counts what requests cost; None if they cost nothing.
     """
 
     def __init__(self, settings: DemoSettings | None = None, clock: Callable[[], float] = time.time) -> None:

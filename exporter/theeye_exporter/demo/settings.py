@@ -8,7 +8,7 @@ from theeye_exporter.demo.faults import Fault
 __all__ = ["DemoSettings"]
 
 _FASTEST = 1000
-"""At a higher speed, the simulation would take longer than the time that it simulates."""
+"""At a higher speed, the simulation could not keep up with the clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

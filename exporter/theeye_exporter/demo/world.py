@@ -107,7 +107,7 @@ class World:
             self._go_to(self._clock_ms() // MS * MS)
 
     def advance(self, seconds: float) -> None:
-        """Skips time, in addition to the time of the clock."""
+        """Simulates more time at once, in addition to the time of the clock."""
         with self.lock:
             self._skipped_ms += round(seconds * MS)
             self._go_to(self._clock_ms())
