@@ -24,6 +24,7 @@ from theeye_exporter.config.addresses import parse_listen_address
 from theeye_exporter.exposition import render
 from theeye_exporter.machine import favour_scrapes
 from theeye_exporter.observability.logs import configure_logging
+from theeye_exporter.polling import scheduler
 from theeye_exporter.polling.exporter import Exporter
 from theeye_exporter.theeye import client
 from theeye_exporter.theeye.fields import Junk
@@ -35,7 +36,7 @@ __all__ = ["ORGANIZATION", "TIMEOUT", "configuration", "polls"]
 ORGANIZATION: Final = "demo"
 TIMEOUT: Final = 120.0
 _WITHOUT_PAUSE: Final = 0.05
-"""Seconds between the times at which a poll may start; one that takes longer is followed by the next at once."""
+"""Seconds between the starts of two polls; a poll that takes longer is followed by the next at once."""
 
 _SELDOM: Final = 3600.0
 _WARM_UP: Final = 2
@@ -162,6 +163,7 @@ def main(command: str, url: str, number: int) -> None:
         print(json.dumps(polls(url, number)))
     else:
         configure_logging("error", "logfmt")
+        scheduler.DUTY = 1.0  # type: ignore[misc] # the exporter itself pauses, so scrapes would mostly meet no poll
         serve(lambda: _settings(url, number, _WITHOUT_PAUSE))
 
 

@@ -173,7 +173,8 @@ class Canary:
         now = self._monotonic()
         if self._open is None and now >= self._next and not self.retired:
             # Starts that were due meanwhile are left out, not made up for.
-            self._next = max(self._next + self.plan.interval, now)
+            following = self._next + self.plan.interval
+            self._next = following if following > now else now + self.plan.interval
             self._open = OpenRun(self._wall(), now)
         run = self._open
         if run is None:

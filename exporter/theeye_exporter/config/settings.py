@@ -153,7 +153,7 @@ class Settings(SettingsModel):
     limits: LimitsSettings = LimitsSettings()
     labels: LabelsSettings = LabelsSettings()
     problems: tuple[Problem, ...] = ()
-    """Mistakes in organisation files; of each such file, the last valid content is in effect."""
+    """Mistakes in organisation files; of each such file, the last valid content is in effect, if there was any."""
 
 
 class HasOrganizations(Protocol):
