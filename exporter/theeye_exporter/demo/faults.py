@@ -50,7 +50,7 @@ FAULTS: Final = {
     "applied-no-answer": "applied-no-answer: a change is made, and the connection closes without an answer",
     "applied-error": "applied-error=500: a change is made, and answered with this status, from 400 to 599",
     "applied-late": "applied-late=5s: the connection closes without an answer, and the change is made after this time",
-    "invalid-members": "invalid-members: starting with a token is answered with 400, as when the gateway fails",
+    "invalid-members": "invalid-members: a request that starts a run with a token gets 400, as when the gateway fails",
     "monitor-failing": "monitor-failing=web-01/disk watch: that monitor is in failure; * and ? are wildcards",
     "trigger-missed": "trigger-missed=nightly report: that task's schedule is due, and no job is created; * and ? are wildcards",
     "schedule-failed": "schedule-failed=nightly report: that task's schedule has failed for good; * and ? are wildcards",

@@ -60,7 +60,8 @@ class JobsSettings(CollectorSettings):
         int,
         Setting(
             integer(1, 64),
-            f"number of results that are fetched at the same time; all organisations share {HELPERS} additional threads for this",
+            "number of results that are fetched at the same time; each poll has one thread for this, and all organisations "
+            f"share {HELPERS} more",
         ),
     ] = 4
     full_list_interval: Annotated[float, Setting(duration(60.0), "time from one list of all jobs to the next")] = 3600.0
