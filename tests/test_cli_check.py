@@ -135,8 +135,8 @@ def test_a_list_that_never_ends_is_waited_for_as_long_as_any_response(
     (waited,) = [float(row[-1]) for row in table if row[1] == "timeout"]
     assert waited < DEADLINE  # the exporter itself would wait for minutes
     assert (
-        "\nnote: demo (timeout): the check stopped there. It waits for a list only for the time `timeout`, the exporter for up "
-        "to five minutes; if TheEye needs more time for its lists, set a longer `timeout` for the check\n"
+        "\nnote: demo (timeout): the check gave up. It waits for a list only as long as `timeout`, but the exporter waits for "
+        "up to five minutes; if TheEye needs more time for its lists, set a longer `timeout` for the check\n"
     ) in out
 
 

@@ -140,8 +140,8 @@ def _collectors() -> table.Panel:
     return rows(
         Panel(
             title="Collectors",
-            description=f"The last attempt of each collector; up to {_LISTED}, failing ones first. Intervals is the age of the data, "
-            "divided by the collector's interval.",
+            description=f"The last attempt of each collector; up to {_LISTED}, failing ones first. The column Intervals shows "
+            "the age of the data, divided by the collector's interval.",
             queries=[
                 Query(listed),
                 of_listed(age),

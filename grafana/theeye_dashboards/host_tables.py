@@ -34,9 +34,9 @@ def host_table() -> table.Panel:
     return rows(
         Panel(
             title="Hosts, closest to a limit first",
-            description=f"Up to {_LISTED} hosts. {_WORST} is the usage that is closest to its limit in TheEye, as a share of the "
-            "limit; above 100 %, the monitor fails. Swap is empty for hosts without swap. Silent hosts are not listed, "
-            "because they have no usage.",
+            description=f"Up to {_LISTED} hosts. The column {_WORST} shows the usage that is closest to its limit in TheEye, "
+            "as a share of the limit; above 100 %, the monitor fails. Swap is empty for hosts without swap. Silent hosts are not "
+            "listed, because they have no usage.",
             queries=[Query(expression) for _, expression in columns],
             width=24,
             height=10,

@@ -176,8 +176,8 @@ def _endings() -> list[timeseries_builders.Panel]:
         timeseries(
             Panel(
                 title="Success rate over time",
-                description="Share of the runs that succeeded, without canceled runs, over at least 8 minutes. There "
-                "is no line if no run ended.",
+                description="Share of the runs that succeeded, without canceled runs. Each point covers at least 8 "
+                "minutes. There is no line if no run ended.",
                 queries=[Query(_SCOPE.success_rate("$__rate_interval"), "success rate", interval="2m")],
                 width=6,
                 unit="percentunit",

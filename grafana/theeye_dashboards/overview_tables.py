@@ -36,8 +36,8 @@ def _monitors() -> list[table.Panel]:
         rows(
             Panel(
                 title="Failing monitors",
-                description=f"The worst severity first; up to {_LISTED} of each. Failures is the number of failure reports and "
-                "missed updates since the last normal report.",
+                description=f"The worst severity first; up to {_LISTED} of each. The column Failures shows the number of "
+                "failure reports and missed updates since the last normal report.",
                 queries=[Query(_SCOPE.worst_first(_SCOPE("theeye_monitor_consecutive_failures"), "failure", _LISTED))],
                 width=12,
                 height=8,

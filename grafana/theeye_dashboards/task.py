@@ -163,7 +163,7 @@ def _runs() -> list[timeseries_builders.Panel | statetimeline.Panel]:
         timeseries(
             Panel(
                 title="Runs per hour, by outcome",
-                description="Finished runs, each counted once, over at least 8 minutes.",
+                description="Finished runs, each counted once. Each point covers at least 8 minutes.",
                 queries=[Query(f"60 * {_SCOPE.runs_per_minute()}", "{{outcome}}", interval="2m")],
                 width=12,
                 empty=NO_RUNS,

@@ -58,7 +58,7 @@ class Finding:
         self._silent = False
 
     def retry_at(self, order: Order) -> float:
-        """Return when an order may ask again; the lowest has waited longest, and comes first."""
+        """Return when an order may ask again; the order with the earliest time has waited longest, and comes first."""
         return self._retry_at.get(order.action, 0.0)
 
     def may_ask(self, order: Order) -> bool:

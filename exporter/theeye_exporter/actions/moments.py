@@ -21,7 +21,7 @@ class Moments:
         self._known: dict[tuple[str, float], float] = {}
 
     def when(self, key: str, wall: float) -> float:
-        """Return the monotonic time of an event; what lies in the future happened now."""
+        """Return the monotonic time of an event; an event in the future counts as happening now."""
         known = self._known.get((key, wall))
         if known is None:
             known = self._known[key, wall] = self._clocks.monotonic() - max(0.0, self._clocks.wall() - wall)

@@ -35,8 +35,8 @@ _AT_THE_SAME_TIME: Final = 32
 """Number of organisations that are asked at the same time."""
 
 _IMPATIENT: Final = (
-    "(timeout): the check stopped there. It waits for a list only for the time `timeout`, the exporter for up to five minutes; "
-    "if TheEye needs more time for its lists, set a longer `timeout` for the check"
+    "(timeout): the check gave up. It waits for a list only as long as `timeout`, but the exporter waits for up to five "
+    "minutes; if TheEye needs more time for its lists, set a longer `timeout` for the check"
 )
 
 _ERASE_REST: Final = "\x1b[K"

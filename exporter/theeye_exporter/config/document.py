@@ -79,7 +79,7 @@ class Document:
 
         Args:
             root: the content of the file.
-            unseen: number of first keys of each location that are not in the file.
+            unseen: how many keys at the beginning of each location are not in the file.
         """
         self._unseen = unseen
         self.data = _Values(self).mapping(root, (), 0)
@@ -147,7 +147,7 @@ def read_document(path: Path, report: Report, flag: str, example: str) -> Docume
 
 
 def read_items(path: Path, report: Report, key: str, what: str) -> Document:
-    """Return the content of a file that is one item of a list, or several, as if it had the list with this key.
+    """Return the content of a file with one item or a list of items, as if the file had these items in a list under the key.
 
     Args:
         path: the file.

@@ -135,7 +135,7 @@ class LedgerUpdate:
         return [job_id for job_id, _ in sorted(jobs, key=rank)]
 
     def is_from_before(self, job_id: str) -> bool:
-        """Whether only the result of a run from before counting began is wanted of a job."""
+        """Whether the job is only fetched for the result of a run from before counting began."""
         job = self._job(job_id)
         return job is not None and job.is_from_before
 

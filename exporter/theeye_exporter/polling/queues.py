@@ -154,7 +154,7 @@ class Queues:
     """The entries that are due, and those that run. Not safe for threads.
 
     Attributes:
-        running: the entries that run, or are about to, and what they were when they started.
+        running: the entries that run, or are about to, each with the kind that it had when it started.
     """
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from theeye_exporter.polling.workers import Workers
 __all__ = ["DUTY", "Polling", "Scheduler", "interval_in_force"]
 
 DUTY: Final = 5.5
-"""After a poll began, it is not repeated for this many times what it took, so that TheEye has most of its time for others."""
+"""After a poll has begun, the next one waits for this many times its duration: TheEye needs most of its time for others."""
 
 _JITTER: Final = 0.1
 """Share of the interval by which a poll may be early, so that exporters started together do not poll together."""

@@ -34,7 +34,7 @@ class Fate(StrEnum):
     CREATED = "created"
     REFUSED = "refused"
     NOTHING = "nothing"
-    """It certainly did not happen, for a reason that passes."""
+    """It certainly did not happen, for a temporary reason."""
     UNKNOWN = "unknown"
     """It may have happened, or may still happen."""
 
@@ -84,7 +84,7 @@ class Answer:
         return f"TheEye answered {self.status}" + (f": {self.message}" if self.message else "")
 
     def creation(self) -> Creation:
-        """Return what it says of a creation; a failure that passes must not look like a refusal, nor the other way round."""
+        """Return what it says of a creation; a temporary failure must not look like a refusal, or the other way round."""
         status = self.status
         if status == requests.codes.ok:
             return self._created()

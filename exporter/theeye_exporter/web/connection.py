@@ -46,8 +46,8 @@ _OTHER_VERSION: Final = re.compile(rb"[^\n]* HTTP/[02-9](?:\.[0-9])?\r?\n")
 _FIRST_PRINTABLE: Final = 0x21
 _REFUSALS: Final = {
     400: "bad request",
-    414: f"the first line of a request may have {_LINE_BYTES} bytes",
-    431: f"the head of a request may have {HEADER_BYTES} bytes",
+    414: f"the first line of a request may have at most {_LINE_BYTES} bytes",
+    431: f"the head of a request may have at most {HEADER_BYTES} bytes",
     505: "only HTTP/1.1 and HTTP/1.0 are supported",
 }
 

@@ -74,7 +74,7 @@ class TaskReader:
         self._walked: float | None = None
 
     def read(self, client: TheEyeClient, next_runs: Mapping[str, float]) -> Listing[Task]:
-        """Return all tasks: those of the last list of all, with what was listed since.
+        """Return all tasks: those of the last list of all tasks, with what was listed since.
 
         Args:
             client: the organisation's client.
