@@ -81,8 +81,8 @@ def decisions() -> list[timeseries_builders.Panel]:
     return [
         _over_time(
             "Decisions per hour",
-            "One decision for each alert in each message, and one more when TheEye has the run of a start that waited, or when "
-            "such a start expires or cannot be sent.",
+            "One decision for each alert in each message. A start that waits has one more: when TheEye has its run, or when "
+            "the start expires or cannot be sent.",
             _per_hour(decided, "decision"),
             "{{decision}}",
             interval="5m",
