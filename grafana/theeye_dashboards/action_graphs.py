@@ -81,8 +81,8 @@ def decisions() -> list[timeseries_builders.Panel]:
     return [
         _over_time(
             "Decisions per hour",
-            "One decision for each alert in each message, and one more when TheEye accepts a start that waited, or when such a "
-            "start expires or cannot be sent.",
+            "One decision for each alert in each message. A start that waits has one more: when TheEye has its run, or when "
+            "the start expires or cannot be sent.",
             _per_hour(decided, "decision"),
             "{{decision}}",
             interval="5m",
@@ -91,8 +91,8 @@ def decisions() -> list[timeseries_builders.Panel]:
         ),
         _over_time(
             "Alerts that started nothing, per hour",
-            "Decisions to start nothing, by reason. Dry runs, repeated or late messages, and alerts that fired before the "
-            "action was added are not counted.",
+            "Decisions to start nothing, by reason, without dry runs, repeated and late messages, and alerts that fired before the "
+            "action was added.",
             _per_hour(decided, "decision", _NOTHING_STARTED),
             "{{decision}}",
             interval="5m",

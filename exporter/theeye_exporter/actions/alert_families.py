@@ -42,8 +42,8 @@ TRUNCATED: Final = ALERT_FAMILIES.counter(
 DECISIONS: Final = ALERT_FAMILIES.counter(
     "theeye_action_decisions_total",
     (*_ACTION, "decision"),
-    "Decisions: one for each alert in each message, and one more when TheEye accepts a start that waited, or when such a start "
-    "expires or cannot be sent.",
+    "Decisions: one for each alert in each message. A start that waits has one more: when TheEye has its run, or when the "
+    "start expires or cannot be sent.",
 )
 RUNS: Final = ALERT_FAMILIES.counter(
     "theeye_action_runs_total",

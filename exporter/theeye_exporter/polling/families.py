@@ -63,7 +63,8 @@ INTERVAL: Final = ORGANIZATION_FAMILIES.gauge(
     _COLLECTOR,
     "Planned time from the start of the collector's last attempt to the next one: its interval, or 5.5 times the duration of the "
     "attempt if that is longer. The time for a list of all jobs is not part of this duration. The next attempt can be early by "
-    "up to a tenth of the interval; while TheEye does not answer, it can be early or late.",
+    "up to a tenth of the interval, but not before 5.5 times the duration. While TheEye does not answer, it can be early or "
+    "late.",
     unit="seconds",
 )
 OBJECTS: Final = ORGANIZATION_FAMILIES.gauge(
