@@ -124,7 +124,8 @@ def _webhooks() -> table.Panel:
     return rows(
         Panel(
             title="Webhooks",
-            description=f"Up to {_LISTED} webhooks, those with the most triggers in this time range. A disabled webhook still counts.",
+            description=f"Up to {_LISTED} webhooks, those with the most triggers in this time range. "
+            "TheEye also counts triggers of disabled webhooks.",
             queries=[
                 Query(most),
                 Query(f"max by ({_WEBHOOK}) ({_SCOPE('theeye_webhook_enabled')}) and on ({_WEBHOOK}) {most}"),

@@ -69,7 +69,7 @@ def _share(title: str, description: str, expression: str, empty: str, link: tupl
 
 
 def _shares() -> list[stat.Panel]:
-    """What has the fleet: with thousands of hosts, something is always failing."""
+    """Return shares of the fleet, not numbers: with thousands of hosts, something is always failing."""
     hosts = per_organization(_SCOPE("theeye_hosts", 'state!="disabled"'))
     failed = per_organization(_SCOPE("theeye_job_last_outcome", FAILED))
     finished = per_organization(f"{_SCOPE('theeye_job_consecutive_failures')} >= bool 0")

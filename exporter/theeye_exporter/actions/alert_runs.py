@@ -157,7 +157,7 @@ class AlertRuns:
                 draft.remove(Begun, name)
 
     def _starts_left(self) -> dict[str, float]:
-        """Return when each alert that a removed action knew last began; that action may have a new name now."""
+        """Return, for each alert that a removed action knew, when it last began; that action may have a new name now."""
         left: dict[str, float] = {}
         for key, one in self.records.all(KnownEpisode).items():
             action, _, alert = key.rpartition("/")

@@ -38,7 +38,7 @@ class World:
     sent: Sequence[Sent]
     row_of: Callable[[Order], Row | None]
     left: Mapping[str, float]
-    """When each alert that a removed action knew last began."""
+    """For each alert that a removed action knew: when the alert last began."""
     wall: float
     monotonic: float
 

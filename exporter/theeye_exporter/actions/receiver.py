@@ -39,7 +39,7 @@ class Receiver:
     Args:
         runs: Returns the alert-driven runs.
         wall: Unix time.
-        in_use: Held while they decide, and while others that have read the same file take their place.
+        in_use: Held while a decision is made, and while a reload replaces the runs by others that read the same state file.
 
     Attributes:
         answers: Number of answers by action and code.

@@ -28,7 +28,7 @@ WEBHOOK_INFO: Final = FAMILIES.info("theeye_webhook_info", WEBHOOK_LABELS, "Name
 WEBHOOK_TRIGGERS: Final = FAMILIES.counter(
     "theeye_webhook_triggers_total",
     WEBHOOK_LABELS,
-    "Triggers of the webhook, counted by TheEye (trigger_count); a disabled webhook counts too.",
+    "Triggers of the webhook, as counted by TheEye (trigger_count), also while the webhook is disabled.",
 )
 WEBHOOK_ENABLED: Final = FAMILIES.gauge(
     "theeye_webhook_enabled",

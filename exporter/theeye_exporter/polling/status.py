@@ -101,7 +101,7 @@ class OrganizationStatus:
 
     @property
     def sees_nothing(self) -> bool:
-        """Whether all lists are empty that are empty for a token without access."""
+        """Whether the token sees no object of the kinds that TheEye filters by access."""
         return self.visible_objects == 0
 
 

@@ -39,7 +39,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         const=ACTIONS_ADDRESS,
         metavar="ADDRESS",
         help=f"also run a live action and a canary, in another process that listens on this address (default {ACTIONS_ADDRESS}); "
-        f"with {ONLY_TASKS} as ADDRESS, only add the tasks that the action and the canary would start",
+        f"--demo.actions={ONLY_TASKS} only adds the tasks that the action and the canary would start",
     )
     group.add_argument(
         "--demo.only", dest="only", action="store_true", help="run only the simulated TheEye, without the exporter"
