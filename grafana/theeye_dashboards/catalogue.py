@@ -41,7 +41,7 @@ def _render(built: dashboard.Dashboard) -> str:
     document: dict[str, Any] = json.loads(json.dumps(built.build(), cls=JSONEncoder))
     for number, panel in enumerate(document["panels"], start=1):
         panel["id"] = number
-        # Grafana has no foot of a table of this form any more.
+        # Grafana no longer has this form of a table's footer.
         panel.get("options", {}).pop("footer", None)
     for annotation in document["annotations"]["list"]:
         # Grafana's types do not have what its Prometheus data source reads.

@@ -132,7 +132,7 @@ def rows(panel: Panel, columns: Sequence[Column], *, sort: Sequence[tuple[str, b
         panel = replace(panel, queries=[replace(first, expression=either(first.expression, missing)), *others])
     if len(panel.queries) > 1:
         transformations.append(DataTransformerConfig(id_val="merge", options={}))
-        # When all expressions but the first find nothing, Grafana calls its values as if it were the only one.
+        # If only the first expression finds something, Grafana names its column `Value`, as if there were no others.
         columns = [
             c
             for column in columns

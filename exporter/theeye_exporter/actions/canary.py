@@ -179,10 +179,10 @@ class Canary:
         run = self._open
         if run is None:
             return
-        if run.row is not None:  # newer there if a step saved it, and then found the disk full
+        if run.row is not None:  # the store has a newer one if a step saved it, and then the disk was full
             run.row = self._store.row(run.row.id) or run.row
         if run.inherited and not self.retired and run.row is not None and run.row.phase is Phase.DECIDED:
-            # The task, and the key that it is sent with, may be others by now.
+            # By now, the configuration may name another task or another secret key.
             self._store.settle([run.row.id])
             run.row, run.inherited = None, False
         if self.retired and (run.row is None or run.row.phase is Phase.DECIDED):
@@ -224,7 +224,7 @@ class Canary:
         self._store.save(run.row)
 
     def _left_open(self, target: Target, arguments: Sequence[tuple[int, Any]]) -> RunJob | None:
-        """Return a run that must end before the next one starts; that of an earlier process has our user and arguments."""
+        """Return a run that must end before the next one starts; one of an earlier process is known by user and arguments."""
         if self._left:
             job = self._upstream.run(self._left)
             if job is not None and job.lifecycle not in ENDED_LIFECYCLES:

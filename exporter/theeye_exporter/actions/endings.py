@@ -80,7 +80,7 @@ class Endings:
             self._report("nobody knows whether a run was started", order, why=row.why, advice=advice)
 
     def _report(self, event: str, order: Order, **more: str) -> None:
-        """Log a step that is on the disk; the labels are the harmless line of the page."""
+        """Log a step that is on the disk; the labels are in the same harmless line as on the page."""
         log = _log.warning if "advice" in more else _log.info
         log(event, organization=order.organization, action=order.action, alert=order.labels, **more)
 

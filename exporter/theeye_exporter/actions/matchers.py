@@ -91,7 +91,7 @@ def _old_syntax(written: str) -> list[tuple[str, str, str]]:
             tokens.append(token)
             token = ""
             continue
-        # As there: a comma in quotes is passed over, and an escape before it applies to what follows.
+        # As in Alertmanager: a comma in quotes is passed over, and a backslash before the comma escapes the character after it.
         if c == '"' and not escaped:
             quoted = not quoted
         if c != ",":

@@ -126,7 +126,7 @@ class Timing:
     """How patient a start is, in seconds.
 
     Attributes:
-        settle: How long TheEye has to answer looks before it is believed that there is no run.
+        settle: Looks must be answered for this long before it is believed that there is no run.
         give_up: After this long, a start that cannot be decided is lost.
         retry: Pause before a request that certainly did not arrive is sent again.
         looks: Pauses between looks; the last one is repeated.
@@ -269,7 +269,7 @@ def candidates(row: Row, look: Look, own: Own) -> list[RunJob]:
 
 
 def followed(row: Row, job: RunJob | None, now: float) -> Row:
-    """Return the row after its job was read; None if TheEye has deleted it."""
+    """Return the row after its job was read; `job` is None if TheEye has deleted it."""
     if job is None:
         gone = replace(row, outcome=Outcome.UNKNOWN)
         return _over(gone, Phase.ENDED, "TheEye has deleted the job", now)

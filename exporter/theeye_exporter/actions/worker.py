@@ -97,9 +97,9 @@ class Worker:
         self._cancelling: dict[str, Cancelling] = {}
         self._follow_at = 0.0
         self._full: set[str] = set()
-        """The actions for which this look has found no room: all starts of one wait for the same."""
+        """The actions for which this round has found no room: all starts of one action wait for the same."""
         self._last: dict[tuple[str, str], float] = {}
-        """When each action last started something for each alert, before this look."""
+        """When each action last started something for each alert, before this round."""
         self._undecided: list[Row] | None = None
         """Starts whose fate is unknown; None after a step that may have changed them."""
 

@@ -31,7 +31,7 @@ def doubts(organization: OrganizationStatus) -> Iterator[str]:
     """Yield what is odd: lists that are empty although others show that there are objects, and missing answers."""
     visible = {status.collector: status.visible for status in organization.collectors}
     if organization.sees_nothing:
-        return  # which is a problem, and told as that
+        return  # `check` reports this as a problem
     for name in _KINDS:
         signs = [kind.name for kind in _KINDS.values() if visible.get(kind.name) and name in _implied_by(kind.name)]
         if visible.get(name) == 0 and signs:

@@ -171,7 +171,7 @@ def _collect(settings: Settings, out: TextIO, progress: Progress, *, starts: boo
 
 
 def _tally(organizations: Iterable[OrganizationStatus]) -> str:
-    """Say for how many organisations which result is the first that is not `ok`."""
+    """Count the organisations by result: the reason of the first collector that failed, or `ok`."""
     results = Counter(
         next((str(status.reason) for status in organization.collectors if status.reason is not None), "ok")
         for organization in organizations

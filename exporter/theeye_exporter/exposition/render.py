@@ -229,7 +229,7 @@ class _Lines:
 
     def draw(self, family: Family, values: Sequence[float]) -> Piece:
         """Return a family's lines."""
-        # A report sets two times at once, so their lines differ only in the name.
+        # Two families often have the same values, such as timestamps from the same reports: only the name differs.
         if values != self._values:
             self._values = values
             texts = zip(self._labels, _texts(values), strict=True)

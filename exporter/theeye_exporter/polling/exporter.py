@@ -49,7 +49,7 @@ class Exporter:
 
     @property
     def runners(self) -> tuple[CollectorRunner, ...]:
-        """The runners of all organisations; a collector comes after those whose names it needs."""
+        """The runners of all organisations; a collector comes after those that list the names it needs."""
         organizations = list(self._organizations.values())
         return tuple(runner for organization in organizations for runner in organization.runners.values())
 

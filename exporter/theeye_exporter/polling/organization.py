@@ -54,7 +54,7 @@ class Organization:
 
     @property
     def pollings(self) -> tuple[Polling, ...]:
-        """The pollings of its collectors; a collector comes after those whose names it needs."""
+        """The pollings of its collectors; a collector comes after those that list the names it needs."""
         return tuple(
             Polling(
                 f"{self.name}/{kind.name}",

@@ -123,7 +123,7 @@ class Group:
         probe: its entry for probes.
         entries: its pollings.
         is_absent: whether TheEye seems to be absent.
-        parked: those that are due, and wait for TheEye or for names.
+        parked: those that are due, and wait for TheEye or for names of objects.
     """
 
     def __init__(self, polling: Polling, now: float) -> None:
@@ -162,7 +162,7 @@ class Queues:
         self._waiting: dict[_Kind, deque[Entry]] = {kind: deque() for kind in _Kind}
 
     def admit(self, entry: Entry, now: float) -> None:
-        """Take an entry that is due: it waits for TheEye, for names, for its lane, or for a thread."""
+        """Take an entry that is due: it waits for TheEye, for names of objects, for its lane, or for a thread."""
         entry.is_planned = False
         lane, group = entry.lane, entry.group
         if lane is None:
@@ -175,7 +175,7 @@ class Queues:
             self._enter(entry, lane)
 
     def readmit(self, group: Group, now: float) -> None:
-        """Look anew at those that waited for TheEye or for names."""
+        """Look anew at those that waited for TheEye or for names of objects."""
         parked, group.parked = group.parked, []
         for entry in parked:
             if entry.plan is not None:

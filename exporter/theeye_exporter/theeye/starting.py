@@ -97,7 +97,7 @@ class StartingClient(TheEyeClient):
         """List the jobs of a task, or a workflow's own, that were created after a Unix time, oldest first."""
         owner = {"where[task_id]": task_id} if task_id else {"where[workflow_id]": workflow_id}
         listed = self._runs({**owner, "where[creation_date][$gte]": iso(since)})
-        # The run before may have the very time of the task's last change. And a server may ignore the filter.
+        # An earlier job can have exactly this time, if it is the task's last change. And a server may ignore the filter.
         jobs = [job for job in listed if (timestamp(job.creation_date) or 0.0) > since]
         if task_id:
             jobs = [job for job in jobs if _task_of(job) == task_id and job.type_name != _WORKFLOWS_OWN]

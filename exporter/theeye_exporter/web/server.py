@@ -266,7 +266,7 @@ class _Server(uvicorn.Server):
 
 
 async def _readable(sock: socket.socket) -> None:
-    """Wait until a socket can be read. May be cancelled: `sock_accept` of asyncio then loses a connection that comes just then."""
+    """Wait until a socket can be read. This may be cancelled; a cancelled `sock_accept` of asyncio can lose a connection."""
     loop, number, readable = asyncio.get_running_loop(), sock.fileno(), asyncio.Event()
     loop.add_reader(number, readable.set)
     try:

@@ -54,8 +54,8 @@ def find_troubles(
         yield Trouble(
             "an organisation file cannot be used",
             f"Organisation files have {humanize.counted(telemetry.file_problems, 'mistake')}. The last valid content "
-            "of each file since the start stays in effect. If there is none, the organisations of the file are missing, "
-            f"as they would be after a restart. `{check}` says what is wrong.",
+            "of each file since the start stays in effect. If there is none, the organisations of the file are missing. "
+            f"After a restart, there is none. `{check}` says what is wrong.",
         )
     web_file = telemetry.web_file
     if web_file is not None and not web_file.successful:

@@ -146,7 +146,7 @@ class TaskReader:
             self._take(page, poll)
 
     def _unchanged_until(self, newest: float, began: float) -> float | None:
-        """Return the time before which there are no changes that were not listed, in TheEye's Unix time.
+        """Return the time before which all changes were listed, in TheEye's Unix time.
 
         Args:
             newest: the newest change that was listed.
