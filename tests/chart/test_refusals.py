@@ -122,7 +122,7 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no user of actions": (
         acting(monitor={"tlsConfig": {"insecureSkipVerify": True}}),
-        "actions asks for a user: set actions.monitor.basicAuth",
+        "the actions process asks for a user: set actions.monitor.basicAuth",
     ),
     "actions unverified": (acting(monitor={"basicAuth": BASIC}), "set actions.monitor.tlsConfig, so that it can"),
     "no certificate": (

@@ -124,7 +124,7 @@ class StateFile(SqliteFile):
             raise self._damaged(one_line(verdict))
         ((_, frames, _),) = db.execute("PRAGMA wal_checkpoint").fetchall()
         if frames >= 0 and lost_commits(self._log_path, frames):
-            raise self._damaged("its log cannot be read to the end")
+            raise self._damaged("its write-ahead log cannot be read to the end")
         db.execute("PRAGMA journal_mode = WAL").fetchall()
         # Not even a power cut may lose a start: it would be sent again.
         db.execute("PRAGMA synchronous = FULL")

@@ -198,7 +198,8 @@ class _TlsReader:
             self._document.add_fault((_TLS, "client_allowed_sans"), InvalidValueError(message))
         if auth == "RequestClientCert":
             self.remarks.append(
-                "client_auth_type RequestClientCert works like NoClientCert: certificates are requested only to verify them"
+                "client_auth_type RequestClientCert works like NoClientCert: no certificate is requested, "
+                "since it would not be verified"
             )
 
     def _pem(self, key: str, text: bytes | None, file: Path | None, *, required: bool) -> bytes | None:

@@ -45,7 +45,7 @@ FAULTS: Final = {
     "no-organization": "no-organization: 404, as for an unknown organisation",
     "empty": "empty: 200 with an empty list, as when the server hides a database error",
     "malformed": "malformed: every tenth object is null, a string, a number, {}, has wrong types or no id",
-    "duplicates": "duplicates: every tenth object comes a second time, at the end, with order 99",
+    "duplicates": "duplicates: every tenth object comes a second time, at the end, with 99 in its field `order`",
     "redirect": "redirect=URL: 302 to that URL",
     "applied-no-answer": "applied-no-answer: a change is made, and the connection closes without an answer",
     "applied-error": "applied-error=500: a change is made, and answered with this status, from 400 to 599",

@@ -97,8 +97,8 @@ _ADVICE: Final[dict[Reason, str]] = {
     Reason.EMPTY_LIST: "TheEye also returns an empty list when its database fails, so an empty list is accepted only the "
     "third time in a row",
     Reason.LEDGER: "the runs will be counted, each once, as soon as the state file can be written",
-    Reason.OUT_OF_RESOURCES: "raise the exporter's limits of memory, threads and open files; it needs up to nine times "
-    "`limits.max_response_bytes` of memory",
+    Reason.OUT_OF_RESOURCES: "raise the exporter's limits of memory, threads and open files; it may use nine times "
+    "`limits.max_response_bytes` of memory, and for a moment some more",
     Reason.INTERNAL: "this is a bug in theeye-exporter; please report it with the line of its log",
 }
 

@@ -80,7 +80,7 @@
     {{- $problems = concat $problems (include "theeye-exporter.scrapeProblems" (dict "web" $.Values.web "monitor" $monitor "name" . "server" "the exporter") | fromJsonArray) }}
     {{- if $.Values.actions.enabled }}
       {{- $asActions := include "theeye-exporter.actionsMonitor" (dict "root" $ "monitor" $monitor) | fromJson }}
-      {{- $problems = concat $problems (include "theeye-exporter.scrapeProblems" (dict "web" $.Values.actions.web "monitor" $asActions "name" "actions.monitor" "server" "actions") | fromJsonArray) }}
+      {{- $problems = concat $problems (include "theeye-exporter.scrapeProblems" (dict "web" $.Values.actions.web "monitor" $asActions "name" "actions.monitor" "server" "the actions process") | fromJsonArray) }}
     {{- end }}
   {{- end }}
 {{- end }}
