@@ -147,8 +147,7 @@ def test_differences_from_go_are_reported(folder: Path) -> None:
 
     assert curves.remarks == ("only CurveP384 of curve_preferences is used",)
     assert clients.remarks == (
-        "client_auth_type RequestClientCert works like NoClientCert: no certificate is requested, "
-        "since it would not be verified",
+        "client_auth_type RequestClientCert works like NoClientCert: no certificate is requested, as none would be verified",
     )
     assert clear.remarks == ("passwords are sent unencrypted: there are basic_auth_users, but no tls_server_config",)
     assert read(folder, TLS + "  curve_preferences: [X25519]\n").remarks == ()

@@ -199,7 +199,7 @@ class _TlsReader:
         if auth == "RequestClientCert":
             self.remarks.append(
                 "client_auth_type RequestClientCert works like NoClientCert: no certificate is requested, "
-                "since it would not be verified"
+                "as none would be verified"
             )
 
     def _pem(self, key: str, text: bytes | None, file: Path | None, *, required: bool) -> bytes | None:
