@@ -95,7 +95,8 @@ def _numbers() -> list[stat.Panel]:
         ),
         _one(
             "Ledger writable",
-            "Whether the last jobs poll was saved, for every organisation. If not, runs are counted later, each once.",
+            "Whether the last jobs poll was saved, for every organisation. If not, runs are counted later, each once, except "
+            "those that TheEye has deleted by then.",
             f"min({_SCOPE('theeye_ledger_healthy')})",
             empty="Jobs are not collected",
             steps="yes",

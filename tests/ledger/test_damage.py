@@ -112,7 +112,7 @@ def test_a_damaged_job_stays_as_counted_and_the_others_count_on(statement: str, 
         storage = reopened(poller, path)
     (told,) = logs
     assert (told["log_level"], told["organization"], told["file"]) == ("error", "demo", str(path))
-    assert told["event"] == "rows of the state file were damaged; the counts of these jobs' runs do not change"
+    assert told["event"] == "rows of the state file were damaged; no count changed"
     assert poller.ledger.damage == Damage(jobs=62 if "kind = 'job'" in statement else 1)
     poller.put("ended meanwhile", 1000, result=result(5))
     for complete in (True, False, True):

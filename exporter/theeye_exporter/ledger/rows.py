@@ -66,7 +66,7 @@ class Damage(NamedTuple):
         """What happens to the counters."""
         if self.accounts:
             return "the organisation's counters begin at 0"
-        return "the counts of these jobs' runs do not change"
+        return "no count changed"
 
     @property
     def advice(self) -> str:

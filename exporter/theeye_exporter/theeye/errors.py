@@ -96,7 +96,8 @@ _ADVICE: Final[dict[Reason, str]] = {
     Reason.INVALID_RESPONSE: "this is not a response of TheEye's API; does the URL point to the supervisor?",
     Reason.EMPTY_LIST: "TheEye also returns an empty list when its database fails, so an empty list is accepted only the "
     "third time in a row",
-    Reason.LEDGER: "the runs will be counted, each once, as soon as the state file can be written",
+    Reason.LEDGER: "the runs will be counted, each once, as soon as the state file can be written, except those that TheEye "
+    "has deleted by then",
     Reason.OUT_OF_RESOURCES: "raise the exporter's limits of memory, threads and open files; it may use nine times "
     "`limits.max_response_bytes` of memory, and for a moment some more",
     Reason.INTERNAL: "this is a bug in theeye-exporter; please report it with the line of its log",
