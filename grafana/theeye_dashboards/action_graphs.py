@@ -206,7 +206,7 @@ def received() -> list[timeseries_builders.Panel]:
     return [
         _over_time(
             "Alerts received per hour",
-            "Alerts in Alertmanager's messages, including repeated ones; bad: not readable.",
+            "Alerts in Alertmanager's messages, including repeated ones; bad: not usable.",
             _per_hour("theeye_action_alerts_total", "status"),
             "{{status}}",
             interval="5m",
