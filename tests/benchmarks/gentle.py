@@ -27,6 +27,7 @@ from theeye_exporter.demo.settings import DemoSettings
 from theeye_exporter.demo.world import World
 from theeye_exporter.ledger.records import Bounds
 from theeye_exporter.ledger.run_ledger import RunLedger
+from theeye_exporter.polling.queues import READY_WITHIN
 from theeye_exporter.polling.scheduler import interval_in_force
 from theeye_exporter.theeye.client import TheEyeClient
 from theeye_exporter.theeye.errors import Reason, UpstreamError
@@ -41,7 +42,6 @@ _BEGIN: Final = 1_800_000_000.0
 _POLLED: Final = tuple(kind for kind in COLLECTORS if kind.enabled)
 """The collectors that are polled unless settings say otherwise."""
 
-_NAMES_WITHIN: Final = 60.0
 _RUN_SECONDS: Final = 10
 
 
@@ -205,7 +205,7 @@ class _Polls:
         collector = kind.make(context)
         lane = Lane(self._time) if kind.keeps_ledger else self._lists
         while any(self._names[needed.name].listed.entries is None for needed in kind.needs):
-            if self._time.now >= _NAMES_WITHIN:
+            if self._time.now >= READY_WITHIN:
                 break
             self._time.sleep(1)
         while True:

@@ -1,5 +1,7 @@
 """The way to TheEye: what the file and the environment say, and for which organisation."""
 
+import json
+import ssl
 from base64 import b64encode
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from config.configurations import CANARY, configure, problems_of
 from theeye_exporter.config import secrets_in
 from theeye_exporter.config.description import describe
 from theeye_exporter.config.sections import TlsSettings
+from theeye_exporter.theeye.trust import TlsFiles
 from web.certificates import Authority
 
 TOKEN = {"THEEYE_ORGANIZATION_NAME": "demo", "THEEYE_TOKEN": "a-token-of-some-length"}
@@ -69,6 +72,31 @@ def test_the_environment_names_the_authorities(tmp_path: Path) -> None:
     assert problems_of(environ=TOKEN | {"CURL_CA_BUNDLE": str(missing)}) == [
         f"environment: CURL_CA_BUNDLE: no such file: {missing}"
     ]
+
+
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_authorities_that_organisations_share_are_read_once(
+    by_environment: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle of public authorities takes 20 ms."""
+    authority = Authority(tmp_path)
+    read: list[TlsFiles] = []
+    context = TlsFiles.context
+
+    def counted(files: TlsFiles, *, own: bool) -> ssl.SSLContext:
+        read.append(files)
+        return context(files, own=own)
+
+    monkeypatch.setattr(TlsFiles, "context", counted)
+    own = {} if by_environment else {"tls_config": {"ca_file": str(authority.file)}}
+    organizations = [{"name": f"o{number}", "token": "xxxxxxxx", **own} for number in range(50)]
+    environ = {"REQUESTS_CA_BUNDLE": str(authority.file)} if by_environment else {}
+    text = json.dumps({"organizations": organizations})
+
+    settings = configure(file=tmp_path / "exporter.yml", text=text, environ=environ)
+
+    assert {one.tls_config.ca_file for one in settings.organizations} == {authority.file}
+    assert read.count(TlsFiles(authority.file)) == 1
 
 
 def test_an_organisation_overrides_single_keys(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from theeye_exporter.actions.loading_actions import check_actions
 from theeye_exporter.actions.settings import ActionsSettings
 from theeye_exporter.config.document import Document, Location
-from theeye_exporter.config.networks import check_tls, network_of
+from theeye_exporter.config.networks import Networks
 from theeye_exporter.config.organization_files import Listing
 from theeye_exporter.config.organizations import find_organizations
 from theeye_exporter.config.problems import Report
@@ -39,8 +39,9 @@ def load(flags: argparse.Namespace, environ: Mapping[str, str]) -> ActionsSettin
     """
     report = Report()
     sources = Sources(ActionsSettings, flags, environ, report)
-    check_tls(sources, Listing(sources.document, sources.file.get("organizations", ()), report))
-    organizations = [merged(one, network_of(one, environ, report)) for one in find_organizations(sources)]
+    networks = Networks(environ, report)
+    networks.check_tls(sources, Listing(sources.document, sources.file.get("organizations", ()), report))
+    organizations = [merged(one, networks.of(one)) for one in find_organizations(sources)]
     names = [one["name"] for one in organizations]
     canaries, actions = _canaries(sources, names), check_actions(sources, names, check_target)
     _check_shared(sources.document, canaries, actions)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theeye_exporter.config.document import Document, Location
-from theeye_exporter.config.networks import check_tls, network_of
+from theeye_exporter.config.networks import Networks
 from theeye_exporter.config.organization_files import Kept, Listing, read_organization_files
 from theeye_exporter.config.organizations import find_organizations
 from theeye_exporter.config.problems import Report
@@ -39,11 +39,12 @@ def load(flags: argparse.Namespace, environ: Mapping[str, str], kept: Kept | Non
     report = Report()
     sources = Sources(Settings, flags, environ, report)
     files = read_organization_files(sources, kept)
+    networks = Networks(environ, report)
     for listing in (Listing(sources.document, sources.file.get("organizations", ()), report), *files.values()):
         _check_max_ages(sources, listing)
-        check_tls(sources, listing)
+        networks.check_tls(sources, listing)
     listed = find_organizations(sources, files.values())
-    organizations = [merged(one, network_of(one, environ, report)) for one in listed]
+    organizations = [merged(one, networks.of(one)) for one in listed]
     shard = find_shard(sources)
     check_state_file(sources)
     web_file = sources.values["web"].get("config_file")
