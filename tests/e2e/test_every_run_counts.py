@@ -8,6 +8,8 @@ What TheEye's API leaves undecidable does not happen here (see `Generator`):
 - a further run that ends as the one before, and whose result cannot be told from that one's, because there is none
   (dummies, scrapers, cancelled jobs) or because it was overwritten before anybody read it. Such a run has to be seen
   open in between;
+- the same if a successful poll could not see the job, because TheEye answered with an empty list, or with objects that cannot be
+  read;
 - runs of a job that nobody saw before TheEye deleted it, except in the tasks of bursts, where they are to be estimated;
 - jobs that go with their task;
 - what ended before the first poll, which is no more than the baseline;
@@ -78,6 +80,9 @@ LIST_FAULTS: Final = (
     ("job:latency=60ms", "jobs:garbage,p=0.5"),
 )
 """Polls may fail or take long as often as they like."""
+
+HIDING: Final = frozenset({"empty", "malformed"})
+"""A poll can succeed, and not have seen a job."""
 
 RESULT_FAULTS: Final = (
     ("job:error=500",),
@@ -255,6 +260,7 @@ class Generator:
         self._result_fault = False
         self._next_fault = self._next_step = self._calmed = time.monotonic()
         self._stepped = time.time()
+        self._hidden_until = 0.0
         self._workflow: Workflow | None = next(iter(self.world.workflows.values()), None)
         self.units = self._share_out()
         # The past was there when counting began.
@@ -279,6 +285,12 @@ class Generator:
     def requested(self) -> int:
         """How many requests the server got."""
         return self._requests.total
+
+    @property
+    def _asked_until(self) -> float:
+        """Everything that had happened by then is known to the exporter; 0 if its last poll may have been told less."""
+        asked_until = self._exporter.asked_until
+        return asked_until if asked_until > self._hidden_until else 0.0
 
     def has_finished(self, runs: float) -> bool:
         """Whether so many runs ended."""
@@ -383,7 +395,7 @@ class Generator:
 
     def _can_be_told(self, job: Job, state: str, *, timed: bool) -> bool:
         before, was_read, was_timed = self._before[job.id]
-        seen_open = self._exporter.asked_until > self._held[job.id]
+        seen_open = self._asked_until > self._held[job.id]
         return seen_open or state != before or (was_read and (timed or was_timed))
 
     def _may_finish_step(self, unit: Unit, job: Job, state: str) -> bool:
@@ -406,7 +418,7 @@ class Generator:
         return True
 
     def _edit(self, unit: Unit, job: Job) -> bool:
-        if unit.unasked > self._exporter.asked_until:
+        if unit.unasked > self._asked_until:
             return False
         self.world.edit_job(job.id)
         unit.unasked = time.time()
@@ -414,7 +426,7 @@ class Generator:
         return True
 
     def _burst(self, unit: Unit) -> bool:
-        if unit.unasked > self._exporter.asked_until:
+        if unit.unasked > self._asked_until:
             return False
         unit.unasked = time.time()
         for _ in range(self._chance.randrange(2 * KEPT_JOBS)):
@@ -459,7 +471,7 @@ class Generator:
     def interfere(self) -> None:
         """Set the clock, start or end a fault, each at its time."""
         now = time.monotonic()
-        if now >= self._next_step and self._exporter.asked_until > self._stepped:
+        if now >= self._next_step and self._asked_until > self._stepped:
             self._set_clock()
             self._next_step = now + self._chance.uniform(0, 6)
         backlog = self._exporter.values.get(("theeye_ledger_backlog_jobs",))
@@ -472,7 +484,10 @@ class Generator:
             self._result_fault = nothing_to_fetch and self._chance.random() < 0.6
             if self._result_fault:
                 self._requests.before_list_of_open_jobs(2, self.calm)
-            self._theeye.faults = self._faults(RESULT_FAULTS if self._result_fault else LIST_FAULTS)
+            faults = self._faults(RESULT_FAULTS if self._result_fault else LIST_FAULTS)
+            if any(fault.name in HIDING for fault in faults):
+                self._hidden_until = float("inf")
+            self._theeye.faults = faults
             self.done["faults"] += 1
             self._next_fault = now + self._chance.uniform(0.3, 2.5)
 
@@ -482,6 +497,7 @@ class Generator:
     def calm(self) -> None:
         """Switch all faults off."""
         self._theeye.faults = ()
+        self._hidden_until = min(self._hidden_until, time.time())
         self._calmed = time.monotonic()
         self._next_fault = self._calmed + self._chance.uniform(0, 1.5)
 
