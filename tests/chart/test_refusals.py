@@ -179,7 +179,7 @@ def test_an_old_kubernetes_is_refused(helm: Helm) -> None:
     helm.template(CASES["existing_secret"], "--kube-version=1.28.0-gke.1")
 
 
-@pytest.mark.parametrize("size", [42 * 2**20, "42MiB", "43008KiB", str(42 * 2**20)])
+@pytest.mark.parametrize("size", [42 * 2**20, "42MiB", "43008KiB"])
 def test_answers_that_fit_the_memory_are_accepted(helm: Helm, size: object) -> None:
     limits = {"limits": {"memory": "504Mi"}}
     helm.template(ONE | {"config": {"limits": {"max_response_bytes": size}}, "resources": limits})
