@@ -81,7 +81,8 @@ class Answer:
         return "".join(c if c.isprintable() else " " for c in _redacted(message, self.credential)[:_LONGEST_MESSAGE])
 
     def __str__(self) -> str:
-        return f"TheEye answered {self.status}" + (f": {self.message}" if self.message else "")
+        message = self.message
+        return f"TheEye answered {self.status}" + (f": {message}" if message else "")
 
     def creation(self) -> Creation:
         """Return what it says of a creation; a temporary failure must not look like a refusal, or the other way round."""

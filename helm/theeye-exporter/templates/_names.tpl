@@ -53,6 +53,12 @@ app.kubernetes.io/component: exporter
 {{- mergeOverwrite (deepCopy $root.Values.commonLabels) (deepCopy (.more | default dict)) $own | toYaml }}
 {{- end }}
 
+{{/* Labels of a pod. (dict "root" $ "more" LABELS "selector" LABELS-THAT-SELECT-IT) */}}
+{{- define "theeye-exporter.podLabels" -}}
+{{- $own := mergeOverwrite (.selector | fromYaml) (dict "app.kubernetes.io/part-of" "theeye-exporter") }}
+{{- mergeOverwrite (deepCopy .root.Values.commonLabels) (deepCopy (.more | default dict)) $own | toYaml }}
+{{- end }}
+
 {{/* The metadata of an object. (dict "root" $ "name" NAME "namespace" NAMESPACE "labels" LABELS "annotations" ANNOTATIONS) */}}
 {{- define "theeye-exporter.metadata" -}}
 name: {{ .name }}

@@ -2,8 +2,7 @@
 {{- define "theeye-exporter.pod" -}}
 metadata:
   labels:
-    {{- $own := mergeOverwrite (include "theeye-exporter.selectorLabels" . | fromYaml) (dict "app.kubernetes.io/part-of" "theeye-exporter") }}
-    {{- mergeOverwrite (deepCopy .Values.commonLabels) (deepCopy .Values.podLabels) $own | toYaml | nindent 4 }}
+    {{- include "theeye-exporter.podLabels" (dict "root" . "more" .Values.podLabels "selector" (include "theeye-exporter.selectorLabels" .)) | nindent 4 }}
   annotations:
     kubectl.kubernetes.io/default-container: exporter
     {{- if and .Values.rollOnConfigChange (not .Values.configFile.existingSecret.name) }}
